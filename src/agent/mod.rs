@@ -1,0 +1,96 @@
+//! Agents: the loop that turns model replies into actions. One file an agent.
+//!
+//! Invariant: every step is in the log before the next one begins, so that a trajectory comes out
+//! whatever happens. Must not know: scorers, the store, how attempts are scheduled.
+
+use crate::backend::{Metered, OpenError, Stop};
+use crate::model::{AgentInfo, AttemptId, Step};
+use crate::suite::Task;
+use crate::tools::Toolbox;
+use async_trait::async_trait;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// How an agent loop ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentEnd {
+    /// It says that it is done, with its last words.
+    Finished(Option<String>),
+    /// It gave up on format.
+    Invalid,
+    /// It was stopped.
+    Stopped(Stop),
+}
+
+/// The growing trajectory of one attempt. Owned by the engine, lent to the agent.
+#[derive(Debug, Default)]
+pub struct StepLog {
+    steps: Vec<Step>,
+    listener: Option<UnboundedSender<(u64, String)>>,
+}
+
+impl StepLog {
+    /// An empty log that tells each step's id and summary to `listener`.
+    pub fn new(listener: Option<UnboundedSender<(u64, String)>>) -> Self {
+        Self { steps: Vec::new(), listener }
+    }
+
+    /// Adds a step; its id is set here.
+    pub fn push(&mut self, mut step: Step, summary: impl Into<String>) {
+        step.id = self.steps.len() as u64 + 1;
+        if let Some(listener) = &self.listener {
+            // Nobody listening is no reason to stop.
+            let _ = listener.send((step.id, summary.into()));
+        }
+        self.steps.push(step);
+    }
+
+    /// The last step, to add an observation to it.
+    pub fn last_mut(&mut self) -> Option<&mut Step> {
+        self.steps.last_mut()
+    }
+
+    /// Steps so far.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Gives the steps away.
+    pub fn into_steps(self) -> Vec<Step> {
+        self.steps
+    }
+}
+
+/// What an agent works with.
+pub struct Session<'a> {
+    /// The attempt.
+    pub attempt: &'a AttemptId,
+    /// The task.
+    pub task: &'a Task,
+    /// Tools inside the sandbox.
+    pub tools: &'a mut Toolbox,
+    /// The model.
+    pub model: &'a mut Metered,
+    /// Where steps go.
+    pub log: &'a mut StepLog,
+}
+
+/// An agent loop.
+#[async_trait]
+pub trait Agent: Send + Sync {
+    /// Name, version and tools for the trajectory.
+    fn info(&self) -> AgentInfo;
+    /// Runs until done. Dropping the future stops it; what is in the log stays.
+    async fn run(&self, session: Session<'_>) -> AgentEnd;
+}
+
+/// A kind of agent.
+pub struct AgentKind {
+    /// Name as in `--agent NAME`; `cheat:NAME` is `cheat` with an argument.
+    pub name: &'static str,
+    /// One line for `list agents`.
+    pub about: &'static str,
+    /// Whether it asks a model at all (`oracle` and `nop` do not).
+    pub uses_model: bool,
+    /// Opens it.
+    pub open: fn(arg: Option<&str>) -> Result<Box<dyn Agent>, OpenError>,
+}

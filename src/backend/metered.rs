@@ -1,0 +1,158 @@
+//! The back end as an agent sees it: counted, limited, recorded, redacted.
+
+use super::{Backend, ChatMessage, ModelReply, Request, Role, Stop};
+use crate::model::{AttemptId, CassetteLine, Drift, Exchanged, LimitKind, Object, Scope, ToolDef, Usage};
+use crate::util::digest::sha256_hex;
+use crate::util::redact::Redactor;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What an attempt may use of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Budget {
+    /// Turns.
+    pub turns: Option<u32>,
+    /// Prompt and completion tokens together.
+    pub tokens: Option<u64>,
+}
+
+/// A back end with the attempt's counters around it.
+pub struct Metered {
+    backend: Arc<dyn Backend>,
+    attempt: AttemptId,
+    params: Object,
+    budget: Budget,
+    redactor: Redactor,
+    exchanges: Option<UnboundedSender<Exchanged>>,
+    turns: u32,
+    used_tokens: u64,
+    usage: Option<Usage>,
+    replies: String,
+    seen: usize,
+    drift: Vec<Drift>,
+}
+
+impl Metered {
+    /// Wraps `backend` for one attempt.
+    pub fn new(
+        backend: Arc<dyn Backend>,
+        attempt: AttemptId,
+        params: Object,
+        budget: Budget,
+        redactor: Redactor,
+        exchanges: Option<UnboundedSender<Exchanged>>,
+    ) -> Self {
+        Self {
+            backend,
+            attempt,
+            params,
+            budget,
+            redactor,
+            exchanges,
+            turns: 0,
+            used_tokens: 0,
+            usage: None,
+            replies: String::new(),
+            seen: 0,
+            drift: Vec::new(),
+        }
+    }
+
+    /// Turns so far.
+    pub fn turns(&self) -> u32 {
+        self.turns
+    }
+
+    /// Usage so far; unknown as soon as one reply did not tell.
+    pub fn usage(&self) -> Usage {
+        self.usage.unwrap_or_else(Usage::zero)
+    }
+
+    /// Drift so far.
+    pub fn drift(&self) -> &[Drift] {
+        &self.drift
+    }
+
+    /// Whether replies come from a tape.
+    pub fn on_tape(&self) -> bool {
+        self.backend.on_tape()
+    }
+
+    /// One reply to the conversation so far. A limit that is already reached stops before the call.
+    pub async fn complete(
+        &mut self,
+        messages: &[ChatMessage],
+        tools: Option<Vec<ToolDef>>,
+    ) -> Result<ModelReply, Stop> {
+        if self.budget.turns.is_some_and(|max| self.turns >= max) {
+            return Err(Stop::Limit(LimitKind::Turns));
+        }
+        if self.budget.tokens.is_some_and(|max| self.used_tokens >= max) {
+            return Err(Stop::Limit(LimitKind::Tokens));
+        }
+        let request = Request {
+            attempt: self.attempt.clone(),
+            scope: Scope::Agent,
+            turn: self.turns + 1,
+            messages: messages.to_vec(),
+            params: self.params.clone(),
+            tools,
+        };
+        let reply = self.backend.complete(&request, &self.redactor).await?;
+        self.turns += 1;
+        let usage = reply.usage.unwrap_or_default();
+        self.used_tokens += usage.total_tokens().unwrap_or(0);
+        self.usage = Some(self.usage.map_or(usage, |sum| sum.plus(usage)));
+        self.drift.extend(reply.drift.clone());
+        self.record(&request, &reply);
+        self.seen = messages.len() + 1;
+        Ok(reply)
+    }
+
+    fn record(&mut self, request: &Request, reply: &ModelReply) {
+        let prefix_sha256 = sha256_hex(self.replies.as_bytes());
+        self.replies.push_str(&self.redactor.redact(&reply.text));
+        self.replies.push('\0');
+        let Some(exchanges) = &self.exchanges else { return };
+        let new_messages = request
+            .messages
+            .iter()
+            .skip(self.seen)
+            .filter(|message| message.role != Role::Assistant || self.seen == 0)
+            .map(|message| {
+                let mut object = Object::new();
+                object.insert("role".to_owned(), message.role.as_str().into());
+                object.insert("content".to_owned(), self.redactor.redact(&message.content).into());
+                object
+            })
+            .collect();
+        let line = CassetteLine {
+            scope: request.scope,
+            task: self.attempt.task.clone(),
+            subject: self.attempt.subject.clone(),
+            attempt: self.attempt.n,
+            turn: request.turn,
+            prefix_sha256,
+            new_messages,
+            params: request.params.clone(),
+            tools_sha256: request.tools.as_deref().map(tools_digest).unwrap_or_default(),
+            status: reply.status,
+            body: reply.body.clone().map(|body| self.redactor.redact_value(body)),
+            sse: reply.sse.clone(),
+            usage: reply.usage,
+        };
+        // A closed channel means that the run is over; the reply itself is still good.
+        let _ = exchanges.send(Exchanged { attempt: self.attempt.clone(), line });
+    }
+}
+
+fn tools_digest(tools: &[ToolDef]) -> String {
+    let list: Vec<Value> = tools
+        .iter()
+        .map(
+            |tool| json!({"name": tool.name, "description": tool.description, "parameters": tool.parameters}),
+        )
+        .collect();
+    sha256_hex(Value::Array(list).to_string().as_bytes())
+}

@@ -1,0 +1,171 @@
+//! Model back ends: what answers the agent. One file a back end.
+//!
+//! Invariant: a reply is kept raw; a partial reply is never taken for a whole one; an error is
+//! typed. Must not know: agents, tasks' meaning, the store.
+
+mod metered;
+
+use crate::model::{
+    AttemptId, Drift, ErrorClass, LimitKind, Object, RunError, Scope, SseChunk, ToolDef, Usage,
+};
+use async_trait::async_trait;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use metered::{Budget, Metered};
+
+/// Role of a chat message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Instructions.
+    System,
+    /// User, and text observations.
+    User,
+    /// The model.
+    Assistant,
+    /// A native tool result.
+    Tool,
+}
+
+impl Role {
+    /// The word of the OpenAI protocol.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::Tool => "tool",
+        }
+    }
+}
+
+/// One message of the conversation so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatMessage {
+    /// Who.
+    pub role: Role,
+    /// Text.
+    pub content: String,
+}
+
+/// A request for one reply.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The attempt that asks.
+    pub attempt: AttemptId,
+    /// Agent or judge.
+    pub scope: Scope,
+    /// Turn, from 1.
+    pub turn: u32,
+    /// The whole conversation.
+    pub messages: Vec<ChatMessage>,
+    /// Sampling parameters.
+    pub params: Object,
+    /// Native tools, if the agent uses them.
+    pub tools: Option<Vec<ToolDef>>,
+}
+
+/// One reply.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ModelReply {
+    /// Raw text.
+    pub text: String,
+    /// Reasoning that came apart.
+    pub reasoning: Option<String>,
+    /// Finish reason as given.
+    pub finish_reason: Option<String>,
+    /// Usage as given; `None` is unknown.
+    pub usage: Option<Usage>,
+    /// Model that answered, as it named itself.
+    pub model: Option<String>,
+    /// HTTP status.
+    pub status: u16,
+    /// Whole body as received (for an in-process back end: a chat completion made of the reply).
+    pub body: Option<Value>,
+    /// Stream as received.
+    pub sse: Option<Vec<SseChunk>>,
+    /// Observation that differs from the tape.
+    pub drift: Option<Drift>,
+}
+
+/// Why there is no reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// A limit was reached before or by this call.
+    Limit(LimitKind),
+    /// The harness could not get a reply.
+    Error(RunError),
+}
+
+impl From<RunError> for Stop {
+    fn from(error: RunError) -> Self {
+        Stop::Error(error)
+    }
+}
+
+/// A model endpoint.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Whether replies come from a tape: nothing is spent.
+    fn on_tape(&self) -> bool;
+    /// Model that it asks for, if it has one.
+    fn model(&self) -> Option<String>;
+    /// Parameters that it adds to every request, for the record.
+    fn params(&self) -> Object;
+    /// One reply. `request.messages` are unredacted; `restore` maps placeholders of stored text to
+    /// this attempt's values.
+    async fn complete(
+        &self,
+        request: &Request,
+        secrets: &crate::util::redact::Redactor,
+    ) -> Result<ModelReply, RunError>;
+}
+
+/// How a back end is named: `NAME[:ARG]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendName {
+    /// Registered name.
+    pub name: String,
+    /// Model or path.
+    pub arg: Option<String>,
+}
+
+impl BackendName {
+    /// Splits at the first colon.
+    pub fn parse(text: &str) -> Self {
+        match text.split_once(':') {
+            Some((name, arg)) => Self { name: name.to_owned(), arg: Some(arg.to_owned()) },
+            None => Self { name: text.to_owned(), arg: None },
+        }
+    }
+
+    /// The part that stands in a subject id: no slash, no path but its last part.
+    pub fn label(&self) -> String {
+        match &self.arg {
+            Some(arg) => {
+                let last = arg.trim_end_matches('/').rsplit('/').next().unwrap_or(arg);
+                format!("{}:{last}", self.name)
+            }
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// Why something named by the user can't be opened: one sentence, and a hint.
+pub type OpenError = (String, Option<String>);
+
+/// A kind of back end.
+pub struct BackendKind {
+    /// Name as in `--backend NAME`.
+    pub name: &'static str,
+    /// One line for `list backends`.
+    pub about: &'static str,
+    /// Opens it. `base` is the folder to which a relative path refers.
+    pub open: fn(arg: Option<&str>, base: &Path) -> Result<Arc<dyn Backend>, OpenError>,
+}
+
+/// A harness error of a back end that left the tape.
+pub fn cassette_miss(message: impl Into<String>) -> RunError {
+    RunError::new(ErrorClass::CassetteMiss, message)
+}

@@ -1,0 +1,37 @@
+//! `rolltape list KIND`: what is built in.
+
+use super::{CliError, Context, Exit, Verb};
+use crate::dialects;
+use crate::util::suggest::nearest;
+use clap::{Arg, ArgMatches, Command};
+
+pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built in", augment, run };
+
+/// One kind: its name and its rows of name and description.
+type Kind = (&'static str, fn() -> Vec<(&'static str, &'static str)>);
+
+static KINDS: &[Kind] =
+    &[("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about)).collect())];
+
+fn augment(command: Command) -> Command {
+    let kinds: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+    command
+        .arg(Arg::new("kind").value_name("KIND").required(true).help(format!("One of: {}", kinds.join(", "))))
+}
+
+fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
+    let wanted = matches.get_one::<String>("kind").map_or("", String::as_str);
+    let Some((_, rows)) = KINDS.iter().find(|(name, _)| *name == wanted) else {
+        let names = || KINDS.iter().map(|(name, _)| *name);
+        let error = CliError::usage(format!("nothing of the kind '{wanted}' can be listed"));
+        return Err(match nearest(wanted, names()) {
+            Some(name) => error.hint(format!("did you mean '{name}'?")),
+            None => error.hint(format!("it is one of {}", names().collect::<Vec<_>>().join(", "))),
+        });
+    };
+    let rows = rows();
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let text: String = rows.iter().map(|(name, about)| format!("{name:width$}  {about}\n")).collect();
+    context.data(&text);
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,22 @@
+//! Plans, runs and scores attempts; owns all state of a run; emits events.
+//!
+//! Invariants: one task (the dispatcher) owns the run's state; a panic in one attempt ends that
+//! attempt only; probes run after everything of the agent is dead. Must not know: the store, reports.
+
+use crate::model::Event;
+
+/// Someone who listens to a run. Called from one place, in order.
+pub trait Sink: Send {
+    /// Takes one event. An error means that the sink can't go on: the run stops starting attempts.
+    fn on(&mut self, event: &Event) -> Result<(), SinkError>;
+}
+
+/// Why a sink can't go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SinkError {
+    /// One lower-case sentence that names the path.
+    pub message: String,
+    /// What the user may do.
+    pub hint: Option<String>,
+}

@@ -1,0 +1,340 @@
+//! Where the agent's programs run. One seam, several back ends, one inside agent (the init).
+//!
+//! Invariants: nothing of the agent outlives [`Sandbox::close`]; a path made by the agent is never
+//! followed on the host; a missing layer is told, never papered over. Must not know: tasks' meaning,
+//! agents, scores. `unsafe` lives only below this module, each use with a SAFETY note.
+
+use crate::model::{LayerState, LimitKind};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Runs the helper (init, janitor) that this process was re-executed as; `None` for the real program.
+///
+/// Told apart by an environment variable or argv[0] that only the harness sets. Single-threaded.
+pub fn run_if_helper() -> Option<ExitCode> {
+    None
+}
+
+/// What isolation a sandbox has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// No isolation at all: trusted code only (`none`, `fake`).
+    None,
+    /// Landlock, seccomp, rlimits.
+    Process,
+    /// User namespace of an ordinary user.
+    User,
+    /// Root inside, copy-on-write overlay of the host.
+    Overlay,
+}
+
+impl Level {
+    /// The word of the command line and of records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::None => "none",
+            Level::Process => "process",
+            Level::User => "user",
+            Level::Overlay => "overlay",
+        }
+    }
+}
+
+/// How one sandbox shall be.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Config {
+    /// Label for diagnostics, for example the attempt id.
+    pub label: String,
+    /// Host names that resolve to 127.0.0.1 inside.
+    pub hosts: Vec<String>,
+    /// Environment of everything inside, beyond the clean default.
+    pub env: BTreeMap<String, String>,
+    /// Read-only mounts: host folder, path inside.
+    pub mounts: Vec<(String, String)>,
+    /// Memory in bytes.
+    pub memory: Option<u64>,
+    /// CPUs.
+    pub cpus: Option<f64>,
+    /// Processes.
+    pub pids: Option<u64>,
+    /// Disk in bytes.
+    pub disk: Option<u64>,
+}
+
+/// A program to start inside.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Command {
+    /// Program and arguments; the program is looked up in the sandbox's PATH.
+    pub argv: Vec<String>,
+    /// Environment on top of the sandbox's.
+    pub env: BTreeMap<String, String>,
+    /// Working folder as seen inside; `/workspace` if empty. It is mapped like the paths of [`Files`].
+    pub cwd: String,
+    /// Whether it runs on a PTY of its own, as session leader (columns, rows).
+    pub pty: Option<(u16, u16)>,
+    /// Whether it gets an extra pipe, open for writing as this descriptor number; the read end is
+    /// [`Process::status`].
+    pub status_fd: Option<i32>,
+    /// Whether it runs as the unprivileged second user of the sandbox where the level has one.
+    pub unprivileged: bool,
+}
+
+/// A readable stream of a process.
+pub type Reader = Pin<Box<dyn AsyncRead + Send>>;
+/// A writable stream of a process.
+pub type Writer = Pin<Box<dyn AsyncWrite + Send>>;
+
+/// A running program. Dropping it does not kill it; closing the sandbox does.
+pub struct Process {
+    /// Standard input, or the PTY's writing side.
+    pub stdin: Option<Writer>,
+    /// Standard output, or all output of the PTY.
+    pub stdout: Option<Reader>,
+    /// Standard error; `None` on a PTY.
+    pub stderr: Option<Reader>,
+    /// The extra status pipe, when asked for.
+    pub status: Option<Reader>,
+    /// Signals and end.
+    pub control: Box<dyn ProcessControl>,
+}
+
+/// A signal that can be sent to a process inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT.
+    Int,
+    /// SIGQUIT.
+    Quit,
+    /// SIGTERM.
+    Term,
+    /// SIGKILL.
+    Kill,
+    /// SIGCONT.
+    Cont,
+    /// SIGTSTP.
+    Stop,
+}
+
+/// To whom a signal goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignalTarget {
+    /// The process alone.
+    Process,
+    /// Its process group.
+    Group,
+    /// The foreground process group of its PTY.
+    Foreground,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The code as a shell says it: 128 + signal.
+    pub fn shell_code(self) -> i32 {
+        match self {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => 128 + signal,
+        }
+    }
+}
+
+/// Control of one process.
+#[async_trait]
+pub trait ProcessControl: Send + Sync {
+    /// Sends a signal; an ended process is no error.
+    async fn signal(&self, signal: Signal, target: SignalTarget) -> Result<(), SandboxError>;
+    /// Waits for the end. Cancel-safe and repeatable.
+    async fn wait(&mut self) -> Result<Exit, SandboxError>;
+    /// Whether the foreground group of the PTY is not the process itself, i.e. a program runs in the shell.
+    async fn foreground_busy(&self) -> Result<bool, SandboxError>;
+}
+
+/// What kind of thing a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// Regular file.
+    File,
+    /// Folder.
+    Folder,
+    /// Symbolic link.
+    Symlink,
+    /// Anything else.
+    Other,
+}
+
+/// Metadata of a path; links are not followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileStat {
+    /// Name relative to the listed folder, or the path asked for. Lossy UTF-8.
+    pub path: String,
+    /// What it is.
+    pub kind: FileKind,
+    /// Bytes.
+    pub size: u64,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// File access, served from inside the sandbox.
+///
+/// Paths are absolute as the agent sees them, or relative to `/workspace`. In level `process`,
+/// `/workspace/…` means the attempt's private folder.
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// Reads a regular file of at most `max` bytes. Links are followed inside only.
+    async fn read(&self, path: &str, max: u64) -> Result<Vec<u8>, FileError>;
+    /// Writes a whole file, its folders made as needed.
+    async fn write(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError>;
+    /// Metadata.
+    async fn stat(&self, path: &str) -> Result<FileStat, FileError>;
+    /// Everything below a folder down to `depth` levels, sorted by path.
+    async fn list(&self, path: &str, depth: u32) -> Result<Vec<FileStat>, FileError>;
+    /// Removes a file.
+    async fn remove(&self, path: &str) -> Result<(), FileError>;
+}
+
+/// Why a file operation failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    /// No such path.
+    #[error("{0}: no such file or directory")]
+    NotFound(String),
+    /// Not what was expected: a folder, a device, a FIFO.
+    #[error("{path}: {what}")]
+    WrongKind {
+        /// The path.
+        path: String,
+        /// For example `is a directory`.
+        what: String,
+    },
+    /// Over the size cap.
+    #[error("{path}: {size} bytes are more than the limit of {max}")]
+    TooLarge {
+        /// The path.
+        path: String,
+        /// Its size.
+        size: u64,
+        /// The cap.
+        max: u64,
+    },
+    /// The system said no.
+    #[error("{path}: {reason}")]
+    Denied {
+        /// The path.
+        path: String,
+        /// The errno in words.
+        reason: String,
+    },
+    /// The sandbox is gone.
+    #[error("{0}")]
+    Gone(String),
+}
+
+/// Why a sandbox could not do something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SandboxError {
+    /// One lower-case sentence with the layer and the errno in words.
+    pub message: String,
+    /// What the user may do.
+    pub hint: Option<String>,
+}
+
+impl SandboxError {
+    /// An error without a hint.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+}
+
+/// What was found when a sandbox was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExitReport {
+    /// Limits that were hit.
+    pub limits: Vec<LimitKind>,
+    /// Processes that were still alive and were killed.
+    pub leftovers: u64,
+}
+
+/// A running sandbox.
+#[async_trait]
+pub trait Sandbox: Send + Sync {
+    /// Its level.
+    fn level(&self) -> Level;
+    /// Its layers, in the order of DESIGN 9.
+    fn layers(&self) -> &[LayerState];
+    /// The real path of `/workspace` for programs inside (`/workspace` itself except in `process` and `none`).
+    fn workspace(&self) -> &str;
+    /// Starts a program.
+    async fn spawn(&self, command: Command) -> Result<Process, SandboxError>;
+    /// File access from inside.
+    fn files(&self) -> &dyn Files;
+    /// A listener on the sandbox's loopback (`127.0.0.1:port`, 0 for any). Where the sandbox shares
+    /// the host's network, the port is always a random one. The address that was bound comes back.
+    async fn listen(&self, port: u16) -> Result<(std::net::TcpListener, SocketAddr), SandboxError>;
+    /// Kills everything inside but the init; files can still be read.
+    async fn freeze(&self) -> Result<ExitReport, SandboxError>;
+    /// Kills everything and removes every trace.
+    async fn close(self: Box<Self>) -> ExitReport;
+}
+
+/// Which back end, and how strict.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Choice {
+    /// `namespaces` (also when empty), `none`, `fake`.
+    pub backend: String,
+    /// The level asked for; `None` takes the best that the machine has.
+    pub level: Option<Level>,
+    /// Layers that must be on.
+    pub require: Vec<String>,
+}
+
+/// Starts sandboxes for one run: holds the probe's result, the scratch folder and the janitor.
+///
+/// Made once a run by [`Launcher::new`]; dropping it tells the janitor to sweep.
+pub struct Launcher {
+    _private: (),
+}
+
+impl Launcher {
+    /// Probes the machine and starts the janitor.
+    pub async fn new(_choice: Choice) -> Result<Self, SandboxError> {
+        Err(SandboxError::new("no sandbox back end is built in yet"))
+    }
+
+    /// Level that its sandboxes will have.
+    pub fn level(&self) -> Level {
+        Level::None
+    }
+
+    /// Layers on and off, as for the run manifest.
+    pub fn layers(&self) -> &[LayerState] {
+        &[]
+    }
+
+    /// Whether a power or tool of `needs` is there: `install`, `private-net`, `cgroup`,
+    /// `root-inside`, or a program found in the sandbox's PATH. The reason if not.
+    pub fn unmet(&self, _need: &str) -> Option<String> {
+        None
+    }
+
+    /// Starts a sandbox.
+    pub async fn start(&self, _config: Config) -> Result<Box<dyn Sandbox>, SandboxError> {
+        Err(SandboxError::new("no sandbox back end is built in yet"))
+    }
+
+    /// Ends the janitor after everything is closed; waits at most `grace`.
+    pub async fn finish(self, _grace: Duration) {}
+}

@@ -1,0 +1,180 @@
+//! Suites and tasks: from files to plain data.
+//!
+//! Invariant: parsing takes a map of files and an environment that are passed in and gives all
+//! errors at once, each with file, line and column. Must not know: how anything is run.
+
+use crate::model::{Object, Policy};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A suite, ready to be planned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suite {
+    /// Name, without a slash.
+    pub name: String,
+    /// Folder as the user gave it; only names things and resolves relative back-end paths.
+    pub root: String,
+    /// SHA-256 over all files of the suite, hidden checks included.
+    pub digest: String,
+    /// Agent if the command line names none.
+    pub default_agent: Option<String>,
+    /// Back end if the command line names none, `NAME[:ARG]`; relative paths are from `root`.
+    pub default_backend: Option<String>,
+    /// Tasks in file order.
+    pub tasks: Vec<Task>,
+}
+
+/// One task: prompt, environment, scorers, limits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Task {
+    /// Id inside the suite, without a slash.
+    pub id: String,
+    /// SHA-256 over everything that defines the task.
+    pub digest: String,
+    /// What the agent is asked.
+    pub prompt: String,
+    /// Call policy of this task.
+    pub policy: Policy,
+    /// Limits.
+    pub limits: Limits,
+    /// The sandbox it wants.
+    pub sandbox: SandboxSpec,
+    /// Services, started afresh for every attempt.
+    pub services: Vec<ServiceSpec>,
+    /// Tools (`curl`) or powers (`private-net`) that must be there.
+    pub needs: Vec<String>,
+    /// Read-only mounts from host folders named by environment variables.
+    pub mounts: Vec<MountSpec>,
+    /// Files put into `/workspace` before the agent starts: relative path, content, mode.
+    pub files: BTreeMap<String, FileSpec>,
+    /// Hidden files, put in only for the probes, by relative path under `/tests`.
+    pub hidden: BTreeMap<String, FileSpec>,
+    /// The reference solution: a bash script, and the files beside it.
+    pub solution: Option<Script>,
+    /// Cheats by name; each must score 0.
+    pub cheats: BTreeMap<String, Script>,
+    /// Scorers in order.
+    pub score: Vec<ScorerSpec>,
+}
+
+/// A file of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSpec {
+    /// Content.
+    pub bytes: Vec<u8>,
+    /// Whether it is executable.
+    pub executable: bool,
+}
+
+/// A script that runs with bash in the workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// The script's text.
+    pub text: String,
+}
+
+/// Limits of one attempt. `None` is no limit.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Limits {
+    /// Turns of the agent loop.
+    pub turns: Option<u32>,
+    /// Wall clock of the attempt, scoring excluded.
+    pub wall: Option<Duration>,
+    /// Prompt and completion tokens together.
+    pub tokens: Option<u64>,
+    /// US dollars.
+    pub usd: Option<f64>,
+}
+
+/// What a task wants of its sandbox.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SandboxSpec {
+    /// `host`: the host's system directories.
+    pub root: String,
+    /// `none`: loopback with the task's services only.
+    pub network: String,
+    /// Memory in bytes.
+    pub memory: Option<u64>,
+    /// CPUs.
+    pub cpus: Option<f64>,
+    /// Processes.
+    pub pids: Option<u64>,
+    /// Disk in bytes.
+    pub disk: Option<u64>,
+    /// Layers that must be on.
+    pub require: Vec<String>,
+}
+
+impl Default for SandboxSpec {
+    fn default() -> Self {
+        Self {
+            root: "host".to_owned(),
+            network: "none".to_owned(),
+            memory: Some(1 << 30),
+            cpus: Some(1.0),
+            pids: Some(256),
+            disk: Some(1 << 30),
+            require: Vec::new(),
+        }
+    }
+}
+
+/// A service of a task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceSpec {
+    /// Name, which also names the variable `ROLLTAPE_SERVICE_<NAME>_URL`.
+    pub name: String,
+    /// Kind, for example `llm`.
+    pub kind: String,
+    /// Host names that resolve to it inside the sandbox.
+    pub hosts: Vec<String>,
+    /// Port inside the sandbox, if the task fixes one.
+    pub port: Option<u16>,
+    /// Variable in which the agent finds its key.
+    pub key_env: Option<String>,
+    /// Options of that kind, for example `fault = "429-once"`.
+    pub options: Object,
+}
+
+/// A read-only mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountSpec {
+    /// Variable that names the host folder.
+    pub env: String,
+    /// Path inside.
+    pub at: String,
+}
+
+/// A scorer as written in the suite; `score` compiles it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScorerSpec {
+    /// Kind, for example `regex`.
+    pub kind: String,
+    /// Name inside the task; the kind, numbered when it repeats.
+    pub name: String,
+    /// Weight in the reward.
+    pub weight: f64,
+    /// All other keys.
+    pub options: Object,
+    /// File of the suite in which it stands.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u64,
+    /// Column, from 1, in characters.
+    pub column: u64,
+}
+
+/// An error in a suite file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuiteError {
+    /// File, as path from the suite's folder joined to the folder the user gave.
+    pub file: String,
+    /// Line, from 1; 0 when the file as a whole is meant.
+    pub line: u64,
+    /// Column, from 1, in characters.
+    pub column: u64,
+    /// One lower-case sentence.
+    pub message: String,
+    /// What the user may do.
+    pub hint: Option<String>,
+}
