@@ -299,6 +299,9 @@ pub struct Choice {
     pub level: Option<Level>,
     /// Layers that must be on.
     pub require: Vec<String>,
+    /// The program that is re-executed as init and janitor; `None` takes the running one. Tests name the
+    /// built `rolltape`, as their own binary can't be it.
+    pub helper: Option<std::path::PathBuf>,
 }
 
 /// Starts sandboxes for one run: holds the probe's result, the scratch folder and the janitor.
