@@ -286,8 +286,11 @@ pub trait Sandbox: Send + Sync {
     async fn listen(&self, port: u16) -> Result<(std::net::TcpListener, SocketAddr), SandboxError>;
     /// Kills everything inside but the init; files can still be read.
     async fn freeze(&self) -> Result<ExitReport, SandboxError>;
-    /// Kills everything and removes every trace.
-    async fn close(self: Box<Self>) -> ExitReport;
+    /// Kills everything and removes every trace. A second call does nothing.
+    async fn close(&self) -> ExitReport;
+    /// Adds a variable to the environment of programs that are started from now on (services get their
+    /// address only after the sandbox is up).
+    fn set_env(&self, name: &str, value: &str);
 }
 
 /// Which back end, and how strict.
@@ -334,7 +337,7 @@ impl Launcher {
     }
 
     /// Starts a sandbox.
-    pub async fn start(&self, _config: Config) -> Result<Box<dyn Sandbox>, SandboxError> {
+    pub async fn start(&self, _config: Config) -> Result<std::sync::Arc<dyn Sandbox>, SandboxError> {
         Err(SandboxError::new("no sandbox back end is built in yet"))
     }
 
