@@ -54,6 +54,12 @@ impl StepLog {
         &self.steps
     }
 
+    /// The same log with nobody listening any more.
+    #[must_use]
+    pub fn silent(self) -> Self {
+        Self { steps: self.steps, listener: None }
+    }
+
     /// Gives the steps away.
     pub fn into_steps(self) -> Vec<Step> {
         self.steps
@@ -68,8 +74,8 @@ pub struct Session<'a> {
     pub task: &'a Task,
     /// Tools inside the sandbox.
     pub tools: &'a mut Toolbox,
-    /// The model.
-    pub model: &'a mut Metered,
+    /// The model; `None` for an agent that asks none.
+    pub model: Option<&'a mut Metered>,
     /// Where steps go.
     pub log: &'a mut StepLog,
 }

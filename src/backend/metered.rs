@@ -59,6 +59,12 @@ impl Metered {
         }
     }
 
+    /// The same counters with nobody recording any more.
+    #[must_use]
+    pub fn silent(self) -> Self {
+        Self { exchanges: None, ..self }
+    }
+
     /// Turns so far.
     pub fn turns(&self) -> u32 {
         self.turns
