@@ -277,6 +277,9 @@ pub trait Sandbox: Send + Sync {
     fn layers(&self) -> &[LayerState];
     /// The real path of `/workspace` for programs inside (`/workspace` itself except in `process` and `none`).
     fn workspace(&self) -> &str;
+    /// Where a path of [`Files`] lies for programs inside: itself, but in `process` and `none`, where
+    /// `/workspace/…` and `/tests/…` (hidden files of a probe) lie in private folders of the attempt.
+    fn resolve(&self, path: &str) -> String;
     /// Starts a program.
     async fn spawn(&self, command: Command) -> Result<Process, SandboxError>;
     /// File access from inside.
