@@ -3,8 +3,13 @@
 //! Invariant: same run, same bytes; what depends on the clock is left out with `--no-timing`. Must
 //! not know: engine, whether the run is live.
 
-use crate::store::RunView;
+mod stats;
+
+use crate::store::{RunView, StoreError, disk::Disk};
 use std::io;
+use std::path::{Path, PathBuf};
+
+pub use stats::{OUTCOMES, Stats, TaskStats, by_subject, by_task, totals};
 
 /// How to render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +22,13 @@ pub struct Options {
     pub width: usize,
 }
 
+impl Options {
+    /// As for a file: with timing, without colour, 120 columns.
+    pub fn file() -> Self {
+        Self { timing: true, color: false, width: 120 }
+    }
+}
+
 /// A report format.
 pub struct Report {
     /// Name as in `--format NAME`.
@@ -27,4 +39,63 @@ pub struct Report {
     pub about: &'static str,
     /// Writes it.
     pub render: fn(&RunView, &Options, &mut dyn io::Write) -> io::Result<()>,
+}
+
+registry! {
+    /// All reports, in the order of help.
+    Report: json, jsonl
+}
+
+/// The report of that name.
+pub fn find(name: &str) -> Option<&'static Report> {
+    ALL.iter().copied().find(|report| report.name == name)
+}
+
+/// Renders a report into memory.
+pub fn render(report: &Report, view: &RunView, options: &Options) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    (report.render)(view, options, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Renders a report and puts it at `path`, whole or not at all.
+///
+/// # Errors
+/// The file can't be written, or what is to be shown can't be read.
+pub fn write_file(report: &Report, view: &RunView, options: &Options, path: &Path) -> Result<(), StoreError> {
+    write_file_on(&Disk::real(), report, view, options, path)
+}
+
+fn write_file_on(
+    disk: &Disk,
+    report: &Report,
+    view: &RunView,
+    options: &Options,
+    path: &Path,
+) -> Result<(), StoreError> {
+    render(report, view, options)
+        .and_then(|bytes| disk.replace(path, &bytes))
+        .map_err(|error| StoreError::disk("write", path, &error))
+}
+
+/// Writes every derived file (`report.html`, `report.md`, `junit.xml`, `attempts.csv`, `summary.json`)
+/// into the run folder, each whole or not at all, and names them.
+///
+/// # Errors
+/// The first file that can't be written.
+pub fn write_derived(view: &RunView, options: &Options) -> Result<Vec<PathBuf>, StoreError> {
+    write_derived_on(&Disk::real(), view, options)
+}
+
+/// [`write_derived`] on a disk that a test may have prepared.
+pub fn write_derived_on(disk: &Disk, view: &RunView, options: &Options) -> Result<Vec<PathBuf>, StoreError> {
+    let plain = Options { color: false, ..*options };
+    let mut files = Vec::new();
+    for report in ALL {
+        let Some(name) = report.file else { continue };
+        let path = view.dir.join(name);
+        write_file_on(disk, report, view, &plain, &path)?;
+        files.push(path);
+    }
+    Ok(files)
 }

@@ -4,8 +4,31 @@
 //! dropped with a warning, never taken for whole; derived files are written aside and renamed.
 //! Must not know: how attempts are run.
 
+pub mod disk;
+mod error;
+mod intern;
+mod journal;
+mod lock;
+mod manifest;
+mod reader;
+mod recorder;
+mod resume;
+mod run_id;
+mod tape;
+mod version;
+mod wire;
+mod writer;
+
 use crate::model::{AttemptRecord, RunManifest};
 use std::path::PathBuf;
+
+pub use error::{StoreError, StoreErrorKind, io_text};
+pub use reader::{is_run, open, runs};
+pub use recorder::Recorder;
+pub use resume::{Resumed, resume, resume_on};
+pub use run_id::run_id;
+pub use version::{SCHEMA, Version};
+pub use wire::json as record_json;
 
 /// A run as reports see it: the same live or stored.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,169 @@
+//! The sink that keeps a run: a bounded channel to the one thread that does all its file work.
+//!
+//! Invariant: the first failure is told by the next event and by [`Recorder::finish`]; after it nothing
+//! more is written, so what is on disk stays valid up to there.
+
+use super::disk::Disk;
+use super::error::{StoreError, StoreErrorKind};
+use super::lock::RunLock;
+use super::manifest;
+use super::writer::{Job, Writer};
+use crate::engine::{Sink, SinkError};
+use crate::model::Event;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+
+/// Jobs that may wait for the disk before the run waits too.
+const QUEUE: usize = 256;
+
+/// Writes a run folder as the run goes on. The run gets [`Recorder::sink`]; who made the recorder keeps
+/// it, and calls [`Recorder::finish`] when the run is over.
+#[derive(Debug)]
+pub struct Recorder {
+    sink: RecorderSink,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The end of the channel that a run writes to.
+#[derive(Debug, Clone)]
+struct RecorderSink {
+    dir: PathBuf,
+    jobs: SyncSender<Job>,
+    failure: Arc<OnceLock<StoreError>>,
+}
+
+impl Recorder {
+    /// Makes the run folder (and its parents) and takes its lock. Files appear with the first event,
+    /// [`Event::RunStarted`].
+    ///
+    /// # Errors
+    /// The folder can't be made or is locked; it already holds a run.
+    pub fn create(dir: &Path) -> Result<Self, StoreError> {
+        Self::create_on(dir, &Disk::real())
+    }
+
+    /// [`Recorder::create`] on a disk that a test may have prepared.
+    pub fn create_on(dir: &Path, disk: &Disk) -> Result<Self, StoreError> {
+        disk.create_dir_all(dir).map_err(|error| StoreError::disk("create", dir, &error))?;
+        let lock = RunLock::take(dir, disk)?;
+        if dir.join(manifest::FILE).exists() {
+            return Err(StoreError::input(format!("'{}' already holds a run", dir.display())).hint(format!(
+                "go on with it by 'rolltape resume {}', or name another folder",
+                dir.display()
+            )));
+        }
+        Self::start(dir, Writer::fresh(dir, disk), lock)
+    }
+
+    /// Starts the thread; the lock lives in it and is freed after the last write.
+    pub(super) fn start(dir: &Path, writer: Writer, lock: RunLock) -> Result<Self, StoreError> {
+        let (jobs, queue) = sync_channel(QUEUE);
+        let failure = Arc::new(OnceLock::new());
+        let told = Arc::clone(&failure);
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || work(writer, lock, &queue, &told))
+            .map_err(|error: io::Error| StoreError::disk("start the store thread for", dir, &error))?;
+        Ok(Self { sink: RecorderSink { dir: dir.to_owned(), jobs, failure }, thread: Some(thread) })
+    }
+
+    /// What the run tells its events to. After [`Recorder::finish`] it refuses them.
+    pub fn sink(&self) -> Box<dyn Sink> {
+        Box::new(self.sink.clone())
+    }
+
+    /// The run folder.
+    pub fn dir(&self) -> &Path {
+        &self.sink.dir
+    }
+
+    /// Waits until everything is on disk, frees the lock and tells the first failure, if any.
+    /// A second call tells the same.
+    pub fn finish(&mut self) -> Result<(), StoreError> {
+        if let Some(thread) = self.thread.take() {
+            // A thread that has died takes no message; joining it tells.
+            let _ = self.sink.jobs.send(Job::End);
+            if thread.join().is_err() {
+                let _ = self.sink.failure.set(self.sink.thread_died());
+            }
+        }
+        match self.sink.failure.get() {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl RecorderSink {
+    fn thread_died(&self) -> StoreError {
+        StoreError::new(
+            StoreErrorKind::Bug,
+            format!("the store thread of '{}' ended before the run did", self.dir.display()),
+        )
+        .hint("what was finished before is kept; go on with 'rolltape resume'")
+    }
+}
+
+impl Sink for Recorder {
+    fn on(&mut self, event: &Event) -> Result<(), SinkError> {
+        self.sink.on(event)
+    }
+}
+
+impl Sink for RecorderSink {
+    fn on(&mut self, event: &Event) -> Result<(), SinkError> {
+        if let Some(error) = self.failure.get() {
+            return Err(error.clone().into());
+        }
+        let job = match event {
+            Event::RunStarted(manifest) => Job::Manifest(manifest.clone()),
+            Event::Exchanged(exchange) => Job::Exchange(exchange.clone()),
+            Event::AttemptFinished(finished) => Job::Finished(finished.clone()),
+            Event::AttemptStarted(_)
+            | Event::StepAdded { .. }
+            | Event::Warning(_)
+            | Event::RunFinished(_) => return Ok(()),
+        };
+        self.jobs.send(job).map_err(|_| self.thread_died().into())
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // Whoever cares for the result has called `finish`.
+        let _ = self.finish();
+    }
+}
+
+/// The thread: takes what waits as one batch, so that attempts which end together share an fsync.
+fn work(mut writer: Writer, lock: RunLock, queue: &Receiver<Job>, failure: &OnceLock<StoreError>) {
+    let mut ended = false;
+    while !ended && let Ok(first) = queue.recv() {
+        let mut batch = Vec::new();
+        for job in std::iter::once(first).chain(queue.try_iter().take(QUEUE)) {
+            ended |= matches!(job, Job::End);
+            batch.push(job);
+        }
+        if failure.get().is_some() {
+            // Senders must not block for ever on a disk that is gone.
+            continue;
+        }
+        if let Err(error) = writer.write(batch) {
+            writer.cut_to_valid();
+            let _ = failure.set(error);
+        }
+    }
+    if failure.get().is_none()
+        && let Err(error) = writer.close()
+    {
+        let _ = failure.set(error);
+    }
+    let empty = writer.is_untouched();
+    drop(lock);
+    if empty {
+        writer.remove_empty_folder();
+    }
+}
