@@ -5,8 +5,6 @@
 
 use crate::model::{Object, Span, ToolDef};
 
-mod openhands;
-
 /// What a strict parse finds in one message.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Markup {
@@ -175,8 +173,15 @@ pub struct Dialect {
     pub observe: fn(tool: &str, output: &str) -> String,
 }
 
-/// All dialects.
-pub static ALL: &[&Dialect] = &[&openhands::ITEM];
+registry! {
+    /// All dialects.
+    Dialect: openhands
+}
+
+/// What readers need to know of OpenHands' prompts beside the grammar.
+pub mod openhands_prompt {
+    pub use super::openhands::{Frame, ToolStyle, frame, read_observation, read_tools, tools_description};
+}
 
 /// The dialect of that name.
 pub fn find(name: &str) -> Option<&'static Dialect> {

@@ -39,10 +39,14 @@ impl Span {
 /// Where the text of a message starts in the decompressed file.
 ///
 /// With it and the file's bytes, an offset in the decoded message becomes a line and a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Place {
     /// Byte offset of the first byte of the text. For a JSON string: of the byte after its quote.
     pub offset: u64,
     /// Whether the text is written as a JSON string there, escapes included.
     pub json: bool,
+    /// Whether each newline of the text is CR and LF there.
+    pub crlf: bool,
+    /// Which file: 0 is the trajectory's own, `n` is entry `n - 1` of its origin's `files`.
+    pub file: u32,
 }

@@ -42,6 +42,8 @@ pub struct Origin {
     pub offset: u64,
     /// Line of the record, from 1.
     pub line: u64,
+    /// Other files that texts were taken from (response logs beside a prompt log).
+    pub files: Vec<String>,
 }
 
 /// A trajectory.
