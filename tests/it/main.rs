@@ -1,1 +1,6 @@
 //! The one integration-test binary.
+
+#[macro_use]
+mod support;
+
+mod harness;
