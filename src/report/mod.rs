@@ -4,6 +4,7 @@
 //! not know: engine, whether the run is live.
 
 mod stats;
+mod text;
 
 use crate::store::{RunView, StoreError, disk::Disk};
 use std::io;
@@ -43,7 +44,7 @@ pub struct Report {
 
 registry! {
     /// All reports, in the order of help.
-    Report: json, jsonl
+    Report: table, csv, json, jsonl, junit, markdown
 }
 
 /// The report of that name.

@@ -1,0 +1,189 @@
+//! Markdown for a pull request or a chat.
+//!
+//! Invariant: text of a model, an agent or a task stands only inside code spans: no mention, image, link
+//! or raw HTML comes of it, and no cell breaks a table. What depends on the clock is in one section.
+
+use super::stats::{Stats, by_subject, by_task, duration_ms, totals};
+use super::{Options, Report, text};
+use crate::store::RunView;
+use crate::util::plural::plural;
+use crate::util::text::cut;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+pub(super) static ITEM: Report = Report {
+    name: "markdown",
+    file: Some("report.md"),
+    about: "Markdown: totals, tasks, findings and what went wrong, safe to paste anywhere",
+    render,
+};
+
+/// Attempts told one by one before the rest is only counted.
+const TOLD: usize = 50;
+
+fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let stats = totals(view);
+    writeln!(out, "# Run {}\n", code(&view.manifest.id.0))?;
+    writeln!(
+        out,
+        "Success {} of the scored, format {} of the judged attempts.",
+        text::rate(stats.success, stats.scored),
+        text::rate(stats.format_ok, stats.judged)
+    )?;
+    let beside = text::beside(&stats);
+    if !beside.is_empty() {
+        writeln!(out, "Beside them, in no rate: {beside}.")?;
+    }
+    let missing = view.manifest.planned.saturating_sub(stats.attempts);
+    if missing > 0 {
+        writeln!(out, "Of {} planned attempts {missing} never ended.", view.manifest.planned)?;
+    }
+    facts(view, out)?;
+    tables(view, out)?;
+    rules(view, out)?;
+    troubles(view, out)?;
+    if options.timing {
+        timing(view, out)?;
+    }
+    Ok(())
+}
+
+fn facts(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
+    let manifest = &view.manifest;
+    writeln!(out, "\n| what | value |\n| --- | --- |")?;
+    for (name, digest) in &manifest.suites {
+        writeln!(out, "| suite | {} {} |", cell(name), cell(&cut(digest, 13)))?;
+    }
+    writeln!(out, "| sandbox | {} |", cell(&manifest.sandbox))?;
+    for layer in manifest.layers.iter().filter(|layer| !layer.on) {
+        let reason = layer.reason.as_deref().unwrap_or("no reason is known");
+        writeln!(out, "| layer off | {}: {} |", cell(&layer.name), cell(reason))?;
+    }
+    writeln!(out, "| policy, reading | {}, {} |", cell(&manifest.policy), cell(&manifest.reading))?;
+    writeln!(out, "| seed | {} |", manifest.seed)?;
+    for (name, version) in &manifest.versions {
+        let version = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
+        writeln!(out, "| {} | {} |", cell(name), cell(&version))?;
+    }
+    for warning in &view.warnings {
+        writeln!(out, "| warning | {} |", cell(warning))?;
+    }
+    Ok(())
+}
+
+const HEAD: &str =
+    "| subject | attempts | outcomes | success | score | format | calls | turns | tokens | cost |";
+const RULE: &str = "| --- | --: | --- | --: | --: | --: | --: | --: | --: | --: |";
+
+fn tables(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n## Subjects\n\n{HEAD}\n{RULE}")?;
+    for (subject, stats) in by_subject(view) {
+        writeln!(out, "| {} |{}", cell(&subject), figures(&stats))?;
+    }
+    writeln!(out, "\n## Tasks\n\n| task {HEAD}\n| --- {RULE}")?;
+    for task in by_task(view) {
+        let name = cell(&format!("{}/{}", task.suite, task.task));
+        writeln!(out, "| {name} | {} |{}", cell(&task.subject), figures(&task.stats))?;
+    }
+    Ok(())
+}
+
+fn figures(stats: &Stats) -> String {
+    let outcomes: Vec<String> = super::stats::OUTCOMES
+        .iter()
+        .filter(|word| stats.outcome(word) > 0)
+        .map(|word| format!("{} {word}", stats.outcome(word)))
+        .collect();
+    [
+        stats.attempts.to_string(),
+        outcomes.join(", "),
+        text::ratio(stats.success, stats.scored),
+        text::reward(stats.mean_reward()),
+        text::ratio(stats.format_ok, stats.judged),
+        text::count(Some(stats.calls)),
+        text::count(Some(stats.turns)),
+        text::count(stats.tokens()),
+        text::usd(stats.cost_usd),
+    ]
+    .map(|figure| format!(" {figure} |"))
+    .concat()
+}
+
+fn rules(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
+    let mut by_rule: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
+    for finding in view.records.iter().flat_map(|record| &record.findings) {
+        *by_rule.entry((finding.rule, finding.name, finding.severity.as_str())).or_default() += 1;
+    }
+    if by_rule.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Findings\n\n| rule | name | severity | count |\n| --- | --- | --- | --: |")?;
+    for ((rule, name, severity), count) in by_rule {
+        writeln!(out, "| {} | {} | {severity} | {count} |", cell(rule), cell(name))?;
+    }
+    Ok(())
+}
+
+fn troubles(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
+    let troubled: Vec<_> = view.records.iter().filter(|record| record.outcome.word() != "passed").collect();
+    if troubled.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Not passed\n")?;
+    for record in troubled.iter().take(TOLD) {
+        write!(out, "- {} {}", code(&record.id.to_string()), text::outcome(record))?;
+        let reason = text::reason(record);
+        if reason.is_empty() {
+            writeln!(out)?;
+        } else {
+            writeln!(out, ": {}", code(&reason))?;
+        }
+        for finding in &record.findings {
+            let step = finding.step.map_or(String::new(), |step| format!(" step {step}"));
+            let (rule, severity) = (code(finding.rule), finding.severity.as_str());
+            writeln!(out, "  - {rule} {severity}{step}: {}", code(&finding.text))?;
+        }
+    }
+    if troubled.len() > TOLD {
+        writeln!(out, "- and {} more, not told here", plural(troubled.len() - TOLD, "attempt"))?;
+    }
+    Ok(())
+}
+
+fn timing(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n## Timing\n\n| attempt | time |\n| --- | --: |")?;
+    for record in &view.records {
+        writeln!(out, "| {} | {} |", cell(&record.id.to_string()), text::duration(duration_ms(record)))?;
+    }
+    Ok(())
+}
+
+/// A code span for a table cell: a bar would end the cell even inside code.
+fn cell(content: &str) -> String {
+    code(content).replace('|', "\\|")
+}
+
+/// A code span whose fence is longer than any run of backticks inside.
+fn code(content: &str) -> String {
+    let line = cut(&text::one_line(content), 300);
+    if line.is_empty() {
+        return String::new();
+    }
+    let longest = line.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad = if line.starts_with('`') || line.ends_with('`') { " " } else { "" };
+    format!("{fence}{pad}{line}{pad}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cell, code};
+
+    #[test]
+    fn hostile_text_stays_in_its_span() {
+        assert_eq!(code("@all <img src=x>"), "`@all <img src=x>`");
+        assert_eq!(code("a `` b`"), "``` a `` b` ```");
+        assert_eq!(cell("a|b\nc"), "`a\\|b c`");
+        assert_eq!(code(""), "");
+    }
+}

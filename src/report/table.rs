@@ -1,0 +1,172 @@
+//! The table in the terminal: tasks, totals, and what stands beside them.
+
+use super::stats::{Stats, TaskStats, by_subject, by_task, totals};
+use super::{Options, Report, text};
+use crate::store::RunView;
+use crate::util::text::{cut, width};
+use std::io;
+use tabled::Table;
+use tabled::builder::Builder;
+use tabled::settings::object::{Columns, Object as _, Rows};
+use tabled::settings::style::HorizontalLine;
+use tabled::settings::{Alignment, Color, Style};
+
+pub(super) static ITEM: Report = Report {
+    name: "table",
+    file: None,
+    about: "Tables for the terminal: each task, each subject, and what stands beside the rates",
+    render,
+};
+
+/// Columns that all other columns together take, about.
+const FIGURES: usize = 84;
+
+fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let tasks = by_task(view);
+    let subjects = by_subject(view);
+    let (one_suite, one_subject) = (view.manifest.suites.len() <= 1, subjects.len() <= 1);
+    let name = |task: &TaskStats| {
+        if one_suite { task.task.clone() } else { format!("{}/{}", task.suite, task.task) }
+    };
+    let mut builder = Builder::default();
+    builder.push_record(header(options, one_subject));
+    let mut outcomes = Vec::new();
+    for task in &tasks {
+        let label = cut(&text::one_line(&name(task)), options.width.saturating_sub(FIGURES).max(24));
+        builder.push_record(row(label, &task.subject, &task.stats, options, one_subject));
+        outcomes.push(task.stats.clone());
+    }
+    let first_total = outcomes.len() + 1;
+    for (subject, stats) in &subjects {
+        builder.push_record(row("total".to_owned(), subject, stats, options, one_subject));
+        outcomes.push(stats.clone());
+    }
+    let mut table = builder.build();
+    shape(&mut table, first_total, one_subject);
+    if options.color {
+        colour(&mut table, &outcomes, one_subject);
+    }
+    writeln!(out, "{table}")?;
+    sentences(view, &tasks, options, out)
+}
+
+fn header(options: &Options, one_subject: bool) -> Vec<String> {
+    let mut cells = vec!["task"];
+    if !one_subject {
+        cells.push("subject");
+    }
+    cells.extend(["outcome", "success", "score", "format", "calls", "turns", "tokens", "cost"]);
+    if options.timing {
+        cells.push("time");
+    }
+    cells.into_iter().map(str::to_owned).collect()
+}
+
+fn row(label: String, subject: &str, stats: &Stats, options: &Options, one_subject: bool) -> Vec<String> {
+    let mut cells = vec![label];
+    if !one_subject {
+        cells.push(cut(&text::one_line(subject), 32));
+    }
+    cells.push(outcomes(stats));
+    cells.push(text::ratio(stats.success, stats.scored));
+    cells.push(text::reward(stats.mean_reward()));
+    cells.push(text::ratio(stats.format_ok, stats.judged));
+    if stats.outcome("skipped") == stats.attempts {
+        // Nothing ran: nothing to count.
+        cells.extend(std::iter::repeat_n("–".to_owned(), 4));
+    } else {
+        cells.push(text::count(Some(stats.calls)));
+        cells.push(text::count(Some(stats.turns)));
+        cells.push(text::count(stats.tokens()));
+        cells.push(text::usd(stats.cost_usd));
+    }
+    if options.timing {
+        let ran = stats.outcome("skipped") < stats.attempts;
+        cells.push(if ran { text::duration(stats.duration_ms) } else { "–".to_owned() });
+    }
+    cells
+}
+
+/// `passed`, or `2 passed, 1 failed` where there are several attempts.
+fn outcomes(stats: &Stats) -> String {
+    let words = super::stats::OUTCOMES.iter().filter(|word| stats.outcome(word) > 0);
+    if stats.attempts == 1 {
+        return words.map(|word| (*word).to_owned()).collect();
+    }
+    words.map(|word| format!("{} {word}", stats.outcome(word))).collect::<Vec<_>>().join(", ")
+}
+
+fn shape(table: &mut Table, first_total: usize, one_subject: bool) {
+    let line = HorizontalLine::inherit(Style::modern());
+    table.with(
+        Style::modern_rounded().remove_horizontal().horizontals([(1, line), (first_total.max(2), line)]),
+    );
+    let first_figure = if one_subject { 2 } else { 3 };
+    table.modify(Columns::new(first_figure..).not(Rows::first()), Alignment::right());
+}
+
+fn colour(table: &mut Table, rows: &[Stats], one_subject: bool) {
+    let column = if one_subject { 1 } else { 2 };
+    for (at, stats) in rows.iter().enumerate() {
+        let bad = stats.outcome("failed") + stats.outcome("invalid") + stats.outcome("limit");
+        let color = if stats.outcome("error") > 0 {
+            Color::FG_MAGENTA
+        } else if bad > 0 {
+            Color::FG_RED
+        } else if stats.outcome("passed") > 0 {
+            Color::FG_GREEN
+        } else {
+            Color::FG_YELLOW
+        };
+        table.modify((at + 1, column), color);
+        if stats.format_ok < stats.judged {
+            table.modify((at + 1, column + 3), Color::FG_RED);
+        }
+    }
+}
+
+/// What the figures mean, and every reason that stands outside them.
+fn sentences(
+    view: &RunView,
+    tasks: &[TaskStats],
+    options: &Options,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let stats = totals(view);
+    let mut line = format!(
+        "success {} scored, format {} judged",
+        text::rate(stats.success, stats.scored),
+        text::rate(stats.format_ok, stats.judged)
+    );
+    let beside = text::beside(&stats);
+    if !beside.is_empty() {
+        line = line + "; beside them, in no rate: " + &beside;
+    }
+    let missing = view.manifest.planned.saturating_sub(stats.attempts);
+    if missing > 0 {
+        line = format!("{line}; {missing} of {} planned never ended", view.manifest.planned);
+    }
+    writeln!(out, "{line}")?;
+    for record in &view.records {
+        let reason = text::one_line(&text::reason(record));
+        if reason.is_empty() || matches!(record.outcome.word(), "error" | "skipped") {
+            continue;
+        }
+        let head = format!("{} {}", text::outcome(record), record.id);
+        writeln!(out, "{}", fit(&head, &reason, options.width))?;
+    }
+    for task in tasks {
+        for reason in &task.reasons {
+            let head = format!("{}/{}", task.suite, task.task);
+            writeln!(out, "{}", fit(&head, &text::one_line(reason), options.width))?;
+        }
+    }
+    Ok(())
+}
+
+/// `  head: reason`, cut to the terminal but never below a readable length.
+fn fit(head: &str, reason: &str, columns: usize) -> String {
+    let head = text::one_line(head);
+    let left = columns.saturating_sub(width(&head) + 4).max(60);
+    format!("  {head}: {}", cut(reason, left))
+}

@@ -1,0 +1,160 @@
+//! How reports write figures and what a model wrote.
+//!
+//! Invariant: no text of a model or an agent reaches a reader but through here or through the escaping of
+//! the format itself.
+
+use super::stats::Stats;
+use crate::model::{AttemptRecord, Outcome};
+
+/// Text on one line, nothing in it that steers a terminal.
+pub(super) fn one_line(text: &str) -> String {
+    visible(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Control characters as their pictures, bidirectional overrides as their numbers; newlines and tabs stay.
+pub(super) fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            '\0'..='\x1f' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
+            '\x7f' => out.push('\u{2421}'),
+            '\u{80}'..='\u{9f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{061c}'
+            | '\u{2028}'
+            | '\u{2029}'
+            | '\u{feff}'
+            | '\u{fffe}'
+            | '\u{ffff}' => out.extend(format!("⟨U+{:04X}⟩", c as u32).chars()),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// `text` cut after `bytes` at a character, with how much was cut.
+pub(super) fn capped(text: &str, bytes: usize) -> (&str, usize) {
+    let end = text.floor_char_boundary(bytes);
+    (&text[..end], text.len() - end)
+}
+
+/// US dollars, or `unknown`.
+pub(super) fn usd(value: Option<f64>) -> String {
+    match value {
+        None => "unknown".to_owned(),
+        Some(0.0) => "$0".to_owned(),
+        Some(value) if value < 1.0 => format!("${value:.4}"),
+        Some(value) => format!("${value:.2}"),
+    }
+}
+
+/// A whole number with thin groups, or `unknown`.
+pub(super) fn count(value: Option<u64>) -> String {
+    let Some(value) = value else { return "unknown".to_owned() };
+    let digits = value.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Milliseconds for people, or `unknown`.
+pub(super) fn duration(ms: Option<f64>) -> String {
+    match ms {
+        None => "unknown".to_owned(),
+        Some(ms) if ms < 1.0 => "< 1 ms".to_owned(),
+        Some(ms) if ms < 1000.0 => format!("{ms:.0} ms"),
+        Some(ms) if ms < 60_000.0 => format!("{:.1} s", ms / 1000.0),
+        Some(ms) => format!("{} min {:.0} s", (ms / 60_000.0).floor(), (ms % 60_000.0) / 1000.0),
+    }
+}
+
+/// `3/4`, or a dash where nothing was counted.
+pub(super) fn ratio(part: u64, of: u64) -> String {
+    if of == 0 { "–".to_owned() } else { format!("{part}/{of}") }
+}
+
+/// `3/4 (75 %)`, or that there is nothing.
+pub(super) fn rate(part: u64, of: u64) -> String {
+    if of == 0 {
+        return "no data".to_owned();
+    }
+    // Rounded down, so that 100 % means all.
+    format!("{part}/{of} ({} %)", part * 100 / of)
+}
+
+/// A reward with two digits, or a dash.
+pub(super) fn reward(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"))
+}
+
+/// The outcome with its kind, class or nothing.
+pub(super) fn outcome(record: &AttemptRecord) -> String {
+    match &record.outcome {
+        Outcome::Limit(kind) => format!("limit {}", kind.as_str()),
+        Outcome::Error(error) => format!("error {}", error.class.as_str()),
+        other => other.word().to_owned(),
+    }
+}
+
+/// What stands beside every rate: `1 error, 2 skipped`, or nothing.
+pub(super) fn beside(stats: &Stats) -> String {
+    ["error", "cancelled", "skipped"]
+        .into_iter()
+        .filter(|word| stats.outcome(word) > 0)
+        .map(|word| match (word, stats.outcome(word)) {
+            ("error", n) if n > 1 => format!("{n} errors"),
+            (word, n) => format!("{n} {word}"),
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Why an attempt did not pass, in one sentence; empty for one that passed.
+pub(super) fn reason(record: &AttemptRecord) -> String {
+    match &record.outcome {
+        Outcome::Passed => String::new(),
+        Outcome::Error(error) => error.message.clone(),
+        Outcome::Skipped(reason) => reason.clone(),
+        Outcome::Cancelled => "stopped before it ended".to_owned(),
+        Outcome::Failed | Outcome::Invalid | Outcome::Limit(_) => record
+            .scores
+            .iter()
+            .filter(|score| !score.passed())
+            .map(|score| format!("{}: {}", score.scorer, score.reason))
+            .collect::<Vec<_>>()
+            .join("; "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{capped, count, duration, one_line, rate, usd, visible};
+
+    #[test]
+    fn figures_say_when_they_are_unknown() {
+        assert_eq!(usd(None), "unknown");
+        assert_eq!(usd(Some(0.01234)), "$0.0123");
+        assert_eq!(count(Some(1_234_567)), "1,234,567");
+        assert_eq!(count(None), "unknown");
+        assert_eq!(duration(Some(61_000.0)), "1 min 1 s");
+        assert_eq!(rate(0, 0), "no data");
+        assert_eq!(rate(999, 1000), "999/1000 (99 %)");
+    }
+
+    #[test]
+    fn hostile_text_is_shown_and_steers_nothing() {
+        assert_eq!(one_line("a\x1b[31mb\r\n\u{202e}c"), "a␛[31mb␍ ⟨U+202E⟩c");
+        assert_eq!(visible("\0\u{9b}中文\n"), "␀⟨U+009B⟩中文\n");
+        assert_eq!(capped("中文", 4), ("中", 3));
+    }
+}
