@@ -1,8 +1,9 @@
 //! `rolltape list KIND`: what is built in.
 
 use super::{CliError, Context, Exit, Verb};
-use crate::dialects;
 use crate::util::suggest::nearest;
+use crate::util::text::printable;
+use crate::{dialects, report, store};
 use clap::{Arg, ArgMatches, Command};
 
 pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built in", augment, run };
@@ -10,8 +11,12 @@ pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built 
 /// One kind: its name and its rows of name and description.
 type Kind = (&'static str, fn() -> Vec<(&'static str, &'static str)>);
 
-static KINDS: &[Kind] =
-    &[("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about)).collect())];
+static KINDS: &[Kind] = &[
+    ("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about)).collect()),
+    ("reports", || report::ALL.iter().map(|item| (item.name, item.about)).collect()),
+    // Not built in but on disk: told by `runs`.
+    ("runs", Vec::new),
+];
 
 fn augment(command: Command) -> Command {
     let kinds: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
@@ -29,9 +34,36 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
             None => error.hint(format!("it is one of {}", names().collect::<Vec<_>>().join(", "))),
         });
     };
+    if wanted == "runs" {
+        return runs(context);
+    }
     let rows = rows();
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let text: String = rows.iter().map(|(name, about)| format!("{name:width$}  {about}\n")).collect();
+    context.data(&text);
+    Ok(Exit::Fine)
+}
+
+/// The runs under `./reports`, oldest first: name, finished of planned, success.
+fn runs(context: &Context) -> Result<Exit, CliError> {
+    let mut text = String::new();
+    for path in store::runs(&context.cwd.join("reports")) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match store::open(&path) {
+            Ok(view) => {
+                let stats = report::totals(&view);
+                let (ended, planned) = (stats.attempts, view.manifest.planned);
+                let line =
+                    format!("{name}  {ended}/{planned} ended, success {}/{}", stats.success, stats.scored);
+                text.push_str(&printable(&line));
+                text.push('\n');
+            }
+            Err(error) => context.say(&format!("warning: {error}")),
+        }
+    }
+    if text.is_empty() && context.verbosity > super::Verbosity::Quiet {
+        context.say("no run lies under ./reports");
+    }
     context.data(&text);
     Ok(Exit::Fine)
 }

@@ -5,6 +5,7 @@
 
 mod context;
 mod error;
+mod progress;
 
 use clap::{ArgMatches, Command};
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ pub struct Verb {
 
 registry! {
     /// All verbs, in the order of `--help`.
-    Verb: list
+    Verb: report, list
 }
 
 /// The whole command line, from the registry.

@@ -54,14 +54,13 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
         color: context.color_out && output.is_none(),
         width: columns(context),
     };
-    match output {
-        Some(path) => report::write_file(report, &view, &options, &context.cwd.join(path))?,
-        None => {
-            let bytes = report::render(report, &view, &options).map_err(|error| {
-                CliError::harness(format!("can't render the report: {}", store::io_text(&error)))
-            })?;
-            context.data(&String::from_utf8_lossy(&bytes));
-        }
+    if let Some(path) = output {
+        report::write_file(report, &view, &options, path)?;
+    } else {
+        let bytes = report::render(report, &view, &options).map_err(|error| {
+            CliError::harness(format!("can't render the report: {}", store::io_text(&error)))
+        })?;
+        context.data(&String::from_utf8_lossy(&bytes));
     }
     Ok(Exit::Fine)
 }
