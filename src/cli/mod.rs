@@ -6,6 +6,7 @@
 mod context;
 mod error;
 mod progress;
+pub mod suite_files;
 
 use clap::{ArgMatches, Command};
 use std::process::ExitCode;

@@ -3,9 +3,20 @@
 //! Invariant: parsing takes a map of files and an environment that are passed in and gives all
 //! errors at once, each with file, line and column. Must not know: how anything is run.
 
+mod digest;
+mod folder;
+mod parse;
+mod reader;
+mod settings;
+mod units;
+
 use crate::model::{Object, Policy};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+pub use parse::parse;
+#[expect(unused_imports, reason = "the next commit uses it in score")]
+pub(crate) use reader::did_you_mean;
 
 /// A suite, ready to be planned.
 #[derive(Debug, Clone, PartialEq)]

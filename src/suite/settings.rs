@@ -1,0 +1,283 @@
+//! What suites and tasks share: policy, limits, sandbox, needs, mounts, services, scorers.
+
+use super::reader::{Reader, Table};
+use super::{Limits, MountSpec, SandboxSpec, ScorerSpec, ServiceSpec};
+use crate::dialects;
+use crate::model::{CallPolicy, Policy, Reading};
+
+/// Names of the sandbox's layers (DESIGN 9).
+const LAYERS: &[&str] = &[
+    "userns",
+    "idmap",
+    "overlay",
+    "mountns",
+    "pidns",
+    "netns",
+    "ipcns",
+    "seccomp",
+    "landlock",
+    "cgroup-memory",
+    "cgroup-pids",
+    "cgroup-cpu",
+    "disk-quota",
+];
+
+/// What a task has unless it says otherwise.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settings {
+    pub(super) policy: Policy,
+    pub(super) limits: Limits,
+    pub(super) sandbox: SandboxSpec,
+}
+
+impl Settings {
+    /// Settings of `table` laid over these.
+    pub(super) fn overlaid(&self, reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Self {
+        Self {
+            policy: read_policy(reader, table, &self.policy),
+            limits: read_limits(reader, table, &self.limits),
+            sandbox: read_sandbox(reader, table, &self.sandbox),
+        }
+    }
+}
+
+fn read_policy(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &Policy) -> Policy {
+    let mut policy = base.clone();
+    let Some(item) = table.item("policy") else { return policy };
+    let (holder, key) = if item.get_ref().is_str() {
+        (table.clone(), "policy")
+    } else {
+        let what = format!("'policy' of {}", table.what);
+        let Some(inner) = reader.table(table, "policy", what) else { return policy };
+        reader.known(&inner, &["calls", "ask", "reading", "dialect"]);
+        (inner, "calls")
+    };
+    if let Some(word) = reader.string(&holder, key) {
+        match CallPolicy::parse(&word) {
+            Some(calls) => policy.calls = calls,
+            None => {
+                let words = CallPolicy::ALL.map(CallPolicy::as_str);
+                let message = format!("'{word}' is not a call policy");
+                reader.unknown_word(holder.place_of(key), message, &word, &words);
+            }
+        }
+    }
+    if key == "policy" {
+        return policy;
+    }
+    if let Some(word) = reader.string(&holder, "ask") {
+        match word.as_str() {
+            "allow" => policy.ask = true,
+            "deny" => policy.ask = false,
+            _ => {
+                let message = format!("'ask' is \"allow\" or \"deny\", not \"{word}\"");
+                reader.error(holder.place_of("ask"), message);
+            }
+        }
+    }
+    if let Some(word) = reader.string(&holder, "reading") {
+        policy.reading = read_reading(reader, &holder, &word).unwrap_or(policy.reading);
+    }
+    if let Some(name) = reader.string(&holder, "dialect") {
+        if dialects::find(&name).is_none() {
+            let names: Vec<&str> = dialects::ALL.iter().map(|dialect| dialect.name).collect();
+            let message = format!("no dialect is named '{name}'");
+            reader.unknown_word(holder.place_of("dialect"), message, &name, &names);
+        }
+        policy.dialect = Some(name);
+    }
+    policy
+}
+
+fn read_reading(reader: &mut Reader<'_>, table: &Table<'_, '_>, word: &str) -> Option<Reading> {
+    match word.split_once(':') {
+        None if word == "strict" => Some(Reading::Strict),
+        None if word == "runtime" => Some(Reading::Runtime(None)),
+        Some(("runtime", name)) if dialects::find_runtime(name).is_some() => {
+            Some(Reading::Runtime(Some(name.to_owned())))
+        }
+        _ => {
+            let runtimes: Vec<&str> = dialects::ALL
+                .iter()
+                .flat_map(|dialect| dialect.runtimes.iter().map(|runtime| runtime.name))
+                .collect();
+            let hint = format!("it may be strict, runtime, or runtime:NAME with {}", runtimes.join(", "));
+            reader.error_hint(table.place_of("reading"), format!("'{word}' is not a reading"), hint);
+            None
+        }
+    }
+}
+
+fn read_limits(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &Limits) -> Limits {
+    let mut limits = base.clone();
+    let what = format!("'limits' of {}", table.what);
+    let Some(inner) = reader.table(table, "limits", what) else { return limits };
+    reader.known(&inner, &["turns", "wall", "tokens", "usd"]);
+    if let Some(turns) = reader.whole(&inner, "turns", 1) {
+        limits.turns = Some(u32::try_from(turns).unwrap_or(u32::MAX));
+    }
+    limits.wall = reader.duration(&inner, "wall").or(limits.wall);
+    limits.tokens = reader.whole(&inner, "tokens", 1).or(limits.tokens);
+    limits.usd = reader.positive(&inner, "usd").or(limits.usd);
+    limits
+}
+
+fn read_sandbox(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &SandboxSpec) -> SandboxSpec {
+    let mut sandbox = base.clone();
+    let what = format!("'sandbox' of {}", table.what);
+    let Some(inner) = reader.table(table, "sandbox", what) else { return sandbox };
+    reader.known(&inner, &["root", "network", "memory", "cpus", "pids", "disk", "require"]);
+    if let Some(root) = reader.string(&inner, "root") {
+        if root != "host" && !root.starts_with("oci:") && !root.starts_with("container:") {
+            let message = format!("'root' is \"host\", \"oci:IMAGE\" or \"container:IMAGE\", not \"{root}\"");
+            reader.error(inner.place_of("root"), message);
+        }
+        sandbox.root = root;
+    }
+    if let Some(network) = reader.string(&inner, "network") {
+        if network != "none" {
+            let message = format!("'network' is \"none\", not \"{network}\"");
+            let hint = "a sandbox reaches the services of its task and nothing else";
+            reader.error_hint(inner.place_of("network"), message, hint);
+        }
+        sandbox.network = network;
+    }
+    sandbox.memory = reader.size(&inner, "memory").or(sandbox.memory);
+    sandbox.disk = reader.size(&inner, "disk").or(sandbox.disk);
+    sandbox.cpus = reader.positive(&inner, "cpus").or(sandbox.cpus);
+    sandbox.pids = reader.whole(&inner, "pids", 1).or(sandbox.pids);
+    if let Some(layers) = reader.strings(&inner, "require") {
+        for layer in layers.iter().filter(|layer| !LAYERS.contains(&layer.as_str())) {
+            let message = format!("no layer of the sandbox is named '{layer}'");
+            reader.unknown_word(inner.place_of("require"), message, layer, LAYERS);
+        }
+        sandbox.require = layers;
+    }
+    sandbox
+}
+
+/// The `[[service]]` tables of a suite.
+pub(super) fn read_services(reader: &mut Reader<'_>, suite: &Table<'_, '_>) -> Vec<ServiceSpec> {
+    const OWN: &[&str] = &["name", "kind", "hosts", "port", "key_env"];
+    let mut services: Vec<ServiceSpec> = Vec::new();
+    for mut table in reader.tables(suite, "service", "a service") {
+        reader.require(&table, "name", "add name = \"…\"; it names the variable ROLLTAPE_SERVICE_<NAME>_URL");
+        let Some(name) = reader.string(&table, "name") else { continue };
+        table.what = format!("service '{name}'");
+        if !is_name(&name) {
+            let message = format!("the service name '{name}' must be letters, digits, '-' and '_'");
+            reader.error(table.place_of("name"), message);
+        }
+        if services.iter().any(|other| other.name == name) {
+            reader.error(table.place_of("name"), format!("there are two services named '{name}'"));
+            continue;
+        }
+        reader.require(&table, "kind", "add kind = \"llm\"");
+        let port = reader.whole(&table, "port", 1).and_then(|port| {
+            let narrow = u16::try_from(port).ok();
+            if narrow.is_none() {
+                reader.error(table.place_of("port"), format!("there is no port {port}"));
+            }
+            narrow
+        });
+        services.push(ServiceSpec {
+            kind: reader.string(&table, "kind").unwrap_or_default(),
+            hosts: reader.strings(&table, "hosts").unwrap_or_default(),
+            port,
+            key_env: reader.string(&table, "key_env"),
+            options: reader.rest(&table, OWN),
+            name,
+        });
+    }
+    services
+}
+
+/// The services of a task: all of the suite or those in `services`, with the options of the task's
+/// `service.NAME` laid over the suite's.
+pub(super) fn task_services(
+    reader: &mut Reader<'_>,
+    table: &Table<'_, '_>,
+    suite: &[ServiceSpec],
+) -> Vec<ServiceSpec> {
+    let names: Vec<&str> = suite.iter().map(|service| service.name.as_str()).collect();
+    let mut services = suite.to_vec();
+    if let Some(wanted) = reader.strings(table, "services") {
+        for name in wanted.iter().filter(|name| !names.contains(&name.as_str())) {
+            let message = format!("{} wants service '{name}', which the suite has not", table.what);
+            reader.unknown_word(table.place_of("services"), message, name, &names);
+        }
+        services.retain(|service| wanted.contains(&service.name));
+    }
+    let what = format!("'service' of {}", table.what);
+    if let Some(inner) = reader.table(table, "service", what) {
+        reader.known(&inner, &names);
+        for service in &mut services {
+            let what = format!("service '{}' of {}", service.name, table.what);
+            if let Some(options) = reader.table(&inner, &service.name, what) {
+                service.options.extend(reader.rest(&options, &[]));
+            }
+        }
+    }
+    services
+}
+
+/// Read-only mounts of a task.
+pub(super) fn read_mounts(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Vec<MountSpec> {
+    let what = format!("a mount of {}", table.what);
+    let mut mounts = Vec::new();
+    for table in reader.tables(table, "mounts", &what) {
+        reader.known(&table, &["env", "at"]);
+        reader.require(&table, "env", "it names the variable that holds the host folder");
+        reader.require(&table, "at", "it is the path inside");
+        let (Some(env), Some(at)) = (reader.string(&table, "env"), reader.string(&table, "at")) else {
+            continue;
+        };
+        if !at.starts_with('/') || at.split('/').any(|part| part == "..") {
+            reader.error(table.place_of("at"), format!("'at' must be an absolute path, not \"{at}\""));
+        }
+        mounts.push(MountSpec { env, at });
+    }
+    mounts
+}
+
+/// The scorers of a task, in order. Kinds and options are the business of `score`.
+pub(super) fn read_scorers(reader: &mut Reader<'_>, task: &Table<'_, '_>) -> Vec<ScorerSpec> {
+    let what = format!("a scorer of {}", task.what);
+    let mut scorers: Vec<ScorerSpec> = Vec::new();
+    for table in reader.tables(task, "score", &what) {
+        reader.require(&table, "kind", "add kind = \"regex\" or another of `rolltape list scorers`");
+        let weight = reader.positive(&table, "weight").unwrap_or(1.0);
+        let options = reader.rest(&table, &["kind", "name", "weight"]);
+        let given = reader.string(&table, "name");
+        let Some(kind) = reader.string(&table, "kind") else { continue };
+        if let Some(name) = given.as_deref().filter(|name| !is_name(name)) {
+            let message = format!("the scorer name '{name}' must be letters, digits, '-' and '_'");
+            reader.error(table.place_of("name"), message);
+        }
+        let taken = |name: &str| scorers.iter().any(|scorer| scorer.name == name);
+        if let Some(name) = given.as_deref().filter(|name| taken(name)) {
+            let message = format!("{} has two scorers named '{name}'", task.what);
+            reader.error(table.place_of("name"), message);
+        }
+        let name = given.unwrap_or_else(|| {
+            let numbered = (2..).map(|n| format!("{kind}-{n}"));
+            std::iter::once(kind.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+        });
+        let (line, column) = reader.place(table.place_of("kind").start);
+        let file = reader.file().to_owned();
+        scorers.push(ScorerSpec { kind, name, weight, options, file, line, column });
+    }
+    if scorers.is_empty() && !task.has("score") {
+        let message = format!("{} has no scorers", task.what);
+        let hint = "add score = [{ kind = \"…\" }]; `rolltape list scorers` shows the kinds";
+        reader.error_hint(task.at.clone(), message, hint);
+    } else if scorers.is_empty() && reader.errors.is_empty() {
+        reader.error(task.place_of("score"), format!("the scorers of {} are an empty list", task.what));
+    }
+    scorers
+}
+
+/// Whether a name is safe in variables, files and ids: letters, digits, `-`, `_`.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
