@@ -56,7 +56,7 @@ impl Rolltape {
             folder: None,
             environment: Vec::new(),
             stdin: None,
-            timeout: Duration::from_secs(120),
+            timeout: Duration::from_mins(2),
         }
     }
 
