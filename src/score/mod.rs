@@ -5,6 +5,7 @@
 
 use crate::model::{Object, Score};
 use crate::suite::{ScorerSpec, Task};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Something that the engine does after the agent is dead, so that a scorer can judge.
@@ -38,8 +39,11 @@ pub enum Probe {
     },
 }
 
-/// What came of a probe. Serialised as it is into the evidence, keys and nonces replaced by
-/// `<key>` and `<nonce>`.
+/// What came of a probe, as scorers see it and as it is kept.
+///
+/// The engine puts `<key>` and `<nonce>` in the place of the probe's secret values before anybody looks;
+/// what the program itself printed in that shape is broken first (a zero-width space after `<`), so that a
+/// scorer may trust `<nonce>` in an output, now and when it judges the kept evidence again.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ProbeResult {
     /// A kept file; `None` when it is not there, is not a regular file or is too large.
@@ -59,9 +63,27 @@ pub enum ProbeResult {
         stderr: String,
         /// What the service saw: one object a request (see `service::llm`).
         requests: Vec<Object>,
-        /// Values of the fresh key and nonce, as `<key>` and `<nonce>` where stored.
-        placeholders: Vec<String>,
     },
+}
+
+impl ProbeResult {
+    /// The evidence that is kept: `{"probe": "file"|"run", …}`. File content is text, or `base16` if it is no UTF-8.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            ProbeResult::File { bytes: Some(bytes), .. } => match std::str::from_utf8(bytes) {
+                Ok(text) => json!({"probe": "file", "text": text}),
+                Err(_) => json!({"probe": "file", "base16": crate::util::digest::hex(bytes)}),
+            },
+            ProbeResult::File { bytes: None, reason } => json!({"probe": "file", "missing": reason}),
+            ProbeResult::Run { exit_code, stdout, stderr, requests } => json!({
+                "probe": "run",
+                "exit_code": exit_code,
+                "stdout": stdout,
+                "stderr": stderr,
+                "requests": requests,
+            }),
+        }
+    }
 }
 
 /// All that a scorer may look at.
