@@ -4,6 +4,7 @@
 //! typed. Must not know: agents, tasks' meaning, the store.
 
 mod metered;
+pub mod wire;
 
 use crate::model::{
     AttemptId, Drift, ErrorClass, LimitKind, Object, RunError, Scope, SseChunk, ToolDef, Usage,

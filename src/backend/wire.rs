@@ -1,0 +1,207 @@
+//! A line of `cassette.jsonl`, to and from JSON (DESIGN 5).
+//!
+//! Invariant: `line_from_json(line_to_json(l)) == l`. A line of a newer major version is refused; a newer
+//! minor one only adds fields, and they are passed over.
+
+use crate::model::{CassetteLine, Object, Scope, SseChunk, Usage};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Schema version of the lines that are written, `major.minor`.
+pub const SCHEMA: &str = "1.0";
+const MAJOR: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct LineWire {
+    schema: String,
+    scope: String,
+    task: String,
+    subject: String,
+    attempt: u32,
+    turn: u32,
+    prefix_sha256: String,
+    #[serde(default)]
+    new_messages: Vec<Object>,
+    #[serde(default)]
+    params: Object,
+    #[serde(default)]
+    tools_sha256: String,
+    status: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sse: Option<Vec<SseWire>>,
+    #[serde(default)]
+    usage: Option<UsageWire>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SseWire {
+    t_ms: u64,
+    data: String,
+}
+
+/// Tokens and cost, as cassettes and scripts write them.
+#[derive(Serialize, Deserialize, Clone, Copy)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UsageWire {
+    #[serde(default)]
+    prompt_tokens: Option<u64>,
+    #[serde(default)]
+    completion_tokens: Option<u64>,
+    #[serde(default)]
+    cached_tokens: Option<u64>,
+    #[serde(default)]
+    cost_usd: Option<f64>,
+}
+
+impl From<UsageWire> for Usage {
+    fn from(wire: UsageWire) -> Self {
+        Usage {
+            prompt_tokens: wire.prompt_tokens,
+            completion_tokens: wire.completion_tokens,
+            cached_tokens: wire.cached_tokens,
+            cost_usd: wire.cost_usd,
+        }
+    }
+}
+
+/// One line as JSON, without the newline.
+pub fn line_to_json(line: &CassetteLine) -> String {
+    let wire = LineWire {
+        schema: SCHEMA.to_owned(),
+        scope: scope_word(line.scope).to_owned(),
+        task: line.task.clone(),
+        subject: line.subject.clone(),
+        attempt: line.attempt,
+        turn: line.turn,
+        prefix_sha256: line.prefix_sha256.clone(),
+        new_messages: line.new_messages.clone(),
+        params: line.params.clone(),
+        tools_sha256: line.tools_sha256.clone(),
+        status: line.status,
+        body: line.body.clone(),
+        sse: line.sse.as_ref().map(|chunks| {
+            chunks.iter().map(|chunk| SseWire { t_ms: chunk.t_ms, data: chunk.data.clone() }).collect()
+        }),
+        usage: line.usage.map(|usage| UsageWire {
+            prompt_tokens: usage.prompt_tokens,
+            completion_tokens: usage.completion_tokens,
+            cached_tokens: usage.cached_tokens,
+            cost_usd: usage.cost_usd,
+        }),
+    };
+    // Maps with text keys and plain numbers can't fail to serialise.
+    serde_json::to_string(&wire).unwrap_or_default()
+}
+
+/// Why a line is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineError {
+    /// It is of a newer schema, named here.
+    Newer(String),
+    /// It is no cassette line: a clause that says why.
+    Broken(String),
+}
+
+/// Reads what [`line_to_json`] writes.
+pub fn line_from_json(text: &str) -> Result<CassetteLine, LineError> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: String,
+    }
+    let broken = |error: serde_json::Error| LineError::Broken(why(&error));
+    let head: Head = serde_json::from_str(text).map_err(broken)?;
+    let major = head.schema.split_once('.').and_then(|(major, minor)| {
+        minor.parse::<u32>().ok()?;
+        major.parse::<u32>().ok()
+    });
+    match major {
+        Some(major) if major <= MAJOR => {}
+        Some(_) => return Err(LineError::Newer(head.schema)),
+        None => return Err(LineError::Broken(format!("its schema '{}' is no version", head.schema))),
+    }
+    let wire: LineWire = serde_json::from_str(text).map_err(broken)?;
+    let scope = match wire.scope.as_str() {
+        "agent" => Scope::Agent,
+        "judge" => Scope::Judge,
+        other => return Err(LineError::Broken(format!("its scope '{other}' is neither agent nor judge"))),
+    };
+    Ok(CassetteLine {
+        scope,
+        task: wire.task,
+        subject: wire.subject,
+        attempt: wire.attempt,
+        turn: wire.turn,
+        prefix_sha256: wire.prefix_sha256,
+        new_messages: wire.new_messages,
+        params: wire.params,
+        tools_sha256: wire.tools_sha256,
+        status: wire.status,
+        body: wire.body,
+        sse: wire.sse.map(|chunks| {
+            chunks.into_iter().map(|chunk| SseChunk { t_ms: chunk.t_ms, data: chunk.data }).collect()
+        }),
+        usage: wire.usage.map(Usage::from),
+    })
+}
+
+fn scope_word(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Agent => "agent",
+        Scope::Judge => "judge",
+    }
+}
+
+/// The parser's reason; its own line number is always 1 here and only misleads.
+fn why(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn line() -> CassetteLine {
+        let message = json!({"role": "user", "content": "héllo\n\"quoted\""});
+        CassetteLine {
+            scope: Scope::Judge,
+            task: "hello".to_owned(),
+            subject: "codeact@echo".to_owned(),
+            attempt: 2,
+            turn: 3,
+            prefix_sha256: "ab".repeat(32),
+            new_messages: message.as_object().cloned().into_iter().collect(),
+            params: json!({"z": 1.5, "a": null}).as_object().cloned().unwrap_or_default(),
+            tools_sha256: String::new(),
+            status: 200,
+            body: Some(json!({"choices": []})),
+            sse: Some(vec![SseChunk { t_ms: 7, data: "[DONE]".to_owned() }]),
+            usage: Some(Usage { prompt_tokens: Some(3), cost_usd: Some(0.25), ..Usage::default() }),
+        }
+    }
+
+    #[test]
+    fn a_line_comes_back_as_it_was() {
+        for line in
+            [line(), CassetteLine { body: None, sse: None, usage: None, scope: Scope::Agent, ..line() }]
+        {
+            let text = line_to_json(&line);
+            assert!(text.starts_with(r#"{"schema":"1.0","scope":""#), "{text}");
+            assert_eq!(line_from_json(&text), Ok(line));
+        }
+    }
+
+    #[test]
+    fn versions_are_told_apart() {
+        let text = line_to_json(&line());
+        let newer = text.replace(r#""schema":"1.0""#, r#""schema":"2.0""#);
+        assert_eq!(line_from_json(&newer), Err(LineError::Newer("2.0".to_owned())));
+        let minor = text.replace(r#""schema":"1.0""#, r#""schema":"1.7","later":true"#);
+        assert_eq!(line_from_json(&minor), Ok(line()));
+        assert!(matches!(line_from_json("{}"), Err(LineError::Broken(_))));
+        assert!(matches!(line_from_json(&text[..text.len() - 3]), Err(LineError::Broken(_))));
+    }
+}
