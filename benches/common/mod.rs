@@ -9,9 +9,10 @@ use tempfile::TempDir;
 /// The built program, in the profile of the bench.
 pub(crate) const ROLLTAPE: &str = env!("CARGO_BIN_EXE_rolltape");
 
-/// Prints one figure. `must` and `stretch` come from the targets of the design.
+/// Prints one figure. `must` and `stretch` are the targets of the design, empty where there is none.
 pub(crate) fn figure(what: &str, measured: &str, must: &str, stretch: &str) {
-    println!("{what:<52} {measured:>14}   must {must:<22} stretch {stretch}");
+    let targets = if must.is_empty() { String::new() } else { format!("   must {must}, stretch {stretch}") };
+    println!("{what:<52} {measured:>14}{targets}");
 }
 
 /// Middle and quickest of some durations.

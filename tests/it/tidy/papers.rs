@@ -1,6 +1,6 @@
 //! README, ARCHITECTURE, CHANGELOG and what CI runs say the same.
 
-use super::none;
+use super::{none, source::Source};
 use crate::support::{read, root};
 
 /// README's two commands.
@@ -29,6 +29,42 @@ fn readme_shows_the_commands_that_ci_runs() {
         assert!(script.lines().any(|line| line.trim_start().ends_with(command)), ".ci/run: {command}");
     }
     assert_eq!(shell_lines("a\n```sh\nb\n```\nc\n```text\nd\n```\n"), ["b"]);
+}
+
+/// Programs that tests declare with `need!`.
+fn needed(text: &str) -> Vec<String> {
+    let need = regex::Regex::new(r"need!\(([^;]*)\);").expect("the pattern is right");
+    let literal = regex::Regex::new("\"([a-z0-9_.-]+)\"").expect("the pattern is right");
+    let bodies = need.captures_iter(text).map(|hit| hit.get(1).map_or("", |body| body.as_str()));
+    let outside_brackets =
+        bodies.flat_map(|body| literal.captures_iter(body).filter(|hit| !in_brackets(body, hit)));
+    outside_brackets.map(|hit| hit[1].to_owned()).collect()
+}
+
+fn in_brackets(body: &str, hit: &regex::Captures<'_>) -> bool {
+    let before = hit.get(0).map_or("", |all| &body[..all.start()]);
+    before.matches('(').count() > before.matches(')').count()
+}
+
+#[test]
+fn ci_installs_what_tests_need() {
+    // A machine that builds has the first; the second and third are the system's.
+    const THERE: [&str; 3] = ["cargo", "sh", "bash"];
+    let script = read(&root().join(".ci/run"));
+    let line = script.lines().find_map(|line| line.strip_prefix("programs=(")).expect("programs=(…)");
+    let installed: Vec<&str> = line.trim_end_matches(')').split_whitespace().collect();
+    let missing = |name: &String| !installed.contains(&name.as_str()) && !THERE.contains(&name.as_str());
+    let mut complaints = Vec::new();
+    for source in Source::below(root(), "tests") {
+        // The macro's own page shows it, this one looks for it.
+        if source.path.contains("/support/") || source.path.contains("/tidy/") {
+            continue;
+        }
+        let names = needed(&source.text).into_iter().filter(missing);
+        complaints.extend(names.map(|name| format!("{}: .ci/run does not install {name}", source.path)));
+    }
+    none(&complaints);
+    assert_eq!(needed(r#"need!("a", root, python("b"), "c");"#), ["a", "c"]);
 }
 
 #[test]
