@@ -1,6 +1,6 @@
 //! `rolltape check` on a generated JSONL of chats whose assistant messages hold text calls.
 
-#![allow(clippy::print_stdout, reason = "a bench prints")]
+#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a bench prints")]
 
 mod common;
 

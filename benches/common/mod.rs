@@ -1,6 +1,11 @@
 //! What the benches share: figures beside their targets, CPU time, a place for files.
 #![allow(dead_code, reason = "not each bench uses each tool")]
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a bench prints, and may stop at once")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench prints, and may stop at once"
+)]
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

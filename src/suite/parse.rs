@@ -134,10 +134,10 @@ fn schema_is_known(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> bool {
 
 fn suite_name(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> String {
     reader.require(table, "name", "add name = \"…\"; it is the first part of every attempt id");
-    if let Some(item) = table.item("description") {
-        if !item.get_ref().is_str() {
-            reader.string(table, "description");
-        }
+    if let Some(item) = table.item("description")
+        && !item.get_ref().is_str()
+    {
+        reader.string(table, "description");
     }
     let name = reader.string(table, "name").unwrap_or_default();
     if table.has("name") && !is_id(&name) && table.item("name").is_some_and(|item| item.get_ref().is_str()) {

@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
             return self.wrong(table, key, item, "a list of strings");
         };
         let mut out = Vec::new();
-        for item in items.iter() {
+        for item in items {
             match item.get_ref() {
                 DeValue::String(text) => out.push(text.to_string()),
                 _ => return self.wrong(table, key, item, "a list of strings"),
@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
             return Vec::new();
         };
         let mut out = Vec::new();
-        for item in items.iter() {
+        for item in items {
             match item.get_ref() {
                 DeValue::Table(inner) => out.push(Table::new(inner, item.span(), what)),
                 _ => {

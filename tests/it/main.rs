@@ -1,4 +1,5 @@
 //! The one integration-test binary.
+#![allow(clippy::disallowed_methods, reason = "tests look at the machine that they run on")]
 
 #[macro_use]
 mod support;

@@ -32,7 +32,7 @@ pub(super) fn parse(text: &str) -> Markup {
             // What stands inside a block that is already known opens no second one.
             Mark::ThinkOpen if markup.reasoning.last().is_some_and(|block| block.end > span.start) => {}
             Mark::ThinkOpen => {
-                let end = memmem::find(text[span.end..].as_bytes(), b"</think>");
+                let end = memmem::find(&text.as_bytes()[span.end..], b"</think>");
                 let end = end.map_or(text.len(), |found| span.end + found + "</think>".len());
                 markup.reasoning.push(Span::new(span.start, end));
             }

@@ -22,10 +22,7 @@ pub(super) fn message(content: &str, calls: &[ToolCall], wraps_lines: bool) -> R
     if call.id.is_empty() {
         return Err(refused());
     }
-    let arguments = match (&call.arguments.parsed, &call.arguments.raw) {
-        (Some(object), _) => object,
-        (None, _) => return Err(refused()),
-    };
+    let Some(arguments) = &call.arguments.parsed else { return Err(refused()) };
     let text = format!("{content}\n\n{}", call_text(&call.name, arguments, wraps_lines));
     Ok(python::lstrip(&text).to_owned())
 }
