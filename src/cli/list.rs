@@ -3,7 +3,7 @@
 use super::{CliError, Context, Exit, Verb};
 use crate::util::suggest::nearest;
 use crate::util::text::printable;
-use crate::{dialects, report, store};
+use crate::{dialects, report, score, store};
 use clap::{Arg, ArgMatches, Command};
 
 pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built in", augment, run };
@@ -13,6 +13,7 @@ type Kind = (&'static str, fn() -> Vec<(&'static str, &'static str)>);
 
 static KINDS: &[Kind] = &[
     ("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about)).collect()),
+    ("scorers", || score::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("reports", || report::ALL.iter().map(|item| (item.name, item.about)).collect()),
     // Not built in but on disk: told by `runs`.
     ("runs", Vec::new),

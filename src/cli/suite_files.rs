@@ -3,6 +3,7 @@
 //! A link is followed only to a file inside the folder; what is not a regular file is refused, so
 //! that a pipe can't hang the harness and a link can't carry a private file into a sandbox.
 
+use crate::score;
 use crate::suite::{FileSpec, Suite, SuiteError, parse};
 use crate::util::plural::plural;
 use crate::util::text::printable;
@@ -18,11 +19,14 @@ const MAX_BYTES: u64 = 256 << 20;
 /// Files that a suite may have.
 const MAX_FILES: usize = 20_000;
 
-/// Loads the suite in the folder `path` (or whose `suite.toml` is `path`). Errors: all at once, each naming its file.
+/// Loads the suite in the folder `path` (or whose `suite.toml` is `path`), scorers' options checked
+/// too. Errors: all at once, each naming its file.
 pub fn load(path: &Path) -> Result<Suite, Vec<SuiteError>> {
     let root = root_of(path)?;
     let files = read_folder(&root)?;
-    parse(&root.to_string_lossy(), &files)
+    let suite = parse(&root.to_string_lossy(), &files)?;
+    let errors = score::compile_all(&suite);
+    if errors.is_empty() { Ok(suite) } else { Err(errors) }
 }
 
 /// The errors as people read them: one block an error, `path:line:column: sentence` and its hint.

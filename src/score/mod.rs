@@ -3,10 +3,21 @@
 //! Scorers are pure: the engine runs the probes, in the order of DESIGN 10, after everything of
 //! the agent is dead. Must not know: sandboxes, services, processes.
 
+mod options;
+mod seal;
+mod text;
+mod wire;
+
 use crate::model::{Object, Score};
-use crate::suite::{ScorerSpec, Task};
-use serde_json::json;
+use crate::suite::{ScorerSpec, Suite, SuiteError, Task, did_you_mean};
 use std::collections::BTreeMap;
+
+pub use seal::{KEY, KEY_PART, NONCE, Seal};
+
+registry! {
+    /// All kinds of scorers.
+    Scorer: service, command, file, includes, equals, regex
+}
 
 /// Something that the engine does after the agent is dead, so that a scorer can judge.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,63 +37,64 @@ pub enum Probe {
         env: BTreeMap<String, String>,
         /// Text on standard input.
         stdin: String,
-        /// Files of the agent's workspace that are copied in first.
+        /// Files of the agent's workspace that are copied in first; one that is not there is left out.
         carry: Vec<String>,
-        /// Whether the hidden files of the task are put under `/tests`.
+        /// Whether the hidden files of the task are put in, and `ROLLTAPE_TESTS` names their folder.
         hidden: bool,
         /// Name of the service to start afresh with a fresh secret key and nonce, if any.
         service: Option<String>,
-        /// Options that replace those of the task's service in this probe.
+        /// Options laid over those of the task's service in this probe.
         service_options: Object,
+        /// Whether the program gets another fresh secret key than the one that the service accepts.
+        wrong_key: bool,
         /// Time limit in milliseconds.
         timeout_ms: u64,
     },
 }
 
-/// What came of a probe, as scorers see it and as it is kept.
-///
-/// The engine puts `<key>` and `<nonce>` in the place of the probe's secret values before anybody looks;
-/// what the program itself printed in that shape is broken first (a zero-width space after `<`), so that a
-/// scorer may trust `<nonce>` in an output, now and when it judges the kept evidence again.
+/// What came of a probe.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ProbeResult {
-    /// A kept file; `None` when it is not there, is not a regular file or is too large.
+    /// What became of a file.
     File {
-        /// Content.
+        /// Content, if it was kept.
         bytes: Option<Vec<u8>>,
-        /// Why not, if not.
+        /// Why it was not kept although something is there (a link, too large); `None` without
+        /// content means that nothing is there.
         reason: Option<String>,
     },
-    /// A finished command.
+    /// A finished command; made by [`ProbeResult::run`], which seals the text.
     Run {
         /// Exit code; 128 + signal for a signal; `None` when it ran out of time.
         exit_code: Option<i32>,
-        /// Standard output, lossy UTF-8, cut at 1 MiB.
+        /// Standard output, lossy UTF-8, cut at 1 MiB, sealed.
         stdout: String,
         /// Standard error, the same.
         stderr: String,
-        /// What the service saw: one object a request (see `service::llm`).
+        /// What the service saw: one object a request (see `service::llm`), sealed.
         requests: Vec<Object>,
+    },
+    /// The probe could not be made; who needs it can't judge.
+    Unavailable {
+        /// One lower-case sentence.
+        reason: String,
     },
 }
 
 impl ProbeResult {
-    /// The evidence that is kept: `{"probe": "file"|"run", …}`. File content is text, or `base16` if it is no UTF-8.
-    pub fn to_json(&self) -> serde_json::Value {
-        match self {
-            ProbeResult::File { bytes: Some(bytes), .. } => match std::str::from_utf8(bytes) {
-                Ok(text) => json!({"probe": "file", "text": text}),
-                Err(_) => json!({"probe": "file", "base16": crate::util::digest::hex(bytes)}),
-            },
-            ProbeResult::File { bytes: None, reason } => json!({"probe": "file", "missing": reason}),
-            ProbeResult::Run { exit_code, stdout, stderr, requests } => json!({
-                "probe": "run",
-                "exit_code": exit_code,
-                "stdout": stdout,
-                "stderr": stderr,
-                "requests": requests,
-            }),
-        }
+    /// A finished command. `secrets` are the key that the program was given and the nonce; both are
+    /// replaced by [`KEY`] and [`NONCE`], so that judging now and judging the stored evidence later
+    /// are the same thing, and so that a program which prints the placeholder gains nothing.
+    pub fn run(
+        exit_code: Option<i32>,
+        stdout: &str,
+        stderr: &str,
+        requests: Vec<Object>,
+        secrets: Option<(&str, &str)>,
+    ) -> Self {
+        let seal = Seal::new(secrets);
+        let requests = requests.into_iter().map(|request| seal.object(request)).collect();
+        ProbeResult::Run { exit_code, stdout: seal.text(stdout), stderr: seal.text(stderr), requests }
     }
 }
 
@@ -131,4 +143,36 @@ pub struct Scorer {
 pub fn judge(spec: &ScorerSpec, compiled: &Compiled, evidence: &Evidence) -> Score {
     let (value, reason) = (compiled.judge)(evidence);
     Score { scorer: spec.name.clone(), value, weight: spec.weight, reason }
+}
+
+/// Reads a scorer's options; an unknown kind is an error too. All errors at once.
+pub fn compile(spec: &ScorerSpec, task: &Task) -> Result<Compiled, Vec<OptionError>> {
+    match ALL.iter().find(|scorer| scorer.name == spec.kind) {
+        Some(scorer) => (scorer.compile)(spec, task),
+        None => {
+            let names: Vec<&str> = ALL.iter().map(|scorer| scorer.name).collect();
+            Err(vec![OptionError {
+                message: format!("no scorer is of the kind '{}'", spec.kind),
+                hint: Some(did_you_mean(&spec.kind, &names)),
+            }])
+        }
+    }
+}
+
+/// Compiles every scorer of a suite and gives the errors, each with the place of its scorer.
+pub fn compile_all(suite: &Suite) -> Vec<SuiteError> {
+    let mut errors = Vec::new();
+    for task in &suite.tasks {
+        for spec in &task.score {
+            let Err(found) = compile(spec, task) else { continue };
+            errors.extend(found.into_iter().map(|error| SuiteError {
+                file: spec.file.clone(),
+                line: spec.line,
+                column: spec.column,
+                message: format!("scorer '{}' of task '{}': {}", spec.name, task.id, error.message),
+                hint: error.hint,
+            }));
+        }
+    }
+    errors
 }

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use parse::parse;
-#[expect(unused_imports, reason = "the next commit uses it in score")]
 pub(crate) use reader::did_you_mean;
+pub(crate) use units::duration as parse_duration;
 
 /// A suite, ready to be planned.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// `"500ms"`, `"30s"`, `"10m"`, `"1h30m"`, `"2d"`: whole numbers, each with its unit, above zero in sum.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = 0u64;
     if rest.is_empty() {

@@ -1,0 +1,58 @@
+//! `command`: hidden tests run in a fresh sandbox; the harness judges their exit code from outside.
+
+use super::options::Options;
+use super::{Compiled, Evidence, OptionError, Probe, ProbeResult, Scorer};
+use crate::model::Object;
+use crate::suite::{ScorerSpec, Task};
+
+pub(super) static ITEM: Scorer = Scorer {
+    name: "command",
+    about: "a command in a fresh sandbox, hidden tests under $ROLLTAPE_TESTS, judged by its exit code",
+    compile,
+};
+
+/// Time limit if the suite names none, in milliseconds.
+pub(super) const TIMEOUT_MS: u64 = 60_000;
+
+fn compile(spec: &ScorerSpec, _: &Task) -> Result<Compiled, Vec<OptionError>> {
+    let mut options = Options::new(&spec.options, "");
+    let probe = Probe::Run {
+        command: options.required("run", "add run = \"bash \\\"$ROLLTAPE_TESTS/test.sh\\\"\""),
+        env: options.env("env"),
+        stdin: options.string("stdin").unwrap_or_default(),
+        carry: carried(&mut options),
+        hidden: true,
+        service: None,
+        service_options: Object::new(),
+        wrong_key: false,
+        timeout_ms: options.millis("timeout", TIMEOUT_MS),
+    };
+    let wanted = options.whole("exit").unwrap_or(0) as i32;
+    let errors = options.finish();
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let judge = Box::new(move |evidence: &Evidence| match evidence.probes.first() {
+        Some(ProbeResult::Run { exit_code: None, .. }) => {
+            (Some(0.0), "the command ran out of time".to_owned())
+        }
+        Some(ProbeResult::Run { exit_code: Some(code), .. }) => {
+            let value = if *code == wanted { 1.0 } else { 0.0 };
+            (Some(value), format!("the command ended with exit code {code}"))
+        }
+        Some(ProbeResult::Unavailable { reason }) => (None, reason.clone()),
+        Some(ProbeResult::File { .. }) | None => (None, "the command was not run".to_owned()),
+    });
+    Ok(Compiled { probes: vec![probe], judge })
+}
+
+/// The list `carry`: relative paths without `..`.
+pub(super) fn carried(options: &mut Options<'_>) -> Vec<String> {
+    let carry = options.strings("carry").unwrap_or_default();
+    for path in &carry {
+        if path.split('/').any(|part| matches!(part, "" | "..")) {
+            options.error(format!("'carry' holds \"{path}\", which is no path inside the workspace"), None);
+        }
+    }
+    carry
+}
