@@ -87,3 +87,8 @@ fn quiet(program: &str, arguments: &[&str]) -> bool {
         .status()
         .is_ok_and(|status| status.success())
 }
+
+/// A power that is never there, for the test of `need!` itself.
+pub(crate) fn nothing(name: &str) -> Result<(), String> {
+    Err(name.to_owned())
+}
