@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod digest;
+pub mod json;
 pub mod plural;
 pub mod redact;
 pub mod suggest;

@@ -1,0 +1,172 @@
+//! Which format a file has, told by its content; a name given with `--from` overrides it.
+
+use super::{
+    ALL, Format, ReadError, ReadOutput, Shape, Source, decompress, find, openhands_prompt_log, plan,
+};
+use crate::util::suggest::nearest;
+use std::fmt;
+
+/// From here on a sniffer's answer is a yes.
+const YES: u8 = 50;
+/// Two answers nearer than this can't be told apart.
+const MARGIN: u8 = 10;
+
+/// Why a file could not be given to any reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DetectError {
+    /// Path as the user gave it.
+    pub path: String,
+    /// One lower-case sentence without the path.
+    pub message: String,
+    /// What the user may do.
+    pub hint: Option<String>,
+    /// Whether the file is readable but of no known kind: a walk over a folder may pass it by.
+    pub foreign: bool,
+}
+
+impl fmt::Display for DetectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+impl std::error::Error for DetectError {}
+
+impl DetectError {
+    fn new(path: &str, message: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), message: message.into(), hint: None, foreign: false }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Reads one file, compressed or not, in the format `from` or in the one that its content shows.
+///
+/// # Errors
+/// If no format is named `from`; if the file is empty, binary, in UTF-16, or damaged at its very
+/// first record; if no format, or more than one, fits. Damage further on is in the output.
+pub fn read_bytes(path: &str, bytes: &[u8], from: Option<&str>) -> Result<ReadOutput, DetectError> {
+    let unpacked = decompress(bytes);
+    let source = Source::new(path, &unpacked.bytes);
+    let outcome = match from {
+        Some(name) => Ok(by_name(path, name)?),
+        None => detect(&source),
+    };
+    let format = match (outcome, &unpacked.problem) {
+        (Ok(format), _) => format,
+        (Err(_), Some(problem)) => return Err(DetectError::new(path, problem.clone())),
+        (Err(error), None) => return Err(error),
+    };
+    let mut output = (format.read)(&source);
+    if let Some(problem) = unpacked.problem {
+        output.errors.push(source.error(source.bytes.len(), problem));
+    }
+    Ok(output)
+}
+
+/// Reads files that [`plan`] puts together or apart; what concerns one file only is an error in the
+/// output, so that the others are read.
+///
+/// # Errors
+/// If there is just one input, and [`read_bytes`] refuses it.
+pub fn read_files(files: &[(String, Vec<u8>)], from: Option<&str>) -> Result<ReadOutput, DetectError> {
+    let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
+    let inputs = plan(&paths);
+    let single = inputs.len() == 1;
+    let mut output = ReadOutput::default();
+    for input in inputs {
+        let logs = openhands_prompt_log::NAME;
+        if input.format == Some(logs) && from.is_none_or(|from| from == logs) {
+            let unpacked: Vec<_> =
+                input.files.iter().map(|&n| (files[n].0.as_str(), decompress(&files[n].1))).collect();
+            let views: Vec<(&str, &[u8])> =
+                unpacked.iter().map(|(path, file)| (*path, &*file.bytes)).collect();
+            output.append(openhands_prompt_log::read_folder(&views));
+            continue;
+        }
+        for &n in &input.files {
+            let (path, bytes) = &files[n];
+            match read_bytes(path, bytes, from.or(input.format)) {
+                Ok(read) => output.append(read),
+                Err(error) if single && input.files.len() == 1 => return Err(error),
+                Err(error) => output.errors.push(ReadError {
+                    path: error.path,
+                    line: 1,
+                    offset: 0,
+                    message: error.message,
+                    hint: error.hint,
+                }),
+            }
+        }
+    }
+    Ok(output)
+}
+
+fn by_name(path: &str, name: &str) -> Result<&'static Format, DetectError> {
+    find(name).ok_or_else(|| {
+        let names = || ALL.iter().map(|format| format.name);
+        let error = DetectError::new(path, format!("no format is named '{name}'"));
+        match nearest(name, names()) {
+            Some(near) => error.hint(format!("did you mean '{near}'?")),
+            None => error.hint(format!("it is one of {}", names().collect::<Vec<_>>().join(", "))),
+        }
+    })
+}
+
+/// Finds the one format that fits.
+fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError> {
+    if let Some(error) = unreadable(source) {
+        return Err(error);
+    }
+    let mut verdicts: Vec<_> = ALL.iter().map(|format| (*format, (format.sniff)(source))).collect();
+    // The sort is stable: equals stay in the order of the registry.
+    verdicts.sort_by_key(|(_, sniff)| std::cmp::Reverse(sniff.confidence));
+    let names = || ALL.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
+    match verdicts.as_slice() {
+        [(best, first), (other, second), ..] if first.confidence >= YES => {
+            if second.confidence >= YES && first.confidence - second.confidence < MARGIN {
+                let message = format!("may be {} or {}", best.name, other.name);
+                return Err(DetectError::new(source.path, message).hint("name its format with --from"));
+            }
+            Ok(best)
+        }
+        _ => {
+            if let Shape::Broken(error) = source.shape() {
+                let at = source.error(error.offset, "");
+                let message =
+                    format!("not readable as JSON: {} (line {}, byte {})", error.message, at.line, at.offset);
+                return Err(DetectError::new(source.path, message).hint("the file may be cut or damaged"));
+            }
+            let near = verdicts
+                .iter()
+                .take(3)
+                .map(|(format, sniff)| format!("not {}: it {}", format.name, sniff.why));
+            let message = format!("of no known format ({})", near.collect::<Vec<_>>().join("; "));
+            let mut error = DetectError::new(source.path, message)
+                .hint(format!("name its format with --from: {}", names()));
+            error.foreign = true;
+            Err(error)
+        }
+    }
+}
+
+/// Files that no reader can do anything with.
+fn unreadable(source: &Source<'_>) -> Option<DetectError> {
+    let bytes = source.bytes;
+    if source.text().iter().all(u8::is_ascii_whitespace) {
+        return Some(DetectError::new(source.path, "is empty").hint("a transcript has one message at least"));
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Some(DetectError::new(source.path, "is written in UTF-16").hint("convert it to UTF-8"));
+    }
+    let head = &bytes[..bytes.len().min(8192)];
+    if *source.shape() == Shape::Text && head.contains(&0) {
+        let mut error = DetectError::new(source.path, "is a binary file");
+        error.foreign = true;
+        return Some(error);
+    }
+    None
+}

@@ -1,0 +1,124 @@
+//! From an offset in a decoded message to a line and a column of the decompressed file.
+
+use crate::model::{Location, Place};
+use crate::util::json::advance;
+
+/// Finds lines and columns in one file. Remembers where it was: findings that come in file order
+/// cost one pass over the file together.
+pub struct Locator<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+    column: u64,
+}
+
+impl<'a> Locator<'a> {
+    /// A locator for a decompressed file; a byte order mark takes no column.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        Self { bytes, at, line: 1, column: 1 }
+    }
+
+    /// Line and column of byte `offset` of the decoded text that starts at `place`.
+    pub fn locate(&mut self, place: Place, offset: usize) -> Location {
+        let byte = self.byte(place, offset);
+        self.position(byte)
+    }
+
+    /// The byte of the file behind byte `offset` of the decoded text.
+    pub fn byte(&self, place: Place, offset: usize) -> usize {
+        let start = usize::try_from(place.offset).unwrap_or(usize::MAX).min(self.bytes.len());
+        let rest = &self.bytes[start..];
+        if place.json {
+            return start + advance(rest, offset);
+        }
+        if place.crlf {
+            let mut done = 0;
+            for (at, byte) in rest.iter().enumerate() {
+                if done == offset {
+                    return start + at;
+                }
+                done += usize::from(!(*byte == b'\r' && rest.get(at + 1) == Some(&b'\n')));
+            }
+            return self.bytes.len();
+        }
+        (start + offset).min(self.bytes.len())
+    }
+
+    /// Line and column of a byte. Only `\n` ends a line; columns are characters.
+    pub fn position(&mut self, byte: usize) -> Location {
+        let byte = byte.min(self.bytes.len());
+        if byte < self.at {
+            *self = Self::new(self.bytes);
+        }
+        let between = self.bytes.get(self.at..byte).unwrap_or(&[]);
+        let newlines = memchr::memchr_iter(b'\n', between).count() as u64;
+        let tail = match memchr::memrchr(b'\n', between) {
+            Some(last) => {
+                self.line += newlines;
+                self.column = 1;
+                &between[last + 1..]
+            }
+            None => between,
+        };
+        // Bytes that go on with a character are not counted.
+        self.column += tail.iter().filter(|&&byte| byte & 0xc0 != 0x80).count() as u64;
+        self.at = self.at.max(byte);
+        Location { line: self.line, column: self.column }
+    }
+
+    /// The line of the file that a byte stands in, without its end, decoded as well as can be.
+    pub fn line_text(&self, byte: usize) -> std::borrow::Cow<'a, str> {
+        let byte = byte.min(self.bytes.len());
+        let start = memchr::memrchr(b'\n', &self.bytes[..byte]).map_or(0, |at| at + 1);
+        let end = memchr::memchr(b'\n', &self.bytes[byte..]).map_or(self.bytes.len(), |at| byte + at);
+        let line = &self.bytes[start..end];
+        String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str, place: Place, offset: usize) -> (u64, u64) {
+        let found = Locator::new(text.as_bytes()).locate(place, offset);
+        (found.line, found.column)
+    }
+
+    #[test]
+    fn plain_text_counts_characters_and_newlines() {
+        let place = Place { offset: 2, ..Place::default() };
+        assert_eq!(at("a\n\u{e9}\u{e9}x\nb", place, 0), (2, 1));
+        assert_eq!(at("a\n\u{e9}\u{e9}x\nb", place, 4), (2, 3));
+        assert_eq!(at("a\n\u{e9}\u{e9}x\nb", place, 6), (3, 1));
+    }
+
+    #[test]
+    fn json_escapes_are_walked_over() {
+        let file = "{\n \"k\": \"a\\n\\u00e9\\ud83d\\ude00\u{e9}<x\"}";
+        let offset = file.find("a\\n").expect("text") as u64;
+        let place = Place { offset, json: true, ..Place::default() };
+        let decoded = "a\n\u{e9}\u{1f600}\u{e9}<x";
+        let column = |wanted: &str| at(file, place, decoded.find(wanted).expect("part"));
+        assert_eq!(column("a"), (2, 8));
+        assert_eq!(column("\n"), (2, 9));
+        assert_eq!(column("<"), (2, 30));
+    }
+
+    #[test]
+    fn crlf_files_keep_their_columns() {
+        let place = Place { crlf: true, ..Place::default() };
+        assert_eq!(at("ab\r\ncd\r\nef", place, "ab\ncd\ne".len()), (3, 2));
+        assert_eq!(at("ab\r\ncd", place, 2), (1, 3));
+    }
+
+    #[test]
+    fn steps_back_are_allowed() {
+        let mut locator = Locator::new(b"a\nb\nc");
+        assert_eq!(locator.position(4).line, 3);
+        assert_eq!(locator.position(0), Location { line: 1, column: 1 });
+        assert_eq!(locator.position(99).line, 3);
+        assert_eq!(locator.line_text(2), "b");
+    }
+}

@@ -1,0 +1,96 @@
+//! `openai-chat`: messages of OpenAI's chat API, bare or in an object with `messages`.
+
+use super::chat::{self, Chat, expected};
+use super::record;
+use super::source::Refusal;
+use super::{Format, ReadOutput, Sniff, Source};
+use crate::model::{Object, Trajectory};
+use crate::util::json::View;
+
+const NAME: &str = "openai-chat";
+
+pub(super) static ITEM: Format = Format {
+    name: NAME,
+    about: "messages of OpenAI's chat API: JSON or JSON Lines, native or text calls",
+    sniff,
+    read,
+    write: None,
+};
+
+fn sniff(source: &Source<'_>) -> Sniff {
+    let Some(record) = source.first() else { return Sniff::new(0, "holds no JSON object or list") };
+    let messages = if record.is_array() {
+        record
+    } else if let Some(messages) = record.get("messages") {
+        messages
+    } else {
+        return Sniff::new(0, "has no \"messages\"");
+    };
+    if record.get("trajectory_format").is_some() {
+        return Sniff::new(30, "names another \"trajectory_format\"");
+    }
+    if !messages.is_array() {
+        // Damaged records among good ones must not hide the format.
+        return Sniff::new(50, "has \"messages\" that are no list");
+    }
+    let Some(first) = messages.items().next() else {
+        return if record.is_object() { Sniff::new(60, "") } else { Sniff::new(0, "is an empty list") };
+    };
+    let roles = messages.items().all(|message| message.get("role").is_some());
+    let blocks = messages.items().any(|message| {
+        message.get("content").is_some_and(|content| {
+            content.items().any(|part| {
+                part.get("type")
+                    .and_then(View::text)
+                    .is_some_and(|kind| matches!(&*kind, "tool_use" | "tool_result"))
+            })
+        })
+    });
+    if blocks {
+        return Sniff::new(20, "has content blocks of another API");
+    }
+    if !first.is_object() || !roles {
+        let why = "has messages without a \"role\"";
+        return Sniff::new(if record.is_object() { 50 } else { 0 }, why);
+    }
+    Sniff::new(80, "")
+}
+
+fn read(source: &Source<'_>) -> ReadOutput {
+    record::read(source, NAME, convert)
+}
+
+fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory, Refusal> {
+    let messages = if record.is_array() {
+        record
+    } else if record.is_object() {
+        let missing = || (record.offset(), "has no \"messages\"".to_owned());
+        record.get("messages").ok_or_else(missing)?
+    } else {
+        return Err(expected(record, "a record", "an object with \"messages\" or a list of messages"));
+    };
+    if !messages.is_array() {
+        return Err(expected(messages, "\"messages\"", "a list"));
+    }
+    let mut conversation = Chat::new();
+    for message in messages.items() {
+        conversation.add(message)?;
+    }
+    let mut trajectory = Trajectory { steps: conversation.steps, ..Trajectory::default() };
+    if let Some(list) = record.some("tools") {
+        (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list);
+    } else if let Some(list) = record.some("functions") {
+        (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list);
+    } else {
+        trajectory.agent.tools = chat::tools_in_prompt(&trajectory.steps);
+    }
+    trajectory.agent.model = record.text_at("model");
+    trajectory.id = record.text_at("id");
+    let known = ["messages", "tools", "functions"];
+    let rest = record.members().filter(|(key, value)| {
+        let taken = matches!(&**key, "model" | "id") && value.text().is_some();
+        !known.contains(&&**key) && !taken
+    });
+    trajectory.extra = rest.map(|(key, value)| (key.into_owned(), value.value())).collect::<Object>();
+    Ok(trajectory)
+}

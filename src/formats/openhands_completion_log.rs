@@ -1,0 +1,127 @@
+//! `openhands-completion-log`: one model call as the OpenHands SDK logs it, request and reply.
+//!
+//! `messages` is what was sent; `response` the reply after conversion, `raw_response` (text mode
+//! only) the reply as the model wrote it. The unit is the one call of the file: the assistant
+//! messages of its history belong to other files and are marked as frame.
+
+use super::chat::{self, Chat, expected};
+use super::record;
+use super::source::Refusal;
+use super::{Format, ReadOutput, Sniff, Source};
+use crate::model::{Object, Source as Role, Trajectory, Usage};
+use crate::util::json::View;
+
+const NAME: &str = "openhands-completion-log";
+
+pub(super) static ITEM: Format = Format {
+    name: NAME,
+    about: "one model call as the OpenHands SDK logs it: request, reply, raw reply, usage",
+    sniff,
+    read,
+    write: None,
+};
+
+fn sniff(source: &Source<'_>) -> Sniff {
+    let Some(record) = source.first() else { return Sniff::new(0, "holds no JSON object") };
+    if !record.get("messages").is_some_and(View::is_array) {
+        return Sniff::new(0, "has no \"messages\"");
+    }
+    let reply = ["raw_response", "response"].iter().find_map(|key| record.some(key));
+    if !reply.is_some_and(|reply| reply.get("choices").is_some()) {
+        return Sniff::new(0, "has no \"response\" with \"choices\"");
+    }
+    let request = ["kwargs", "latency_sec", "cost"].iter().any(|key| record.get(key).is_some());
+    Sniff::new(if request { 95 } else { 85 }, "")
+}
+
+fn read(source: &Source<'_>) -> ReadOutput {
+    record::read(source, NAME, convert)
+}
+
+fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory, Refusal> {
+    let missing = |what: &str| (record.offset(), format!("has no {what}"));
+    let messages = record.get("messages").ok_or_else(|| missing("\"messages\""))?;
+    if !messages.is_array() {
+        return Err(expected(messages, "\"messages\"", "a list"));
+    }
+    let mut conversation = Chat::new();
+    for message in messages.items() {
+        conversation.add(message)?;
+    }
+    for step in &mut conversation.steps {
+        if step.source == Role::Agent {
+            step.frame = true;
+            step.copied = Some(true);
+        }
+    }
+    // A raw reply exists where calls were written as text.
+    let raw = record.some("raw_response");
+    let response = record.some("response");
+    let reply = raw.or(response).ok_or_else(|| missing("\"response\""))?;
+    let choice = reply.get("choices").and_then(|list| list.items().next());
+    let choice = choice.ok_or_else(|| (reply.offset(), "the response has no choice".to_owned()))?;
+    let message =
+        choice.get("message").ok_or_else(|| (choice.offset(), "the choice has no message".to_owned()))?;
+    conversation.add(message)?;
+    let mut trajectory = Trajectory { steps: conversation.steps, ..Trajectory::default() };
+    if let Some(step) = trajectory.steps.last_mut() {
+        step.usage = response.or(raw).and_then(|reply| reply.some("usage")).map(usage);
+        if let Some(cost) = record.get("cost").and_then(View::float) {
+            step.usage.get_or_insert_default().cost_usd = Some(cost);
+        }
+        step.timestamp = record.get("timestamp").and_then(View::float).and_then(iso_time);
+        step.llm_calls = Some(1);
+        if let Some(sent) = &mut step.reply {
+            sent.finish_reason = choice.text_at("finish_reason");
+            // What the log asked for, also where the model answered otherwise.
+            let asked = if raw.is_some() { "openhands" } else { "native" };
+            sent.dialect = Some(asked.to_owned());
+        }
+    }
+    let tools = record.some("tools").or_else(|| record.get("kwargs")?.some("tools"));
+    match tools {
+        Some(list) => (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list),
+        None => trajectory.agent.tools = chat::tools_in_prompt(&trajectory.steps),
+    }
+    trajectory.agent.model = reply.text_at("model");
+    trajectory.id = reply.text_at("id");
+    trajectory.extra = extra(record);
+    Ok(trajectory)
+}
+
+/// Request parameters and figures that no other field holds.
+fn extra(record: View<'_>) -> Object {
+    let mut extra = Object::new();
+    for key in ["context_window", "latency_sec"] {
+        if let Some(value) = record.get(key) {
+            extra.insert(key.to_owned(), value.value());
+        }
+    }
+    if let Some(kwargs) = record.get("kwargs") {
+        let mut kwargs = kwargs.object();
+        kwargs.shift_remove("tools");
+        extra.insert("kwargs".to_owned(), kwargs.into());
+    }
+    extra
+}
+
+/// Tokens of an OpenAI-like `usage`; DeepSeek names its cache hits apart.
+pub(super) fn usage(usage: View<'_>) -> Usage {
+    let number = |key: &str| usage.get(key).and_then(View::uint);
+    let details = usage.some("prompt_tokens_details").and_then(|details| details.get("cached_tokens"));
+    Usage {
+        prompt_tokens: number("prompt_tokens"),
+        completion_tokens: number("completion_tokens"),
+        cached_tokens: details.and_then(View::uint).or_else(|| number("prompt_cache_hit_tokens")),
+        cost_usd: None,
+    }
+}
+
+/// Seconds since 1970 as ISO 8601.
+fn iso_time(seconds: f64) -> Option<String> {
+    let millis = (seconds * 1000.0).round();
+    if !millis.is_finite() {
+        return None;
+    }
+    jiff::Timestamp::from_millisecond(millis as i64).ok().map(|time| time.to_string())
+}

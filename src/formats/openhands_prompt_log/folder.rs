@@ -1,0 +1,133 @@
+//! A folder of `prompt_NNN.log` and `response_NNN.log`: one pair a model call.
+//!
+//! Each prompt repeats the conversation so far. A prompt that begins with all of an earlier one
+//! goes on with that conversation; the last prompt of a conversation and its response make one
+//! trajectory, and every reply whose response file is there keeps the model's own text.
+
+use super::roles::{Block, Role, blocks};
+use super::{NAME, agent_step, decode, is_crlf, note, trajectory};
+use crate::formats::record::too_long;
+use crate::formats::{ReadOutput, Source};
+use crate::model::{Place, Source as Speaker, Trajectory};
+use std::collections::BTreeMap;
+
+/// One model call of the folder.
+struct Pair<'a> {
+    prompt: &'a str,
+    blocks: Vec<Block<'a>>,
+    response: Option<(&'a str, &'a [u8])>,
+}
+
+/// `prompt` or `response`, and the number, of a log's file name.
+pub(in crate::formats) fn log_name(path: &str) -> Option<(&str, u64)> {
+    let name = path.rsplit('/').next()?.strip_suffix(".log")?;
+    let (kind, number) = name.split_once('_')?;
+    (matches!(kind, "prompt" | "response") && number.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| Some((kind, number.parse().ok()?)))?
+}
+
+/// Reads the logs of one folder; bytes are decompressed already.
+pub(in crate::formats) fn read_folder(files: &[(&str, &[u8])]) -> ReadOutput {
+    let mut output = ReadOutput { format: NAME, ..ReadOutput::default() };
+    let mut pairs: BTreeMap<u64, Pair<'_>> = BTreeMap::new();
+    let mut responses: BTreeMap<u64, (&str, &[u8])> = BTreeMap::new();
+    for &(path, bytes) in files {
+        let source = Source::new(path, bytes);
+        match log_name(path) {
+            Some(("prompt", number)) => {
+                if let Some(at) = source.too_long() {
+                    output.errors.push(too_long(source.error(at, "")));
+                    continue;
+                }
+                let found = blocks(bytes);
+                note(&source, &found, &mut output);
+                pairs.insert(number, Pair { prompt: path, blocks: found, response: None });
+            }
+            Some((_, number)) => {
+                responses.insert(number, (path, bytes));
+            }
+            None => {}
+        }
+    }
+    for (number, (path, bytes)) in responses {
+        match pairs.get_mut(&number) {
+            Some(pair) => pair.response = Some((path, bytes)),
+            None => {
+                let source = Source::new(path, bytes);
+                output
+                    .errors
+                    .push(source.error(0, format!("no prompt log has the number {number} of this response")));
+            }
+        }
+    }
+    for chain in chains(pairs.into_values().collect()) {
+        let trajectory = join(&chain, &mut output);
+        output.trajectories.push(trajectory);
+    }
+    output
+}
+
+/// Groups calls into conversations, oldest first.
+fn chains(pairs: Vec<Pair<'_>>) -> Vec<Vec<Pair<'_>>> {
+    let mut chains: Vec<Vec<Pair<'_>>> = Vec::new();
+    for pair in pairs {
+        let goes_on = |chain: &Vec<Pair<'_>>| {
+            chain.last().is_some_and(|last| {
+                last.blocks.len() < pair.blocks.len()
+                    && last.blocks.iter().zip(&pair.blocks).all(|(a, b)| a.text == b.text)
+            })
+        };
+        match chains.iter().rposition(goes_on) {
+            Some(index) => chains[index].push(pair),
+            None => chains.push(vec![pair]),
+        }
+    }
+    chains
+}
+
+fn join(chain: &[Pair<'_>], output: &mut ReadOutput) -> Trajectory {
+    let Some(last) = chain.last() else { return Trajectory::default() };
+    let mut trajectory = trajectory(&last.blocks);
+    last.prompt.clone_into(&mut trajectory.origin.path);
+    let mut next_id = trajectory.steps.iter().map(|step| step.calls.len() as u32).sum::<u32>() + 1;
+    for (n, pair) in chain.iter().enumerate() {
+        let Some((path, bytes)) = pair.response else { continue };
+        let source = Source::new(path, bytes);
+        if let Some(at) = source.too_long() {
+            output.errors.push(too_long(source.error(at, "")));
+            continue;
+        }
+        trajectory.origin.files.push(path.to_owned());
+        let crlf = is_crlf(bytes);
+        let raw = source.text();
+        let body = raw.strip_suffix(b"\r\n").or_else(|| raw.strip_suffix(b"\n")).unwrap_or(raw);
+        let (text, damage) = decode(body, source.start, crlf);
+        if let Some((at, what)) = damage {
+            output.errors.push(source.error(at, what));
+        }
+        let file = trajectory.origin.files.len() as u32;
+        let place = Place { offset: source.start as u64, json: false, crlf, file };
+        if n + 1 == chain.len() {
+            let id = trajectory.steps.len() as u64 + 1;
+            trajectory.steps.push(agent_step(id, &text, place, &mut next_id));
+            continue;
+        }
+        // The reply to this prompt is the assistant block behind it in the last one.
+        let index = pair.blocks.len();
+        let agents = last.blocks[..index].iter().filter(|block| block.role == Role::Assistant).count();
+        let mut replies = trajectory.steps.iter_mut().filter(|step| step.source == Speaker::Agent);
+        match (last.blocks.get(index), replies.nth(agents)) {
+            (Some(block), Some(step)) if block.text.starts_with(text.trim_end()) => {
+                if let Some(reply) = &mut step.reply {
+                    reply.text = text.into_owned();
+                    reply.place = Some(place);
+                }
+            }
+            _ => output.warnings.push(source.error(
+                0,
+                "the response is not what the next prompt holds as the model's message".to_owned(),
+            )),
+        }
+    }
+    trajectory
+}

@@ -1,0 +1,189 @@
+//! Formats whose unit is a JSON value: a document, a list of them, or one a line.
+
+use super::source::{Parsed, Refusal, is_record_list, scan, sentence};
+use super::{LINE_LIMIT, ReadError, ReadOutput, Shape, Source};
+use crate::model::{Origin, Trajectory};
+use crate::util::json::{Note, View};
+use rayon::prelude::*;
+
+/// Turns one JSON value into one trajectory. Warnings go to the second argument.
+pub(super) type Convert = fn(View<'_>, &mut Vec<Refusal>) -> Result<Trajectory, Refusal>;
+
+/// Reads a whole file record by record.
+pub(super) fn read(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+    let mut output = match source.shape() {
+        Shape::Document(_) => document(source, format, convert),
+        Shape::Lines => lines(source, format, convert),
+        Shape::Stream => stream(source, format, convert),
+        Shape::Broken(error) => source.refuse(source.error(error.offset, sentence(error))),
+        Shape::Text => source.refuse(source.error(source.start, "no JSON value begins here")),
+    };
+    output.format = format;
+    output
+}
+
+/// One record's share of the output.
+#[derive(Default)]
+struct Part {
+    trajectory: Option<Trajectory>,
+    errors: Vec<Refusal>,
+    warnings: Vec<Refusal>,
+}
+
+fn convert_one(view: View<'_>, notes: &[Note], format: &'static str, convert: Convert) -> Part {
+    let mut part = Part::default();
+    part.warnings.extend(notes.iter().map(|note| (note.offset, note.kind.text().to_owned())));
+    match convert(view, &mut part.warnings) {
+        Ok(mut trajectory) => {
+            trajectory.origin =
+                Origin { format: format.to_owned(), offset: view.offset() as u64, ..Origin::default() };
+            part.trajectory = Some(trajectory);
+        }
+        Err(refusal) => part.errors.push(refusal),
+    }
+    part
+}
+
+fn document(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+    if let Some(at) = source.too_long() {
+        return source.refuse(too_long(source.error(at, "")));
+    }
+    let (start, end) = (source.start, source.bytes.len());
+    let (parsed, _) = match scan(source.bytes, start, end) {
+        Ok(found) => found,
+        Err((at, message)) => return source.refuse(source.error(at, message)),
+    };
+    let whole = View::new(source.bytes, &parsed.node);
+    let parts: Vec<Part> = if is_record_list(whole) {
+        let mut parts: Vec<Part> =
+            whole.items().map(|item| convert_one(item, &[], format, convert)).collect();
+        if let Some(first) = parts.first_mut() {
+            let notes = parsed.notes.iter().map(|note| (note.offset, note.kind.text().to_owned()));
+            first.warnings.extend(notes);
+        }
+        parts
+    } else {
+        vec![convert_one(whole, &parsed.notes, format, convert)]
+    };
+    gather(source, parts)
+}
+
+fn stream(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+    let mut parts = Vec::new();
+    let mut at = source.start;
+    while let Some(start) = source.bytes[at..].iter().position(|byte| !byte.is_ascii_whitespace()) {
+        let mut notes = Vec::new();
+        match crate::util::json::parse_at(source.bytes, at + start, &mut notes) {
+            Ok(node) => {
+                at = node.end;
+                let parsed = Parsed { node, notes };
+                let text = std::str::from_utf8(&source.bytes[parsed.node.start..parsed.node.end]);
+                if let Err(error) = text {
+                    let offset = parsed.node.start + error.valid_up_to();
+                    parts.push(Part {
+                        errors: vec![(offset, "not valid UTF-8".to_owned())],
+                        ..Part::default()
+                    });
+                    continue;
+                }
+                let view = View::new(source.bytes, &parsed.node);
+                parts.push(convert_one(view, &parsed.notes, format, convert));
+            }
+            Err(error) => {
+                parts.push(Part { errors: vec![(error.offset, sentence(&error))], ..Part::default() });
+                break;
+            }
+        }
+    }
+    gather(source, parts)
+}
+
+fn lines(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+    let mut spans = Vec::new();
+    let mut start = source.start;
+    for end in memchr::memchr_iter(b'\n', source.text()).map(|at| source.start + at) {
+        spans.push((start, end));
+        start = end + 1;
+    }
+    if start < source.bytes.len() {
+        spans.push((start, source.bytes.len()));
+    }
+    let parts =
+        spans.into_par_iter().with_min_len(16).map(|(start, end)| line(source, start, end, format, convert));
+    gather(source, parts.collect())
+}
+
+fn line(source: &Source<'_>, start: usize, end: usize, format: &'static str, convert: Convert) -> Part {
+    let bytes = source.bytes;
+    if bytes[start..end].iter().all(u8::is_ascii_whitespace) {
+        return Part::default();
+    }
+    if end - start > LINE_LIMIT {
+        return Part { errors: vec![(start, long_line())], ..Part::default() };
+    }
+    match scan(bytes, start, end) {
+        Ok((parsed, behind)) => {
+            let mut part = convert_one(View::new(bytes, &parsed.node), &parsed.notes, format, convert);
+            if let Some(at) = behind {
+                part.errors.push((at, "more text behind the record of this line".to_owned()));
+            }
+            part
+        }
+        Err(refusal) => Part { errors: vec![refusal], ..Part::default() },
+    }
+}
+
+fn long_line() -> String {
+    format!("a line is longer than the limit of {} MiB", LINE_LIMIT >> 20)
+}
+
+/// The error for a line over the limit.
+pub(super) fn too_long(mut error: ReadError) -> ReadError {
+    error.message = long_line();
+    error.hint = Some("write one record a line, or split the record".to_owned());
+    error
+}
+
+/// Puts the parts together; lines are counted once, from the start of the file to its end.
+fn gather(source: &Source<'_>, parts: Vec<Part>) -> ReadOutput {
+    let mut counter = LineCounter { bytes: source.bytes, at: 0, line: 1 };
+    let mut output = ReadOutput::default();
+    for part in parts {
+        if let Some(mut trajectory) = part.trajectory {
+            let offset = trajectory.origin.offset;
+            source.path.clone_into(&mut trajectory.origin.path);
+            trajectory.origin.line = counter.line_of(offset as usize);
+            output.trajectories.push(trajectory);
+        }
+        let mut say = |(offset, message): Refusal| ReadError {
+            path: source.path.to_owned(),
+            line: counter.line_of(offset),
+            offset: offset as u64,
+            message,
+            hint: None,
+        };
+        output.errors.extend(part.errors.into_iter().map(&mut say));
+        output.warnings.extend(part.warnings.into_iter().map(&mut say));
+    }
+    output
+}
+
+/// Counts lines forward; a step back starts again from the top of the file.
+struct LineCounter<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl LineCounter<'_> {
+    fn line_of(&mut self, offset: usize) -> u64 {
+        let offset = offset.min(self.bytes.len());
+        if offset >= self.at {
+            self.line += memchr::memchr_iter(b'\n', &self.bytes[self.at..offset]).count() as u64;
+        } else {
+            self.line -= memchr::memchr_iter(b'\n', &self.bytes[offset..self.at]).count() as u64;
+        }
+        self.at = offset;
+        self.line
+    }
+}
