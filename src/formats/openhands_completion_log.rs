@@ -27,7 +27,7 @@ fn sniff(source: &Source<'_>) -> Sniff {
         return Sniff::new(0, "has no \"messages\"");
     }
     let reply = ["raw_response", "response"].iter().find_map(|key| record.some(key));
-    if !reply.is_some_and(|reply| reply.get("choices").is_some()) {
+    if reply.is_none_or(|reply| reply.get("choices").is_none()) {
         return Sniff::new(0, "has no \"response\" with \"choices\"");
     }
     let request = ["kwargs", "latency_sec", "cost"].iter().any(|key| record.get(key).is_some());

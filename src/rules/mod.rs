@@ -105,7 +105,7 @@ pub fn judge_with(trajectory: &Trajectory, policy: &Policy, options: &Options) -
         found.rule = Some(rule);
         match rule.check {
             Check::Message(check) => {
-                view.messages.iter().for_each(|message| check(&view, message, &mut found))
+                view.messages.iter().for_each(|message| check(&view, message, &mut found));
             }
             Check::Trajectory(check) => check(&view, &mut found),
         }

@@ -199,9 +199,9 @@ fn is_integer(text: &str) -> bool {
 fn wrong_enum(schema: &Value, given: Given, name: &str, param: &str, span: Option<Span>) -> Option<Issue> {
     let allowed = schema.get("enum")?.as_array()?;
     let is_allowed = |text: &str| {
-        allowed
-            .iter()
-            .any(|value| value.as_str().map_or_else(|| value.to_string() == text, |word| word == text))
+        allowed.iter().any(|value| {
+            value.as_str().map_or_else(|| value.to_string().as_str() == text, |word| word == text)
+        })
     };
     let (ok, trimmed) = match given {
         Given::Text(text) => (is_allowed(text), is_allowed(text.trim())),

@@ -176,6 +176,7 @@ impl Scanner<'_> {
     }
 
     /// Control characters have to be escaped.
+    #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator would branch")]
     fn check_controls(&mut self, from: usize) -> Result<(), JsonError> {
         let run = &self.bytes[from..self.at];
         // The fold is free of branches, so that it becomes vector code.

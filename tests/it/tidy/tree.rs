@@ -72,6 +72,7 @@ fn every_plug_in_has_its_file_and_its_line() {
 fn every_rule_has_its_manual() {
     let rules = sources().into_iter().find(|source| source.path == "src/rules/mod.rs").expect("the rules");
     let names = rules.registered().unwrap_or_default();
+    assert_eq!(names.len(), rolltape::rules::ALL.len());
     let manual = |name: &String| root().join("src/rules").join(format!("{name}.md")).is_file();
     none(
         &names
@@ -80,6 +81,28 @@ fn every_rule_has_its_manual() {
             .map(|name| format!("{name}: no manual"))
             .collect::<Vec<_>>(),
     );
+}
+
+/// Names that stand twice.
+fn twice<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().filter(|name| !seen.insert(*name)).map(str::to_owned).collect()
+}
+
+#[test]
+fn rules_have_ids_and_names_of_their_own() {
+    none(&twice(rolltape::rules::ALL.iter().map(|rule| rule.id)));
+    none(&twice(rolltape::rules::ALL.iter().map(|rule| rule.name)));
+    none(&twice(rolltape::formats::ALL.iter().map(|format| format.name)));
+    let shape = Regex::new("^(FC|TR|RE|CO|SE)[0-9]{3}$").expect("the pattern is right");
+    none(
+        &rolltape::rules::ALL
+            .iter()
+            .map(|rule| rule.id.to_owned())
+            .filter(|id| !shape.is_match(id))
+            .collect::<Vec<_>>(),
+    );
+    assert_eq!(twice(["a", "b", "a"]), ["a"]);
 }
 
 /// Every file of the tree but what is built, run or recorded by git.
