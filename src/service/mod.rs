@@ -3,10 +3,24 @@
 //! A service runs in the harness, on a listener that lies inside the sandbox's network. Invariant:
 //! its keys and nonce derive from what it is given, never from a global. Must not know: scorers.
 
+mod secrets;
+
 use crate::model::{Object, RunError};
 use crate::suite::ServiceSpec;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
+
+pub use secrets::{derive_secrets, random_secrets};
+
+registry! {
+    /// All kinds of services.
+    Service: llm
+}
+
+/// The kind of that name.
+pub fn find(kind: &str) -> Option<&'static Service> {
+    ALL.iter().copied().find(|service| service.name == kind)
+}
 
 /// What a service is given.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,5 +5,6 @@
 mod support;
 
 mod harness;
+mod service;
 mod licences;
 mod tidy;
