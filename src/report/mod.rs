@@ -44,7 +44,7 @@ pub struct Report {
 
 registry! {
     /// All reports, in the order of help.
-    Report: table, csv, json, jsonl, junit, markdown
+    Report: table, csv, json, jsonl, junit, markdown, html
 }
 
 /// The report of that name.
