@@ -7,4 +7,6 @@ mod support;
 mod harness;
 mod service;
 mod licences;
+mod runs;
+mod store;
 mod tidy;
