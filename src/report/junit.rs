@@ -106,23 +106,27 @@ fn details(record: &AttemptRecord) -> String {
     out
 }
 
-/// What was said, oldest first; of a long one the end is kept, for that is where it went wrong.
+/// What was said, oldest first; of a long one the end is kept, for that is where it went wrong. Each line
+/// is quoted: CI services run lines that begin with `::` or `##` when they show the output.
 fn transcript(view: &RunView, record: &AttemptRecord) -> String {
     let trajectory = match view.trajectory(record) {
         Ok(trajectory) => trajectory,
         Err(error) => return error.to_string(),
     };
+    let quoted =
+        |content: &str| text::visible(content).lines().map(|line| format!("| {line}\n")).collect::<String>();
     let mut out = String::new();
     for step in trajectory.steps.iter().filter(|step| step.source == Source::Agent) {
-        let _ = writeln!(out, "--- step {}\n{}", step.id, text::visible(&step.judged_text()));
+        let _ = write!(out, "step {}\n{}", step.id, quoted(&step.judged_text()));
         for result in step.observation.iter().flat_map(|observation| &observation.results) {
             let content = result.content.as_ref().map(crate::model::Message::text).unwrap_or_default();
-            let _ = writeln!(out, "--- observation\n{}", text::visible(&content));
+            let _ = write!(out, "observation\n{}", quoted(&content));
         }
     }
     if out.len() <= OUTPUT {
         return out;
     }
-    let from = out.ceil_char_boundary(out.len() - OUTPUT);
+    let from = out.len() - OUTPUT;
+    let from = out.bytes().skip(from).position(|byte| byte == b'\n').map_or(out.len(), |at| from + at + 1);
     format!("[the first {from} bytes are left out]\n{}", &out[from..])
 }

@@ -94,16 +94,17 @@ fn figures(stats: &Stats) -> String {
         .filter(|word| stats.outcome(word) > 0)
         .map(|word| format!("{} {word}", stats.outcome(word)))
         .collect();
+    let known = |figure: String| if stats.ran() { figure } else { "–".to_owned() };
     [
         stats.attempts.to_string(),
         outcomes.join(", "),
         text::ratio(stats.success, stats.scored),
         text::reward(stats.mean_reward()),
         text::ratio(stats.format_ok, stats.judged),
-        text::count(Some(stats.calls)),
-        text::count(Some(stats.turns)),
-        text::count(stats.tokens()),
-        text::usd(stats.cost_usd),
+        known(text::count(Some(stats.calls))),
+        known(text::count(Some(stats.turns))),
+        known(text::count(stats.tokens())),
+        known(text::usd(stats.cost_usd)),
     ]
     .map(|figure| format!(" {figure} |"))
     .concat()

@@ -104,6 +104,11 @@ impl Stats {
         OUTCOMES.iter().position(|known| *known == word).map_or(0, |at| self.outcomes[at])
     }
 
+    /// Whether any attempt was more than skipped: else calls, tokens and time say nothing.
+    pub fn ran(&self) -> bool {
+        self.outcome("skipped") < self.attempts
+    }
+
     /// Mean reward, if any attempt has one.
     pub fn mean_reward(&self) -> Option<f64> {
         (self.reward.1 > 0).then(|| self.reward.0 / self.reward.1 as f64)

@@ -71,18 +71,14 @@ fn row(label: String, subject: &str, stats: &Stats, options: &Options, one_subje
     cells.push(text::ratio(stats.success, stats.scored));
     cells.push(text::reward(stats.mean_reward()));
     cells.push(text::ratio(stats.format_ok, stats.judged));
-    if stats.outcome("skipped") == stats.attempts {
-        // Nothing ran: nothing to count.
-        cells.extend(std::iter::repeat_n("–".to_owned(), 4));
-    } else {
+    if stats.ran() {
         cells.push(text::count(Some(stats.calls)));
         cells.push(text::count(Some(stats.turns)));
         cells.push(text::count(stats.tokens()));
         cells.push(text::usd(stats.cost_usd));
-    }
-    if options.timing {
-        let ran = stats.outcome("skipped") < stats.attempts;
-        cells.push(if ran { text::duration(stats.duration_ms) } else { "–".to_owned() });
+        cells.extend(options.timing.then(|| text::duration(stats.duration_ms)));
+    } else {
+        cells.extend(std::iter::repeat_n("–".to_owned(), if options.timing { 5 } else { 4 }));
     }
     cells
 }
@@ -93,7 +89,8 @@ fn outcomes(stats: &Stats) -> String {
     if stats.attempts == 1 {
         return words.map(|word| (*word).to_owned()).collect();
     }
-    words.map(|word| format!("{} {word}", stats.outcome(word))).collect::<Vec<_>>().join(", ")
+    let words: Vec<String> = words.map(|word| format!("{} {word}", stats.outcome(word))).collect();
+    words.chunks(2).map(|pair| pair.join(", ")).collect::<Vec<_>>().join("\n")
 }
 
 fn shape(table: &mut Table, first_total: usize, one_subject: bool) {

@@ -100,16 +100,19 @@ impl RunView {
     pub fn trajectory(&self, record: &AttemptRecord) -> Result<Trajectory, StoreError> {
         let path = self.dir.join(TRAJECTORIES);
         let bad = |what: &str| {
-            StoreError::input(format!("the trajectory of '{}' in '{}' {what}", record.id, path.display()))
+            // The name alone: reports hold the sentence, and they are the same wherever the run lies.
+            StoreError::input(format!("the trajectory of '{}' in {TRAJECTORIES} {what}", record.id))
         };
         let Some(at) = &record.trajectory else { return Err(bad("was never written")) };
-        let file = File::open(&path).map_err(|error| StoreError::disk("read", &path, &error))?;
+        let file =
+            File::open(&path).map_err(|error| StoreError::disk("read", Path::new(TRAJECTORIES), &error))?;
         let bytes = file.metadata().map_or(0, |meta| meta.len());
         if !trajectory_fits(record, bytes) {
             return Err(bad("is missing"));
         }
         let mut line = vec![0; at.len as usize];
-        file.read_exact_at(&mut line, at.offset).map_err(|error| StoreError::disk("read", &path, &error))?;
+        file.read_exact_at(&mut line, at.offset)
+            .map_err(|error| StoreError::disk("read", Path::new(TRAJECTORIES), &error))?;
         if sha256_hex(&line) != at.sha256 {
             return Err(bad("was changed after it was recorded"));
         }
@@ -125,11 +128,12 @@ impl RunView {
             return Err(StoreError::input(format!("'{sha256}' is no digest of evidence")));
         }
         let path = self.dir.join(ARTEFACTS).join(sha256);
-        let bytes = fs::read(&path).map_err(|error| StoreError::disk("read", &path, &error))?;
+        let name = Path::new(ARTEFACTS).join(sha256);
+        let bytes = fs::read(&path).map_err(|error| StoreError::disk("read", &name, &error))?;
         if sha256_hex(&bytes) == sha256 {
             Ok(bytes)
         } else {
-            Err(StoreError::input(format!("'{}' was changed after it was recorded", path.display())))
+            Err(StoreError::input(format!("'{}' was changed after it was recorded", name.display())))
         }
     }
 }

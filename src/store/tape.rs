@@ -15,6 +15,6 @@ pub(super) fn read_trajectory(_line: &[u8], _path: &str) -> Result<Trajectory, S
 }
 
 /// One line of `cassette.jsonl`, without the newline.
-pub(super) fn cassette_line(_line: &CassetteLine) -> String {
-    "{}".to_owned()
+pub(super) fn cassette_line(line: &CassetteLine) -> String {
+    crate::backend::wire::line_to_json(line)
 }

@@ -7,6 +7,7 @@ mod support;
 mod harness;
 mod service;
 mod licences;
+mod report;
 mod runs;
 mod store;
 mod tidy;

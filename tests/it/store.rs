@@ -13,6 +13,13 @@ use std::path::Path;
 
 const PLANNED: u64 = 8;
 
+/// A folder in memory where there is one: the fault loops fsync thousands of times.
+fn memory() -> tempfile::TempDir {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("rolltape-test-");
+    builder.tempdir_in("/dev/shm").unwrap_or_else(|_| temp())
+}
+
 fn summary(dir: &Path) -> String {
     let view = store::open(dir).unwrap();
     let json = report::find("json").unwrap();
@@ -104,7 +111,7 @@ fn a_fault_at_any_call_loses_and_doubles_nothing() {
         loop {
             n += 1;
             let what = format!("{fault:?} at call {n}");
-            let folder = temp();
+            let folder = memory();
             let dir = folder.path().join("run");
             let disk = Disk::with_fault(n, fault);
             let told = go_on(&dir, &disk);
@@ -134,7 +141,7 @@ fn what_was_acknowledged_survives_a_power_cut_while_resuming() {
     for fault in [Fault::PowerCut, Fault::Tear, Fault::Fail(libc::EDQUOT)] {
         for n in 1.. {
             let what = format!("{fault:?} at call {n} of the resume");
-            let folder = temp();
+            let folder = memory();
             let dir = folder.path().join("run");
             let mut recorder = Recorder::create(&dir).unwrap();
             tell(&mut recorder, 0..3);
@@ -198,6 +205,7 @@ fn a_log_cut_at_any_byte_keeps_all_whole_records() {
     runs::write(&dir, PLANNED);
     let path = dir.join("attempts.jsonl");
     let journal = fs::read(&path).unwrap();
+    let trajectories = fs::read(dir.join("trajectories.jsonl")).unwrap();
     let ends: Vec<usize> =
         journal.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
     for cut in ends[ends.len() - 4]..=journal.len() {
@@ -221,6 +229,7 @@ fn a_log_cut_at_any_byte_keeps_all_whole_records() {
             resumed.recorder.finish().unwrap();
             assert_eq!(fs::read(&path).unwrap(), journal[..last], "cut at {cut}");
             assert_eq!(store::open(&dir).unwrap().warnings.len(), 0);
+            fs::write(dir.join("trajectories.jsonl"), &trajectories).unwrap();
         }
     }
 }
@@ -347,10 +356,16 @@ fn a_lock_of_another_process_holds_until_it_dies() {
         .args(["sleep", "60"])
         .spawn()
         .unwrap();
-    let held = std::iter::repeat_with(|| resume(&dir)).take(2_000).find_map(|resumed| {
+    let probe = fs::File::open(&lock).unwrap();
+    let taken = (0..2_000).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(5));
-        resumed.err()
+        let free = rustix::fs::flock(&probe, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok();
+        if free {
+            rustix::fs::flock(&probe, rustix::fs::FlockOperation::Unlock).unwrap();
+        }
+        !free
     });
+    let refused = resume(&dir);
     let children = format!("/proc/{}/task/{}/children", owner.id(), owner.id());
     let sleeper = fs::read_to_string(children).unwrap_or_default();
     owner.kill().unwrap();
@@ -358,7 +373,8 @@ fn a_lock_of_another_process_holds_until_it_dies() {
     if let Some(pid) = sleeper.trim().parse().ok().and_then(rustix::process::Pid::from_raw) {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
-    let held = held.expect("the lock was held");
+    assert!(taken, "flock(1) took the lock");
+    let held = refused.expect_err("the lock is held");
     assert!(held.message.ends_with("is being written by process 4711 on elsewhere"), "{held}");
     resume(&dir).unwrap().recorder.finish().unwrap();
 }

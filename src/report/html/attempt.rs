@@ -5,6 +5,7 @@ use super::super::{Options, text};
 use super::step;
 use crate::model::{AttemptRecord, Finding};
 use crate::store::RunView;
+use crate::util::plural::plural;
 use maud::{Markup, html};
 
 /// Bytes of one piece of evidence that are shown.
@@ -28,14 +29,14 @@ pub(super) fn markup(view: &RunView, record: &AttemptRecord, options: &Options) 
                 (chips(record, options))
             }
             div.body id={ "a" (record.seq) } {
-                @if !reason.is_empty() { p.reason { (text::visible(&reason)) } }
+                @if !reason.is_empty() { p.reason { (step::plain(&reason)) } }
                 (scores(record))
                 (evidence(view, record))
                 (findings(record))
                 @for drift in &record.drift {
                     details.drift {
                         summary { "Turn " (drift.turn) ": the observation differs from the tape" }
-                        pre { (text::visible(&drift.diff)) }
+                        pre { (step::plain(&drift.diff)) }
                     }
                 }
                 (steps(view, record, options))
@@ -53,7 +54,8 @@ fn chips(record: &AttemptRecord, options: &Options) -> Markup {
                 None => {}
             }
             @if let Some(reward) = record.reward { span.chip { "score " (text::reward(Some(reward))) } }
-            @if record.turns > 0 { span.chip { (record.turns) " turns" } span.chip { (record.calls) " calls" } }
+            @if record.turns > 0 { span.chip { (plural(record.turns as usize, "turn")) }
+                span.chip { (plural(record.calls as usize, "call")) } }
             @if let Some(tokens) = record.usage.total_tokens() {
                 span.chip { (text::count(Some(tokens))) " tokens" }
             }
@@ -74,7 +76,7 @@ fn scores(record: &AttemptRecord) -> Markup {
                             @match score.value { Some(value) => (value), None => "could not judge" }
                         }
                         td.n { (score.weight) }
-                        td { (text::visible(&score.reason)) }
+                        td { (step::plain(&score.reason)) }
                     }
                 } }
             }
@@ -117,7 +119,7 @@ pub(super) fn finding_line(finding: &Finding) -> Markup {
     let severity = finding.severity.as_str();
     html! {
         span class={ "sev " (severity) } { (text::one_line(finding.rule)) }
-        " " (text::visible(&finding.text))
+        " " (step::plain(&finding.text))
         @if !finding.readings.contains(&crate::model::ReadingKind::Strict) {
             span.note { @for reading in &finding.readings { " [" (text::one_line(&reading.to_string())) "]" } }
         }

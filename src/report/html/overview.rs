@@ -117,11 +117,16 @@ fn figures(stats: &Stats, options: &Options) -> Markup {
         td.n { (text::ratio(stats.success, stats.scored)) }
         td.n { (text::reward(stats.mean_reward())) }
         td.n { (text::ratio(stats.format_ok, stats.judged)) }
-        td.n { (text::count(Some(stats.calls))) }
-        td.n { (text::count(Some(stats.turns))) }
-        td.n { (text::count(stats.tokens())) }
-        td.n { (text::usd(stats.cost_usd)) }
-        @if options.timing { td.n data-timing { (text::duration(stats.duration_ms)) } }
+        @if stats.ran() {
+            td.n { (text::count(Some(stats.calls))) }
+            td.n { (text::count(Some(stats.turns))) }
+            td.n { (text::count(stats.tokens())) }
+            td.n { (text::usd(stats.cost_usd)) }
+            @if options.timing { td.n data-timing { (text::duration(stats.duration_ms)) } }
+        } @else {
+            td.n { "–" } td.n { "–" } td.n { "–" } td.n { "–" }
+            @if options.timing { td.n data-timing { "–" } }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::{Options, text};
 use super::attempt::finding_line;
 use crate::model::{AttemptRecord, Finding, Message, Severity, Source, Step, ToolCall};
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 
 /// Bytes of one text that are shown; a longer one says how much is missing.
 const SHOWN: usize = 100_000;
@@ -61,11 +61,27 @@ fn opening(said: &str) -> String {
     crate::util::text::cut(&text::one_line(text::capped(said, 400).0), 90)
 }
 
+/// Escaped text of which no line begins as a command of a CI service, should the page be shown in its log.
+pub(super) fn plain(content: &str) -> Markup {
+    let escaped = html! { (text::visible(content)) }.into_string();
+    let mut out = String::with_capacity(escaped.len());
+    for (at, line) in escaped.split('\n').enumerate() {
+        if at > 0 {
+            out.push('\n');
+            if line.trim_start().starts_with("::") || line.trim_start().starts_with("##") {
+                out.push_str("<i></i>");
+            }
+        }
+        out.push_str(line);
+    }
+    PreEscaped(out)
+}
+
 /// A text in a box, cut where it is too long.
 pub(super) fn block(content: &str, bytes: usize) -> Markup {
     let (shown, cut) = text::capped(content, bytes);
     html! {
-        pre { (text::visible(shown)) }
+        pre { (plain(shown)) }
         @if cut > 0 { p.note { (text::count(Some(cut as u64))) " bytes more are not shown" } }
     }
 }
@@ -96,11 +112,11 @@ fn underlined(content: &str, findings: &[&Finding]) -> Markup {
     let segments = segments(shown, findings);
     html! {
         pre.said { @for (piece, hits) in &segments {
-            @if hits.is_empty() { (text::visible(piece)) }
+            @if hits.is_empty() { (plain(piece)) }
             @else {
                 @let worst = hits.iter().map(|hit| hit.severity).max().unwrap_or(Severity::Info);
                 mark class=(worst.as_str()) title=(titles(hits)) {
-                    @if piece.is_empty() { "‸" } @else { (text::visible(piece)) }
+                    @if piece.is_empty() { "‸" } @else { (plain(piece)) }
                 }
             }
         } }
