@@ -1,17 +1,22 @@
 //! The seam to the formats of trajectory and cassette lines.
 
+use crate::formats::{self, Source};
 use crate::model::{CassetteLine, Trajectory};
 
-// Until the ATIF writer and the cassette's wire land, within the hour, the lines are empty objects.
-
-/// One line of `trajectories.jsonl`, without the newline.
-pub(super) fn trajectory_line(_trajectory: &Trajectory) -> String {
-    "{}".to_owned()
+/// One line of `trajectories.jsonl`, without the newline: ATIF.
+pub(super) fn trajectory_line(trajectory: &Trajectory) -> String {
+    formats::atif_lines::line(trajectory)
 }
 
-/// Reads what [`trajectory_line`] writes.
-pub(super) fn read_trajectory(_line: &[u8], _path: &str) -> Result<Trajectory, String> {
-    Err("this build has no ATIF reader".to_owned())
+/// Reads what [`trajectory_line`] writes. The error is a clause that says what is wrong.
+pub(super) fn read_trajectory(line: &[u8], path: &str) -> Result<Trajectory, String> {
+    let atif = formats::find("atif").ok_or("this build has no ATIF")?;
+    let read = (atif.read)(&Source::new(path, line));
+    match (read.trajectories.into_iter().next(), read.errors.into_iter().next()) {
+        (Some(trajectory), _) => Ok(trajectory),
+        (None, Some(error)) => Err(error.message),
+        (None, None) => Err("it is empty".to_owned()),
+    }
 }
 
 /// One line of `cassette.jsonl`, without the newline.
