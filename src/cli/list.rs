@@ -37,7 +37,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
         });
     };
     if wanted == "runs" {
-        return runs(context);
+        runs(context);
+        return Ok(Exit::Fine);
     }
     let rows = rows();
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -47,7 +48,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
 }
 
 /// The runs under `./reports`, oldest first: name, finished of planned, success.
-fn runs(context: &Context) -> Result<Exit, CliError> {
+fn runs(context: &Context) {
     let mut text = String::new();
     for path in store::runs(&context.cwd.join("reports")) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -67,5 +68,4 @@ fn runs(context: &Context) -> Result<Exit, CliError> {
         context.say("no run lies under ./reports");
     }
     context.data(&text);
-    Ok(Exit::Fine)
 }

@@ -64,7 +64,10 @@ pub fn render(report: &Report, view: &RunView, options: &Options) -> io::Result<
 /// # Errors
 /// The file can't be written, or what is to be shown can't be read.
 pub fn write_file(report: &Report, view: &RunView, options: &Options, path: &Path) -> Result<(), StoreError> {
-    write_file_on(&Disk::real(), report, view, options, path)
+    write_file_on(&Disk::real(), report, view, options, path).map_err(|mut error| {
+        error.hint = Some("name a file that can be written with '-o FILE'".to_owned());
+        error
+    })
 }
 
 fn write_file_on(
@@ -95,7 +98,14 @@ pub fn write_derived_on(disk: &Disk, view: &RunView, options: &Options) -> Resul
     for report in ALL {
         let Some(name) = report.file else { continue };
         let path = view.dir.join(name);
-        write_file_on(disk, report, view, &plain, &path)?;
+        write_file_on(disk, report, view, &plain, &path).map_err(|mut error| {
+            error.hint = Some(format!(
+                "the records are safe: 'rolltape report {} --format {} -o FILE' makes it again",
+                view.dir.display(),
+                report.name
+            ));
+            error
+        })?;
         files.push(path);
     }
     Ok(files)

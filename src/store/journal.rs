@@ -4,7 +4,7 @@
 //! reported, everything else is kept.
 
 use super::wire;
-use crate::model::{AttemptId, AttemptRecord};
+use crate::model::{AttemptId, AttemptRecord, Outcome};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -67,8 +67,7 @@ pub(super) fn read(name: &str, source: impl Read) -> io::Result<Journal> {
     }
     if let Some((at, number, what)) = open {
         out.warnings.push(format!(
-            "{name}:{number}: the torn tail from byte {} on ({} bytes) is dropped: {what}",
-            at.min(out.valid.max(at)),
+            "{name}:{number}: the torn tail from byte {at} on ({} bytes) is dropped: {what}",
             offset - at
         ));
     }
@@ -82,10 +81,13 @@ pub(super) fn last_tries(name: &str, journal: Journal) -> (Vec<AttemptRecord>, V
     for (offset, record) in records {
         match last.get(&record.id) {
             Some(old) if old.try_n > record.try_n => continue,
-            Some(old) if old.try_n == record.try_n => warnings.push(format!(
-                "{name}: try {} of '{}' stands there twice; the one at byte {offset} counts",
-                record.try_n, record.id
-            )),
+            // A cancelled attempt is done again by a resume, as the same try.
+            Some(old) if old.try_n == record.try_n && old.outcome != Outcome::Cancelled => {
+                warnings.push(format!(
+                    "{name}: try {} of '{}' stands there twice; the one at byte {offset} counts",
+                    record.try_n, record.id
+                ));
+            }
             _ => {}
         }
         last.insert(record.id.clone(), record);

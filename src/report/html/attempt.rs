@@ -26,7 +26,7 @@ pub(super) fn markup(view: &RunView, record: &AttemptRecord, options: &Options) 
                     (text::one_line(&record.id.suite)) "/" b { (text::one_line(&record.id.task)) }
                     span.subject { " " (text::one_line(&record.id.subject)) " #" (record.id.n) }
                 }
-                (chips(record, options))
+                @if record.outcome.word() != "skipped" { (chips(record, options)) }
             }
             div.body id={ "a" (record.seq) } {
                 @if !reason.is_empty() { p.reason { (step::plain(&reason)) } }

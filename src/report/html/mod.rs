@@ -159,6 +159,78 @@ fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Options;
+    use crate::model::{
+        AttemptId, AttemptRecord, Drift, Object, Outcome, RunId, RunManifest, Subject, Usage,
+    };
+    use crate::store::RunView;
+
+    fn record(seq: u64, outcome: Outcome) -> AttemptRecord {
+        let id = AttemptId { suite: "s".into(), task: format!("t{seq}"), subject: "a@b".into(), n: 1 };
+        AttemptRecord {
+            seq,
+            id,
+            try_n: 1,
+            task_digest: String::new(),
+            subject: Subject {
+                id: "a@b".into(),
+                agent: "a".into(),
+                backend: "b".into(),
+                model: None,
+                params: Object::new(),
+            },
+            seed: 0,
+            outcome,
+            success: None,
+            format_ok: None,
+            reward: None,
+            scores: Vec::new(),
+            findings: Vec::new(),
+            messages: 0,
+            calls: 0,
+            turns: 0,
+            usage: Usage::zero(),
+            cost_usd: None,
+            spent_usd: 0.0,
+            drift: vec![Drift { turn: 1, diff: "x".repeat(10_000) }],
+            parent: None,
+            evidence: Vec::new(),
+            trajectory: None,
+            timing: Object::new(),
+        }
+    }
+
+    #[test]
+    fn over_the_budget_failures_come_first_and_the_rest_is_named() {
+        let manifest = RunManifest {
+            id: RunId("r".into()),
+            suites: Vec::new(),
+            tasks: Vec::new(),
+            subjects: Vec::new(),
+            attempts: 1,
+            planned: 4,
+            seed: 0,
+            sandbox: String::new(),
+            layers: Vec::new(),
+            policy: String::new(),
+            reading: String::new(),
+            versions: Object::new(),
+            invocation: Object::new(),
+            timing: Object::new(),
+        };
+        let outcomes = [Outcome::Passed, Outcome::Passed, Outcome::Failed, Outcome::Cancelled];
+        let records = (0..).zip(outcomes).map(|(seq, outcome)| record(seq, outcome)).collect();
+        let view = RunView { dir: "nowhere".into(), manifest, records, warnings: Vec::new() };
+        let (all, none) = super::attempts(&view, &Options::file(), 1_000_000);
+        assert_eq!((all.len(), none), (4, Vec::new()));
+        assert!(all[0].contains("t0") && all[2].contains("t2"), "plan order");
+        let (shown, left_out) = super::attempts(&view, &Options::file(), 25_000);
+        assert_eq!(left_out, [0, 1]);
+        assert!(shown[0].contains("t2") && shown[1].contains("t3"), "failures first");
+        let told = super::left_out_markup(&view, &left_out).into_string();
+        assert!(told.contains("2 attempts of 4 are left out"), "{told}");
+    }
+
     #[test]
     fn base64_is_the_one_of_the_rfc() {
         for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]

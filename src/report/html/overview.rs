@@ -39,7 +39,7 @@ fn cards(view: &RunView, options: &Options) -> Markup {
         (card("format", stats.format_ok, stats.judged, "of the judged attempts"))
         div.card {
             h3 { "beside the rates" }
-            p.figure { @if beside.is_empty() { "nothing" } @else { (beside) } }
+            p.figure.words { @if beside.is_empty() { "nothing" } @else { (beside) } }
             p.note {
                 @if missing > 0 { (missing) " of " (view.manifest.planned) " planned never ended" }
                 @else { "of " (view.manifest.planned) " planned" }
