@@ -1,7 +1,9 @@
 //! The back end as an agent sees it: counted, limited, recorded, redacted.
 
-use super::{Backend, ChatMessage, ModelReply, Request, Role, Stop};
-use crate::model::{AttemptId, CassetteLine, Drift, Exchanged, LimitKind, Object, Scope, ToolDef, Usage};
+use super::{Backend, ChatMessage, ModelReply, Request, Stop, chat};
+use crate::model::{
+    AttemptId, CassetteLine, Drift, Exchanged, LimitKind, Object, Scope, SseChunk, ToolDef, Usage,
+};
 use crate::util::digest::sha256_hex;
 use crate::util::redact::Redactor;
 use serde_json::{Value, json};
@@ -104,6 +106,8 @@ impl Metered {
             messages: messages.to_vec(),
             params: self.params.clone(),
             tools,
+            new_from: self.seen.min(messages.len()),
+            prefix_sha256: sha256_hex(self.replies.as_bytes()),
         };
         let reply = self.backend.complete(&request, &self.redactor).await?;
         self.turns += 1;
@@ -117,15 +121,11 @@ impl Metered {
     }
 
     fn record(&mut self, request: &Request, reply: &ModelReply) {
-        let prefix_sha256 = sha256_hex(self.replies.as_bytes());
         self.replies.push_str(&self.redactor.redact(&reply.text));
         self.replies.push('\0');
         let Some(exchanges) = &self.exchanges else { return };
         let new_messages = request
-            .messages
-            .iter()
-            .skip(self.seen)
-            .filter(|message| message.role != Role::Assistant || self.seen == 0)
+            .new_messages()
             .map(|message| {
                 let mut object = Object::new();
                 object.insert("role".to_owned(), message.role.as_str().into());
@@ -139,17 +139,33 @@ impl Metered {
             subject: self.attempt.subject.clone(),
             attempt: self.attempt.n,
             turn: request.turn,
-            prefix_sha256,
+            prefix_sha256: request.prefix_sha256.clone(),
             new_messages,
-            params: request.params.clone(),
+            params: self.redacted(&request.params),
             tools_sha256: request.tools.as_deref().map(tools_digest).unwrap_or_default(),
             status: reply.status,
-            body: reply.body.clone().map(|body| self.redactor.redact_value(body)),
-            sse: reply.sse.clone(),
+            body: match (&reply.body, &reply.sse) {
+                (None, None) => Some(chat::to_body(reply)),
+                (body, _) => body.clone(),
+            }
+            .map(|body| self.redactor.redact_value(body)),
+            sse: reply.sse.as_ref().map(|chunks| chunks.iter().map(|chunk| self.stored(chunk)).collect()),
             usage: reply.usage,
         };
         // A closed channel means that the run is over; the reply itself is still good.
         let _ = exchanges.send(Exchanged { attempt: self.attempt.clone(), line });
+    }
+
+    /// Parameters may carry what a user put there, a key among it.
+    fn redacted(&self, params: &Object) -> Object {
+        match self.redactor.redact_value(Value::Object(params.clone())) {
+            Value::Object(object) => object,
+            _ => Object::new(),
+        }
+    }
+
+    fn stored(&self, chunk: &SseChunk) -> SseChunk {
+        SseChunk { t_ms: chunk.t_ms, data: self.redactor.redact(&chunk.data).into_owned() }
     }
 }
 

@@ -3,18 +3,26 @@
 //! Invariant: a reply is kept raw; a partial reply is never taken for a whole one; an error is
 //! typed. Must not know: agents, tasks' meaning, the store.
 
+mod chat;
+mod files;
 mod metered;
 pub mod wire;
 
 use crate::model::{
     AttemptId, Drift, ErrorClass, LimitKind, Object, RunError, Scope, SseChunk, ToolDef, Usage,
 };
+use crate::util::suggest::nearest;
 use async_trait::async_trait;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use metered::{Budget, Metered};
+
+registry! {
+    /// All kinds of back ends.
+    BackendKind: scripted, cassette, echo
+}
 
 /// Role of a chat message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,6 +73,21 @@ pub struct Request {
     pub params: Object,
     /// Native tools, if the agent uses them.
     pub tools: Option<Vec<ToolDef>>,
+    /// Index of the first message that is new since the last turn.
+    pub new_from: usize,
+    /// SHA-256 over the redacted replies so far, each followed by a NUL byte.
+    pub prefix_sha256: String,
+}
+
+impl Request {
+    /// Messages that are new since the last turn, without the model's own: those are in the digest.
+    pub fn new_messages(&self) -> impl Iterator<Item = &ChatMessage> {
+        let first = self.new_from == 0;
+        self.messages
+            .iter()
+            .skip(self.new_from)
+            .filter(move |message| first || message.role != Role::Assistant)
+    }
 }
 
 /// One reply.
@@ -114,6 +137,10 @@ pub trait Backend: Send + Sync {
     fn model(&self) -> Option<String>;
     /// Parameters that it adds to every request, for the record.
     fn params(&self) -> Object;
+    /// What the user should know of how it was opened, for example lines of a tape that could not be read.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// One reply. `request.messages` are unredacted; `restore` maps placeholders of stored text to
     /// this attempt's values.
     async fn complete(
@@ -164,6 +191,19 @@ pub struct BackendKind {
     pub about: &'static str,
     /// Opens it. `base` is the folder to which a relative path refers.
     pub open: fn(arg: Option<&str>, base: &Path) -> Result<Arc<dyn Backend>, OpenError>,
+}
+
+/// Opens a back end by name; relative paths are from `base`. An unknown name comes with a did-you-mean.
+pub fn open(name: &BackendName, base: &Path) -> Result<Arc<dyn Backend>, OpenError> {
+    if let Some(kind) = ALL.iter().find(|kind| kind.name == name.name) {
+        return (kind.open)(name.arg.as_deref(), base);
+    }
+    let names = || ALL.iter().map(|kind| kind.name);
+    let hint = match nearest(&name.name, names()) {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("it is one of {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    Err((format!("no back end is named '{}'", name.name), Some(hint)))
 }
 
 /// A harness error of a back end that left the tape.

@@ -3,7 +3,7 @@
 use super::{CliError, Context, Exit, Verb};
 use crate::util::suggest::nearest;
 use crate::util::text::printable;
-use crate::{dialects, report, score, service, store};
+use crate::{backend, dialects, report, score, service, store};
 use clap::{Arg, ArgMatches, Command};
 
 pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built in", augment, run };
@@ -15,6 +15,7 @@ static KINDS: &[Kind] = &[
     ("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("scorers", || score::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("reports", || report::ALL.iter().map(|item| (item.name, item.about)).collect()),
+    ("backends", || backend::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("services", || service::ALL.iter().map(|item| (item.name, item.about)).collect()),
     // Not built in but on disk: told by `runs`.
     ("runs", Vec::new),

@@ -1,0 +1,141 @@
+//! `cassette:PATH`: replays recorded exchanges by position.
+//!
+//! Position is task, subject, attempt, turn and the replies so far. Invariants: what was recorded is what is
+//! replied; an observation that differs is drift, told with a diff, never an error; a conversation that leaves the
+//! tape is `cassette_miss`, never a made-up reply. Comparisons are made on redacted text.
+
+mod tape;
+
+use super::{Backend, BackendKind, ModelReply, OpenError, Request, cassette_miss, chat, files};
+use crate::diff::unified;
+use crate::model::{CassetteLine, Drift, ErrorClass, Object, RunError};
+use crate::util::redact::Redactor;
+use async_trait::async_trait;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use tape::Tape;
+
+pub(super) static ITEM: BackendKind =
+    BackendKind { name: "cassette", about: "replays recorded exchanges: cassette:FILE or FOLDER", open };
+
+/// Bytes of the diff of one drift.
+const MAX_DIFF: usize = 4096;
+
+struct Cassette {
+    tape: Tape,
+    warnings: Vec<String>,
+}
+
+fn open(arg: Option<&str>, base: &Path) -> Result<Arc<dyn Backend>, OpenError> {
+    let mut path = files::named("cassette", arg, base, "trajectories/deepseek-api")?;
+    if path.is_dir() {
+        let inside = path.join("cassette.jsonl");
+        if !inside.exists() {
+            let message = format!("the folder {} has no cassette.jsonl", path.display());
+            let hint = "name a run folder, or a folder under trajectories/ that holds a recording";
+            return Err((message, Some(hint.to_owned())));
+        }
+        path = inside;
+    }
+    let bytes = files::read(&path, "cassette")?;
+    let (tape, warnings) = tape::read(&path.display().to_string(), &bytes)?;
+    Ok(Arc::new(Cassette { tape, warnings }))
+}
+
+#[async_trait]
+impl Backend for Cassette {
+    fn on_tape(&self) -> bool {
+        true
+    }
+
+    fn model(&self) -> Option<String> {
+        self.tape.model.clone()
+    }
+
+    fn params(&self) -> Object {
+        Object::new()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+
+    async fn complete(&self, request: &Request, secrets: &Redactor) -> Result<ModelReply, RunError> {
+        let line = self.tape.find(request).map_err(cassette_miss)?;
+        let mut reply = replay(line, secrets).map_err(|why| {
+            let message = format!(
+                "the reply of task '{}', attempt {}, turn {} in {} can't be replayed: {why}",
+                line.task, line.attempt, line.turn, self.tape.path
+            );
+            RunError::new(ErrorClass::BackendProtocol, message)
+        })?;
+        reply.drift = drift(line, request, secrets);
+        Ok(reply)
+    }
+}
+
+/// The recorded reply with this attempt's values in the place of placeholders.
+fn replay(line: &CassetteLine, secrets: &Redactor) -> Result<ModelReply, String> {
+    if !(200..300).contains(&line.status) {
+        return Err(format!("it has the status {}", line.status));
+    }
+    let Some(body) = &line.body else {
+        return Err(if line.sse.is_some() {
+            "it was streamed, and this version replays whole bodies only".to_owned()
+        } else {
+            "it has no body".to_owned()
+        });
+    };
+    let mut reply = chat::from_body(&restore(body.clone(), secrets))?;
+    reply.status = line.status;
+    reply.usage = line.usage.or(reply.usage);
+    Ok(reply)
+}
+
+fn restore(value: Value, secrets: &Redactor) -> Value {
+    match value {
+        Value::String(text) => Value::String(secrets.restore(&text)),
+        Value::Array(items) => Value::Array(items.into_iter().map(|item| restore(item, secrets)).collect()),
+        Value::Object(object) => {
+            Value::Object(object.into_iter().map(|(key, item)| (key, restore(item, secrets))).collect())
+        }
+        other => other,
+    }
+}
+
+/// The difference between the messages on the tape and those of now, if there is one.
+fn drift(line: &CassetteLine, request: &Request, secrets: &Redactor) -> Option<Drift> {
+    let now: Vec<(&str, String)> = request
+        .new_messages()
+        .map(|message| (message.role.as_str(), secrets.redact(&message.content).into_owned()))
+        .collect();
+    let field =
+        |message: &Object, key: &str| message.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let then: Vec<(String, String)> =
+        line.new_messages.iter().map(|message| (field(message, "role"), field(message, "content"))).collect();
+    let same = now.len() == then.len()
+        && now.iter().zip(&then).all(|(now, then)| now.0 == then.0 && now.1 == then.1);
+    if same {
+        return None;
+    }
+    // A first message with one role needs no heading; the roles differ only when an agent was changed.
+    let headed = now.len() != 1 || then.len() != 1 || now[0].0 != then[0].0;
+    let text = |role: &str, content: &str, out: &mut String| {
+        if headed {
+            // Writing to a string can't fail.
+            let _ = writeln!(out, "[{role}]");
+        }
+        out.push_str(content);
+        out.push('\n');
+    };
+    let (mut old, mut new) = (String::new(), String::new());
+    for (role, content) in &then {
+        text(role, content, &mut old);
+    }
+    for (role, content) in &now {
+        text(role, content, &mut new);
+    }
+    Some(Drift { turn: request.turn, diff: unified(&old, &new, "tape", "now", MAX_DIFF) })
+}

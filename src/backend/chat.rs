@@ -1,0 +1,119 @@
+//! A chat completion as JSON, to and from a [`ModelReply`].
+//!
+//! In-process back ends make one of their reply, so that every cassette has the same shape and replays alike.
+
+use super::ModelReply;
+use crate::model::Usage;
+use serde_json::{Value, json};
+
+/// The body of a chat completion that says what `reply` says. What is unknown is left out.
+pub(super) fn to_body(reply: &ModelReply) -> Value {
+    let mut message = json!({"role": "assistant", "content": reply.text});
+    if let Some(reasoning) = &reply.reasoning {
+        message["reasoning_content"] = reasoning.as_str().into();
+    }
+    let mut body = json!({"object": "chat.completion"});
+    if let Some(model) = &reply.model {
+        body["model"] = model.as_str().into();
+    }
+    body["choices"] = json!([{"index": 0, "message": message, "finish_reason": reply.finish_reason}]);
+    if let Some(usage) = reply.usage {
+        let mut told = json!({});
+        for (name, count) in [
+            ("prompt_tokens", usage.prompt_tokens),
+            ("completion_tokens", usage.completion_tokens),
+            ("total_tokens", usage.total_tokens()),
+            ("prompt_cache_hit_tokens", usage.cached_tokens),
+        ] {
+            if let Some(count) = count {
+                told[name] = count.into();
+            }
+        }
+        body["usage"] = told;
+    }
+    body
+}
+
+/// Reads the body of a chat completion; the error is a clause that says what is wrong with it.
+pub(super) fn from_body(body: &Value) -> Result<ModelReply, String> {
+    if let Some(message) = body.get("error").and_then(|error| error.get("message")).and_then(Value::as_str) {
+        return Err(format!("it is an error: {message}"));
+    }
+    let choice = body.get("choices").and_then(|choices| choices.get(0)).ok_or("it has no choice")?;
+    let message = choice.get("message").ok_or("its choice has no message")?;
+    let text = match message.get("content") {
+        Some(Value::String(text)) => text.clone(),
+        // A reply of native calls only has null here.
+        None | Some(Value::Null) => String::new(),
+        Some(_) => return Err("the content of its message is not text".to_owned()),
+    };
+    let word = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    Ok(ModelReply {
+        text,
+        reasoning: word(message, "reasoning_content"),
+        finish_reason: word(choice, "finish_reason"),
+        usage: body.get("usage").filter(|usage| usage.is_object()).map(usage),
+        model: word(body, "model"),
+        status: 200,
+        body: Some(body.clone()),
+        sse: None,
+        drift: None,
+    })
+}
+
+fn usage(told: &Value) -> Usage {
+    let count = |key: &str| told.get(key).and_then(Value::as_u64);
+    let details = || told.get("prompt_tokens_details")?.get("cached_tokens")?.as_u64();
+    Usage {
+        prompt_tokens: count("prompt_tokens"),
+        completion_tokens: count("completion_tokens"),
+        cached_tokens: count("prompt_cache_hit_tokens").or_else(details),
+        cost_usd: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_comes_back_from_its_body() {
+        let full = ModelReply {
+            text: "a\nb".to_owned(),
+            reasoning: Some("why".to_owned()),
+            finish_reason: Some("length".to_owned()),
+            usage: Some(Usage {
+                prompt_tokens: Some(5),
+                completion_tokens: Some(6),
+                cached_tokens: Some(1),
+                cost_usd: None,
+            }),
+            model: Some("m".to_owned()),
+            status: 200,
+            ..ModelReply::default()
+        };
+        for reply in [full, ModelReply { status: 200, ..ModelReply::default() }] {
+            let body = to_body(&reply);
+            assert_eq!(from_body(&body), Ok(ModelReply { body: Some(body.clone()), ..reply }));
+        }
+    }
+
+    #[test]
+    fn what_is_no_completion_is_said() {
+        let told = [
+            json!({}),
+            json!({"choices": []}),
+            json!({"choices": [{}]}),
+            json!({"choices": [{"message": {"content": 7}}]}),
+            json!({"error": {"message": "Insufficient Balance"}}),
+        ]
+        .map(|body| from_body(&body).unwrap_err());
+        insta::assert_snapshot!(told.join("\n"), @r"
+        it has no choice
+        it has no choice
+        its choice has no message
+        the content of its message is not text
+        it is an error: Insufficient Balance
+        ");
+    }
+}

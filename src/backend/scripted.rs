@@ -1,0 +1,136 @@
+//! `scripted:PATH`: replies from a TOML file, in order for each task and attempt.
+//!
+//! ```toml
+//! schema = 1
+//! [[reply]]
+//! task = "hello"
+//! attempt = 1          # left out: for every attempt that has no replies of its own
+//! text = '''…'''
+//! finish_reason = "stop"
+//! reasoning = "…"
+//! usage = { prompt_tokens = 10, completion_tokens = 5, cached_tokens = 0 }
+//! ```
+
+use super::wire::UsageWire;
+use super::{Backend, BackendKind, ModelReply, OpenError, Request, chat, files};
+use crate::model::{ErrorClass, Object, RunError};
+use crate::util::plural::plural;
+use crate::util::redact::Redactor;
+use async_trait::async_trait;
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(super) static ITEM: BackendKind =
+    BackendKind { name: "scripted", about: "replies from a TOML file: scripted:PATH", open };
+
+const HINT: &str = "a script has 'schema = 1' and [[reply]] tables with 'task' and 'text'";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Script {
+    schema: u32,
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    reply: Vec<Scripted>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scripted {
+    task: String,
+    attempt: Option<u32>,
+    text: String,
+    finish_reason: Option<String>,
+    reasoning: Option<String>,
+    usage: Option<UsageWire>,
+}
+
+struct Player {
+    path: String,
+    model: Option<String>,
+    replies: HashMap<(String, Option<u32>), Vec<ModelReply>>,
+}
+
+fn open(arg: Option<&str>, base: &Path) -> Result<Arc<dyn Backend>, OpenError> {
+    let path = files::named("scripted", arg, base, "replies.toml")?;
+    let shown = path.display().to_string();
+    let bytes = files::read(&path, "script")?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        (format!("the script {shown} is not UTF-8 from byte {at} on"), Some(HINT.to_owned()))
+    })?;
+    let script: Script = toml::from_str(&text).map_err(|error| {
+        let place = error.span().map(|span| place(&text, span.start)).unwrap_or_default();
+        let what = error.message().lines().next().unwrap_or("it is not TOML").to_owned();
+        (format!("the script {shown}{place} can't be read: {what}"), Some(HINT.to_owned()))
+    })?;
+    if script.schema != 1 {
+        let message = format!("the script {shown} has schema {}, and this version reads 1", script.schema);
+        return Err((message, Some(HINT.to_owned())));
+    }
+    if script.reply.is_empty() {
+        return Err((format!("the script {shown} has no reply"), Some(HINT.to_owned())));
+    }
+    let mut replies: HashMap<_, Vec<ModelReply>> = HashMap::new();
+    for scripted in script.reply {
+        let mut reply = ModelReply {
+            text: scripted.text,
+            reasoning: scripted.reasoning,
+            finish_reason: Some(scripted.finish_reason.unwrap_or_else(|| "stop".to_owned())),
+            usage: scripted.usage.map(Into::into),
+            model: script.model.clone(),
+            status: 200,
+            ..ModelReply::default()
+        };
+        reply.body = Some(chat::to_body(&reply));
+        replies.entry((scripted.task, scripted.attempt)).or_default().push(reply);
+    }
+    Ok(Arc::new(Player { path: shown, model: script.model, replies }))
+}
+
+/// `:line:column` of a byte, both from 1.
+fn place(text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    format!(":{line}:{column}")
+}
+
+#[async_trait]
+impl Backend for Player {
+    fn on_tape(&self) -> bool {
+        // Nothing is spent on a script either.
+        true
+    }
+
+    fn model(&self) -> Option<String> {
+        self.model.clone()
+    }
+
+    fn params(&self) -> Object {
+        Object::new()
+    }
+
+    async fn complete(&self, request: &Request, _secrets: &Redactor) -> Result<ModelReply, RunError> {
+        let (task, attempt) = (&request.attempt.task, request.attempt.n);
+        let of = |attempt| self.replies.get(&(task.clone(), attempt));
+        let failed = |what: String| RunError::new(ErrorClass::Backend, what);
+        let Some(replies) = of(Some(attempt)).or_else(|| of(None)) else {
+            return Err(failed(format!(
+                "the script {} has no reply for task '{task}', attempt {attempt}",
+                self.path
+            )));
+        };
+        let turn = request.turn as usize;
+        turn.checked_sub(1).and_then(|index| replies.get(index)).cloned().ok_or_else(|| {
+            failed(format!(
+                "the script {} has {} for task '{task}', attempt {attempt}, and turn {turn} asks for one more",
+                self.path,
+                plural(replies.len(), "reply").replace("replys", "replies"),
+            ))
+        })
+    }
+}
