@@ -37,6 +37,7 @@ struct Wants {
     nonce: bool,
     key_hidden: bool,
     includes: Vec<String>,
+    not_includes: Vec<String>,
     regex: Option<Regex>,
     exit: Exit,
 }
@@ -131,6 +132,7 @@ fn wants(options: &mut Options<'_>) -> Wants {
         nonce: options.word("prints", &["nonce"]).is_some(),
         key_hidden: options.word("not_prints", &["key"]).is_some(),
         includes: options.strings("includes").unwrap_or_default(),
+        not_includes: options.strings("not_includes").unwrap_or_default(),
         regex: options.regex("regex"),
         exit,
     }
@@ -154,6 +156,9 @@ impl Wants {
         }
         if let Some(missing) = self.includes.iter().find(|wanted| !stdout.contains(wanted.as_str())) {
             misses.push(format!("\"{missing}\" was not printed"));
+        }
+        if let Some(found) = self.not_includes.iter().find(|wanted| stdout.contains(wanted.as_str())) {
+            misses.push(format!("\"{found}\" was printed"));
         }
         if self.regex.as_ref().is_some_and(|regex| !regex.is_match(stdout) && !regex.is_match(stderr)) {
             misses.push("what was printed does not match the pattern".to_owned());
