@@ -1,0 +1,148 @@
+//! Secrets: known values and key shapes, found and replaced before anything is written.
+//!
+//! Known values are found in plain, JSON-escaped, URL-encoded, base64 and line-wrapped form; shapes
+//! are our own patterns of keys that services give out. Invariant: redacted text re-scans to nothing,
+//! and the same secret has the same placeholder. Must not know: files, rules, who the values belong to.
+
+mod known;
+mod scan;
+mod shapes;
+
+use crate::model::Span;
+use known::Known;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Replaces secrets in text. Cheap to clone; shared by all writers of a run.
+///
+/// The default one knows no values and finds shapes alone.
+#[derive(Debug, Clone, Default)]
+pub struct Redactor {
+    known: Arc<Known>,
+}
+
+/// A secret that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// What it is, for example `deepseek-key` or `service.deepseek.key`.
+    pub kind: String,
+    /// Where, in the text that was searched.
+    pub span: Span,
+}
+
+/// Redaction can bring two texts together that were apart; more rounds than this are never needed.
+const ROUNDS: usize = 4;
+
+impl Redactor {
+    /// A redactor that knows these values: `(placeholder, value)`. Values under four bytes are left
+    /// out: they would take ordinary words away.
+    pub fn new(known: Vec<(String, String)>) -> Self {
+        Self { known: Arc::new(Known::new(known)) }
+    }
+
+    /// `text` without secrets; borrowed when there were none.
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.redact_with_hits(text).0
+    }
+
+    /// `text` without secrets, and where the placeholders stand in it.
+    pub fn redact_with_hits<'a>(&self, text: &'a str) -> (Cow<'a, str>, Vec<Hit>) {
+        let mut out = Cow::Borrowed(text);
+        let mut done: Vec<Hit> = Vec::new();
+        for _ in 0..ROUNDS {
+            let found = scan::scan(&self.known, &out);
+            if found.is_empty() {
+                break;
+            }
+            let (replaced, hits) = splice(&out, &found, &done);
+            out = Cow::Owned(replaced);
+            done = hits;
+        }
+        (out, done)
+    }
+
+    /// All strings of a JSON value without secrets, keys included.
+    pub fn redact_value(&self, value: serde_json::Value) -> serde_json::Value {
+        use serde_json::Value;
+        match value {
+            Value::String(text) => match self.redact(&text) {
+                Cow::Borrowed(_) => Value::String(text),
+                Cow::Owned(redacted) => Value::String(redacted),
+            },
+            Value::Array(items) => {
+                Value::Array(items.into_iter().map(|item| self.redact_value(item)).collect())
+            }
+            Value::Object(object) => Value::Object(
+                object
+                    .into_iter()
+                    .map(|(key, item)| (self.redact(&key).into_owned(), self.redact_value(item)))
+                    .collect(),
+            ),
+            other => other,
+        }
+    }
+
+    /// Puts the known values back in the place of their placeholders. What was found by its shape alone
+    /// stays redacted: nobody knows its value.
+    pub fn restore(&self, text: &str) -> String {
+        self.known.restore(text)
+    }
+
+    /// Secrets in `text`, in order, without overlaps.
+    pub fn scan(&self, text: &str) -> Vec<Hit> {
+        let found = scan::scan(&self.known, text);
+        found.into_iter().map(|found| Hit { kind: found.kind.into_owned(), span: found.span }).collect()
+    }
+}
+
+/// A secret and what takes its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found<'a> {
+    kind: Cow<'a, str>,
+    span: Span,
+    placeholder: Cow<'a, str>,
+}
+
+/// Replaces what was found; gives the text, and all placeholders in it with those of earlier rounds.
+fn splice(text: &str, found: &[Found], earlier: &[Hit]) -> (String, Vec<Hit>) {
+    let mut out = String::with_capacity(text.len());
+    let mut hits = Vec::new();
+    let mut earlier = earlier.iter().peekable();
+    let mut at = 0;
+    for secret in found {
+        while let Some(hit) = earlier.next_if(|hit| hit.span.start < secret.span.start) {
+            let start = out.len() + hit.span.start.saturating_sub(at);
+            hits.push(Hit { kind: hit.kind.clone(), span: Span::new(start, start + hit.span.len()) });
+        }
+        // A placeholder inside a new secret goes with it.
+        while earlier.next_if(|hit| hit.span.start < secret.span.end).is_some() {}
+        out.push_str(&text[at..secret.span.start]);
+        let start = out.len();
+        out.push_str(&secret.placeholder);
+        hits.push(Hit { kind: secret.kind.clone().into_owned(), span: Span::new(start, out.len()) });
+        at = secret.span.end;
+    }
+    for hit in earlier {
+        let start = out.len() + hit.span.start.saturating_sub(at);
+        hits.push(Hit { kind: hit.kind.clone(), span: Span::new(start, start + hit.span.len()) });
+    }
+    out.push_str(&text[at..]);
+    (out, hits)
+}
+
+/// The placeholder of a shape: the same secret has the same name in every file and on every machine, so
+/// that two writings of one run are equal byte for byte. 24 bits of a digest tell keys apart and give
+/// no way back to a random value; what people think up gets no digest at all.
+fn placeholder(kind: &str, value: &str, random: bool) -> String {
+    if !random {
+        return format!("<SECRET:{kind}>");
+    }
+    let mut hasher = Sha256::new();
+    hasher.update(b"rolltape placeholder 1\0");
+    hasher.update(kind.as_bytes());
+    hasher.update([0]);
+    hasher.update(value.as_bytes());
+    let digest = hasher.finalize();
+    format!("<SECRET:{kind}:{}>", super::digest::hex(&digest[..3]))
+}
