@@ -3,7 +3,7 @@
 use super::{CliError, Context, Exit, Verb};
 use crate::util::suggest::nearest;
 use crate::util::text::printable;
-use crate::{backend, dialects, report, score, service, store};
+use crate::{backend, dialects, formats, report, rules, score, service, store};
 use clap::{Arg, ArgMatches, Command};
 
 pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built in", augment, run };
@@ -12,6 +12,8 @@ pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built 
 type Kind = (&'static str, fn() -> Vec<(&'static str, &'static str)>);
 
 static KINDS: &[Kind] = &[
+    ("formats", || formats::ALL.iter().map(|item| (item.name, item.about)).collect()),
+    ("rules", || rules::ALL.iter().map(|item| (item.id, item.about)).collect()),
     ("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("scorers", || score::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("reports", || report::ALL.iter().map(|item| (item.name, item.about)).collect()),

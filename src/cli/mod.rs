@@ -5,6 +5,7 @@
 
 mod context;
 mod error;
+mod input;
 mod progress;
 pub mod suite_files;
 
@@ -28,7 +29,7 @@ pub struct Verb {
 
 registry! {
     /// All verbs, in the order of `--help`.
-    Verb: report, list
+    Verb: check, report, explain, list
 }
 
 /// The whole command line, from the registry.

@@ -1,0 +1,166 @@
+//! Reads and judges the files, in parallel, results in the order of the files.
+
+use super::super::input::{self, Found};
+use super::Plan;
+use super::text::{Excerpt, excerpt};
+use crate::formats::{self, Input, Locator, ReadError, ReadOutput};
+use crate::model::{Finding, Location, Place, Trajectory};
+use crate::rules::{self, Judgement, Options};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// A finding with all that is needed to show it.
+pub(super) struct Item {
+    pub(super) path: String,
+    pub(super) finding: Finding,
+    pub(super) excerpt: Option<Excerpt>,
+}
+
+/// Everything that a check found.
+#[derive(Default)]
+pub(super) struct Checked {
+    pub(super) files: u64,
+    pub(super) trajectories: u64,
+    pub(super) messages: u64,
+    pub(super) calls: u64,
+    pub(super) compliant: u64,
+    pub(super) items: Vec<Item>,
+    pub(super) errors: Vec<ReadError>,
+    pub(super) warnings: Vec<String>,
+    /// Files in folders that no reader knows.
+    pub(super) foreign: u64,
+}
+
+impl Checked {
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter()
+    }
+
+    fn add(&mut self, other: Checked) {
+        self.files += other.files;
+        self.trajectories += other.trajectories;
+        self.messages += other.messages;
+        self.calls += other.calls;
+        self.compliant += other.compliant;
+        self.foreign += other.foreign;
+        self.items.extend(other.items);
+        self.errors.extend(other.errors);
+        self.warnings.extend(other.warnings);
+    }
+}
+
+/// Judges all files.
+pub(super) fn judge(files: &[Found], errors: Vec<ReadError>, plan: &Plan) -> Checked {
+    let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+    let inputs = formats::plan(&names);
+    let parts: Vec<Checked> = inputs.par_iter().map(|input| one(input, files, plan)).collect();
+    let mut checked = Checked { errors, ..Checked::default() };
+    for part in parts {
+        checked.add(part);
+    }
+    let nothing = checked.trajectories == 0 && checked.errors.is_empty();
+    if nothing && let Some(first) = files.first() {
+        let folder =
+            if checked.foreign > 0 { "holds no transcript of a known format" } else { "holds no trajectory" };
+        let hint = Some("rolltape list formats shows what can be read".to_owned());
+        checked.errors.push(input::problem(first.name.clone(), folder.to_owned(), hint));
+    }
+    checked
+}
+
+/// Judges files that belong together.
+fn one(input: &Input, files: &[Found], plan: &Plan) -> Checked {
+    let mut checked = Checked::default();
+    let mut read = Vec::new();
+    for file in input.files.iter().map(|&index| &files[index]) {
+        match input::read(file) {
+            Ok((bytes, trouble)) => {
+                checked.files += 1;
+                read.push((file.name.clone(), bytes));
+                checked.errors.extend(trouble);
+            }
+            Err(error) => checked.errors.push(error),
+        }
+    }
+    let output = match read.as_slice() {
+        [] => return checked,
+        [(name, bytes)] if input.files.len() == 1 && input.format != Some("openhands-prompt-log") => {
+            formats::read_bytes(name, bytes, plan.from.or(input.format))
+        }
+        several => formats::read_files(several, plan.from),
+    };
+    let ReadOutput { trajectories, errors, warnings, .. } = match output {
+        Ok(output) => output,
+        Err(error) => {
+            let walked = input.files.iter().all(|&index| files[index].walked);
+            if error.foreign && walked && plan.from.is_none() {
+                checked.files = 0;
+                checked.foreign += 1;
+            } else if checked.errors.is_empty() {
+                checked.errors.push(input::problem(error.path, error.message, error.hint));
+            }
+            return checked;
+        }
+    };
+    checked.errors.extend(errors);
+    checked.warnings.extend(warnings.iter().map(ToString::to_string));
+    let all = with_subagents(&trajectories);
+    let options = Options { tools: plan.tools.as_deref(), off: &plan.off };
+    let judged: Vec<Judgement> =
+        all.par_iter().map(|trajectory| rules::judge_with(trajectory, &plan.policy, &options)).collect();
+    let mut locators = Locators::new(&read);
+    for (trajectory, judgement) in all.into_iter().zip(judged) {
+        checked.trajectories += 1;
+        checked.messages += judgement.messages;
+        checked.calls += judgement.calls;
+        checked.compliant += judgement.compliant;
+        for (finding, place) in judgement.findings.into_iter().zip(judgement.places) {
+            checked.items.push(locators.item(trajectory, finding, place));
+        }
+    }
+    checked
+}
+
+/// Trajectories with those that are embedded in them, each behind its own.
+fn with_subagents(trajectories: &[Trajectory]) -> Vec<&Trajectory> {
+    let mut all = Vec::with_capacity(trajectories.len());
+    let mut rest: Vec<&Trajectory> = trajectories.iter().rev().collect();
+    while let Some(trajectory) = rest.pop() {
+        all.push(trajectory);
+        rest.extend(trajectory.subagents.iter().rev());
+    }
+    all
+}
+
+/// One locator a file: it remembers where it was.
+struct Locators<'a> {
+    files: &'a [(String, Vec<u8>)],
+    open: BTreeMap<usize, Locator<'a>>,
+}
+
+impl<'a> Locators<'a> {
+    fn new(files: &'a [(String, Vec<u8>)]) -> Self {
+        Self { files, open: BTreeMap::new() }
+    }
+
+    fn item(&mut self, trajectory: &Trajectory, mut finding: Finding, place: Option<Place>) -> Item {
+        let origin = &trajectory.origin;
+        let path = match place.map_or(0, |place| place.file as usize) {
+            0 => &origin.path,
+            n => origin.files.get(n - 1).unwrap_or(&origin.path),
+        };
+        let index = self.files.iter().position(|(name, _)| name == path);
+        let (Some(index), Some(place)) = (index, place) else {
+            finding.location = Some(Location { line: origin.line.max(1), column: 1 });
+            return Item { path: path.clone(), finding, excerpt: None };
+        };
+        let bytes: &'a [u8] = &self.files[index].1;
+        let locator = self.open.entry(index).or_insert_with(|| Locator::new(bytes));
+        let start = locator.byte(place, finding.span.map_or(0, |span| span.start));
+        finding.location = Some(locator.position(start));
+        let line = finding.location.as_ref().map_or(1, |location| location.line);
+        let end = finding.span.filter(|span| !span.is_empty()).map(|span| locator.byte(place, span.end));
+        let excerpt = end.map(|end| excerpt(bytes, line, start, end, finding.rule == "SE001"));
+        Item { path: path.clone(), finding, excerpt }
+    }
+}
