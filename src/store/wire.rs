@@ -49,7 +49,7 @@ struct RecordWire {
 /// A subject as it stands in records and manifests.
 #[derive(Serialize, Deserialize)]
 pub(super) struct SubjectWire {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     agent: String,
     backend: String,
