@@ -1,13 +1,14 @@
 //! The one integration-test binary.
+#![allow(clippy::unwrap_used, reason = "a test may stop at once, its helpers too")]
 #![allow(clippy::disallowed_methods, reason = "tests look at the machine that they run on")]
 
 #[macro_use]
 mod support;
 
 mod harness;
-mod service;
 mod licences;
 mod report;
 mod runs;
+mod service;
 mod store;
 mod tidy;
