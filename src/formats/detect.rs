@@ -1,5 +1,6 @@
 //! Which format a file has, told by its content; a name given with `--from` overrides it.
 
+use super::record::too_long;
 use super::{
     ALL, Format, ReadError, ReadOutput, Shape, Source, decompress, find, openhands_prompt_log, plan,
 };
@@ -134,6 +135,11 @@ fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError> {
             Ok(best)
         }
         _ => {
+            if let Some(at) = source.too_long() {
+                let at = too_long(source.error(at, ""));
+                let message = format!("{} (line {}, byte {})", at.message, at.line, at.offset);
+                return Err(DetectError { hint: at.hint, ..DetectError::new(source.path, message) });
+            }
             if let Shape::Broken(error) = source.shape() {
                 let at = source.error(error.offset, "");
                 let message =
@@ -164,7 +170,7 @@ fn unreadable(source: &Source<'_>) -> Option<DetectError> {
     }
     let head = &bytes[..bytes.len().min(8192)];
     if *source.shape() == Shape::Text && head.contains(&0) {
-        let mut error = DetectError::new(source.path, "is a binary file");
+        let mut error = DetectError::new(source.path, "is a binary file").hint("transcripts are text");
         error.foreign = true;
         return Some(error);
     }

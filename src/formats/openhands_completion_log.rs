@@ -62,7 +62,9 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
     let choice = choice.ok_or_else(|| (reply.offset(), "the response has no choice".to_owned()))?;
     let message =
         choice.get("message").ok_or_else(|| (choice.offset(), "the choice has no message".to_owned()))?;
-    conversation.add(message)?;
+    // A native answer in text mode is logged raw without its names; the converted reply has them.
+    let converted = response.and_then(|reply| reply.get("choices")?.items().next()?.get("message"));
+    conversation.add(converted.filter(|_| hollow(message)).unwrap_or(message))?;
     let mut trajectory = Trajectory { steps: conversation.steps, ..Trajectory::default() };
     if let Some(step) = trajectory.steps.last_mut() {
         step.usage = response.or(raw).and_then(|reply| reply.some("usage")).map(usage);
@@ -87,6 +89,13 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
     trajectory.id = reply.text_at("id");
     trajectory.extra = extra(record);
     Ok(trajectory)
+}
+
+/// Whether the message has calls of which nothing is left but empty objects.
+fn hollow(message: View<'_>) -> bool {
+    message.some("tool_calls").is_some_and(|calls| {
+        calls.items().next().is_some() && calls.items().all(|call| call.members().next().is_none())
+    })
 }
 
 /// Request parameters and figures that no other field holds.

@@ -5,8 +5,10 @@
 #[macro_use]
 mod support;
 
+mod formats;
 mod harness;
 mod licences;
+mod oracle;
 mod report;
 mod runs;
 mod service;

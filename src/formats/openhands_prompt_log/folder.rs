@@ -71,18 +71,26 @@ pub(in crate::formats) fn read_folder(files: &[(&str, &[u8])]) -> ReadOutput {
 fn chains(pairs: Vec<Pair<'_>>) -> Vec<Vec<Pair<'_>>> {
     let mut chains: Vec<Vec<Pair<'_>>> = Vec::new();
     for pair in pairs {
-        let goes_on = |chain: &Vec<Pair<'_>>| {
-            chain.last().is_some_and(|last| {
-                last.blocks.len() < pair.blocks.len()
-                    && last.blocks.iter().zip(&pair.blocks).all(|(a, b)| a.text == b.text)
-            })
-        };
+        let goes_on =
+            |chain: &Vec<Pair<'_>>| chain.last().is_some_and(|last| begins(&pair.blocks, &last.blocks));
         match chains.iter().rposition(goes_on) {
             Some(index) => chains[index].push(pair),
             None => chains.push(vec![pair]),
         }
     }
     chains
+}
+
+/// Whether a prompt begins with all of an earlier one. Some versions put a reminder behind the last
+/// message of a prompt, which the next one no longer holds.
+fn begins(later: &[Block<'_>], earlier: &[Block<'_>]) -> bool {
+    let Some((last, head)) = earlier.split_last() else { return false };
+    earlier.len() < later.len()
+        && head.iter().zip(later).all(|(a, b)| a.text == b.text)
+        && last
+            .text
+            .strip_prefix(&*later[head.len()].text)
+            .is_some_and(|rest| rest.is_empty() || rest.trim_start().starts_with("ENVIRONMENT REMINDER:"))
 }
 
 fn join(chain: &[Pair<'_>], output: &mut ReadOutput) -> Trajectory {
@@ -116,17 +124,16 @@ fn join(chain: &[Pair<'_>], output: &mut ReadOutput) -> Trajectory {
         let index = pair.blocks.len();
         let agents = last.blocks[..index].iter().filter(|block| block.role == Role::Assistant).count();
         let mut replies = trajectory.steps.iter_mut().filter(|step| step.source == Speaker::Agent);
-        match (last.blocks.get(index), replies.nth(agents)) {
-            (Some(block), Some(step)) if block.text.starts_with(text.trim_end()) => {
-                if let Some(reply) = &mut step.reply {
-                    reply.text = text.into_owned();
-                    reply.place = Some(place);
-                }
-            }
-            _ => output.warnings.push(source.error(
-                0,
-                "the response is not what the next prompt holds as the model's message".to_owned(),
-            )),
+        let (Some(block), Some(step)) = (last.blocks.get(index), replies.nth(agents)) else { continue };
+        // The runtime closes tags that the stop word cut, and may set thought and call apart anew.
+        let mut held = block.text.chars().filter(|c| !c.is_whitespace());
+        if !text.chars().filter(|c| !c.is_whitespace()).all(|c| held.next() == Some(c)) {
+            let what = "the next prompt holds another text for this response; the response is judged";
+            output.warnings.push(source.error(0, what));
+        }
+        if let Some(reply) = &mut step.reply {
+            reply.text = text.into_owned();
+            reply.place = Some(place);
         }
     }
     trajectory

@@ -1,0 +1,6 @@
+//! Readers: real logs, damaged input, and the way there and back.
+
+mod atif;
+mod hostile;
+mod logs;
+mod robust;
