@@ -3,6 +3,8 @@
 //! Invariant: every step is in the log before the next one begins, so that a trajectory comes out
 //! whatever happens. Must not know: scorers, the store, how attempts are scheduled.
 
+mod script;
+
 use crate::backend::{Metered, OpenError, Stop};
 use crate::model::{AgentInfo, AttemptId, Step};
 use crate::suite::Task;
@@ -99,4 +101,25 @@ pub struct AgentKind {
     pub uses_model: bool,
     /// Opens it.
     pub open: fn(arg: Option<&str>) -> Result<Box<dyn Agent>, OpenError>,
+}
+
+registry! {
+    /// All kinds of agents.
+    AgentKind: codeact, oracle, nop, cheat
+}
+
+/// Name and version of an agent of ours, without tools.
+fn info(name: &str) -> AgentInfo {
+    AgentInfo { name: name.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..AgentInfo::default() }
+}
+
+/// Refuses an argument where an agent takes none.
+fn takes_nothing(name: &str, arg: Option<&str>) -> Result<(), OpenError> {
+    match arg {
+        None => Ok(()),
+        Some(arg) => Err((
+            format!("the agent '{name}' takes nothing after a colon, but got '{arg}'"),
+            Some(format!("write --agent {name}")),
+        )),
+    }
 }

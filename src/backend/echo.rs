@@ -25,7 +25,7 @@ fn open(arg: Option<&str>, _base: &Path) -> Result<Arc<dyn Backend>, OpenError> 
 #[async_trait]
 impl Backend for Echo {
     fn on_tape(&self) -> bool {
-        false
+        true
     }
 
     fn model(&self) -> Option<String> {

@@ -131,7 +131,7 @@ impl From<RunError> for Stop {
 /// A model endpoint.
 #[async_trait]
 pub trait Backend: Send + Sync {
-    /// Whether replies come from a tape: nothing is spent.
+    /// Whether nothing is spent: replies come from a tape, from a script or from the harness itself.
     fn on_tape(&self) -> bool;
     /// Model that it asks for, if it has one.
     fn model(&self) -> Option<String>;

@@ -3,7 +3,7 @@
 use super::{CliError, Context, Exit, Verb};
 use crate::util::suggest::nearest;
 use crate::util::text::printable;
-use crate::{backend, dialects, formats, report, rules, score, service, store};
+use crate::{agent, backend, dialects, formats, report, rules, score, service, store};
 use clap::{Arg, ArgMatches, Command};
 
 pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built in", augment, run };
@@ -17,6 +17,7 @@ static KINDS: &[Kind] = &[
     ("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("scorers", || score::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("reports", || report::ALL.iter().map(|item| (item.name, item.about)).collect()),
+    ("agents", || agent::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("backends", || backend::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("services", || service::ALL.iter().map(|item| (item.name, item.about)).collect()),
     // Not built in but on disk: told by `runs`.
