@@ -8,6 +8,7 @@ use super::parse::{Found, document, is_id, text_of};
 use super::reader::{Reader, Table, did_you_mean};
 use super::settings::{self, Settings};
 use super::{FileSpec, Script, ServiceSpec, SuiteError, Task, digest};
+use crate::util::suggest::nearest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -22,20 +23,10 @@ const TASK_KEYS: &[&str] = &[
     "solution",
     "source",
 ];
-const AGENT_KEYS: &[&str] = &["timeout_sec", "user", "network_mode"];
-const VERIFIER_KEYS: &[&str] = &["timeout_sec", "env", "user", "environment_mode", "collect", "network_mode"];
-const ENVIRONMENT_KEYS: &[&str] = &[
-    "docker_image",
-    "build_timeout_sec",
-    "cpus",
-    "memory_mb",
-    "storage_mb",
-    "gpus",
-    "allow_internet",
-    "network_mode",
-    "os",
-    "workdir",
-];
+const AGENT_KEYS: &[&str] = &["timeout_sec"];
+const VERIFIER_KEYS: &[&str] = &["timeout_sec"];
+const ENVIRONMENT_KEYS: &[&str] =
+    &["docker_image", "build_timeout_sec", "cpus", "memory_mb", "storage_mb", "gpus", "allow_internet"];
 const OWN_KEYS: &[&str] = &["policy", "limits", "sandbox", "services", "service", "needs", "mounts", "score"];
 /// Sub-folders that are read.
 const FOLDERS: &[&str] = &["environment", "tests", "solution", "cheats"];
@@ -104,9 +95,14 @@ impl Context<'_> {
             ));
         }
         let name = (self.shown)(&format!("{folder}/task.toml"));
+        let before = errors.len();
         let text = text_of(&name, &toml.bytes, errors);
         let mut reader = Reader::new(name.clone(), &text);
         let document = document(&mut reader, &text);
+        errors.append(&mut reader.errors);
+        if errors.len() > before {
+            return None;
+        }
         let table = Table::new(&document, 0..0, format!("task '{id}'"));
         let mut task = self.read_toml(&mut reader, &table, id, folder);
         errors.append(&mut reader.errors);
@@ -145,11 +141,23 @@ impl Context<'_> {
             if reader.whole(&environment, "gpus", 0).is_some_and(|gpus| gpus > 0) {
                 needs.push("gpu".to_owned());
             }
+            if reader.flag(&environment, "allow_internet") == Some(true) {
+                needs.push("internet".to_owned());
+            }
         }
         let empty = toml::de::DeTable::new();
         let at = table.place_of("metadata");
         let metadata = reader.table(table, "metadata", format!("'metadata' of task '{id}'"));
         let what = format!("task '{id}'");
+        if let Some(metadata) = metadata.as_ref().filter(|metadata| !metadata.has("rolltape")) {
+            // The rest of `[metadata]` is free, so only a near miss of our own name is a slip.
+            for (key, at, _) in metadata.entries() {
+                if nearest(key, ["rolltape"]).is_some() {
+                    let message = format!("{} has an unknown key '{key}'", metadata.what);
+                    reader.error_hint(at, message, "did you mean 'rolltape'?");
+                }
+            }
+        }
         let own = metadata
             .and_then(|metadata| reader.table(&metadata, "rolltape", what.clone()))
             .unwrap_or_else(|| Table::new(&empty, at, what));

@@ -36,6 +36,11 @@ pub fn parse(root: &str, files: &BTreeMap<String, FileSpec>) -> Result<Suite, Ve
     let text = text_of(&shown("suite.toml"), &file.bytes, &mut errors);
     let mut reader = Reader::new(shown("suite.toml"), &text);
     let document = document(&mut reader, &text);
+    if !(reader.errors.is_empty() && errors.is_empty()) {
+        // What was not understood would only show up again as missing and unknown keys.
+        errors.append(&mut reader.errors);
+        return Err(errors);
+    }
     let table = Table::new(&document, 0..0, "the suite");
     if !schema_is_known(&mut reader, &table) {
         return Err(reader.errors);

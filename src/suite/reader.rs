@@ -127,6 +127,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(super) fn flag(&mut self, table: &Table<'_, '_>, key: &str) -> Option<bool> {
+        let item = table.item(key)?;
+        match item.get_ref() {
+            DeValue::Boolean(flag) => Some(*flag),
+            _ => self.wrong(table, key, item, "true or false"),
+        }
+    }
+
     pub(super) fn strings(&mut self, table: &Table<'_, '_>, key: &str) -> Option<Vec<String>> {
         let item = table.item(key)?;
         let DeValue::Array(items) = item.get_ref() else {

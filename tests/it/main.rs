@@ -11,6 +11,8 @@ mod licences;
 mod oracle;
 mod report;
 mod runs;
+mod score;
 mod service;
 mod store;
+mod suite;
 mod tidy;

@@ -257,6 +257,15 @@ fn faults_come_first_and_then_the_answer() {
 }
 
 #[test]
+fn a_retry_that_comes_too_early_is_refused_again_where_that_is_asked_for() {
+    let server = start(json!({"fault": "429-once", "retry_after": 1, "strict_retry": true}));
+    let early: Vec<u16> = (0..3).map(|_| server.chat(&hello()).0).collect();
+    assert_eq!(early, [429, 429, 429]);
+    std::thread::sleep(Duration::from_millis(1000));
+    assert_eq!(server.chat(&hello()).0, 200, "an early retry does not prolong the wait");
+}
+
+#[test]
 fn hostile_bytes_end_their_own_connection_only() {
     let server = start(json!({}));
     let key = &server.secrets().key;

@@ -113,6 +113,8 @@ pub(super) struct Asked<'a> {
     pub(super) auth: Auth,
     /// The body as JSON; `Err` is the parser's reason.
     pub(super) body: Result<&'a Value, &'a str>,
+    /// Whether it comes before the `Retry-After` of an earlier 429 is over, and that matters.
+    pub(super) early: bool,
 }
 
 /// Answers. Order: path, method, key, body, then faults, so that a fault only takes the place of a good answer.
@@ -133,6 +135,7 @@ pub(super) fn answer(asked: &Asked<'_>, options: &mut Options, secrets: &Secrets
         Route::Balance => Ok(Answer::good(balance(options, secrets), false)),
     };
     match good {
+        Ok(_) if asked.early => Answer::usual(429, options.retry_after),
         Ok(answer) => match options.next_fault(route) {
             Some(status) => Answer::usual(status, options.retry_after),
             None => answer,

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -44,11 +44,16 @@ const MAX_CONNECTIONS: usize = 128;
 /// How long a request's head, and then its body, may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How much too early a retry may come.
+const LENIENCE: Duration = Duration::from_millis(50);
+
 struct State {
     secrets: Secrets,
     options: Mutex<Options>,
     log: Arc<Mutex<Vec<Object>>>,
     logged: Mutex<usize>,
+    /// When the last planned 429 is over.
+    busy_until: Mutex<Option<Instant>>,
 }
 
 fn check(spec: &ServiceSpec) -> Vec<String> {
@@ -75,6 +80,7 @@ fn start(
         options: Mutex::new(options),
         log: Arc::clone(&log),
         logged: Mutex::new(0),
+        busy_until: Mutex::new(None),
     });
     let task = runtime.spawn(accept(listener, state));
     Ok(Running::new(spec.name.clone(), addr, secrets, log, task))
@@ -122,14 +128,23 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Result<Response
             let bytes = body.to_bytes();
             let json = serde_json::from_slice::<Value>(&bytes);
             let why = json.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            let mut options = state.options.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut busy_until = state.busy_until.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let early = options.strict_retry && busy_until.is_some_and(|until| now < until);
             let asked = Asked {
                 method: head.method.as_str(),
                 path: head.uri.path(),
                 auth,
                 body: json.as_ref().map_err(|_| why.as_str()),
+                early,
             };
-            let mut options = state.options.lock().unwrap_or_else(PoisonError::into_inner);
-            (answer::answer(&asked, &mut options, &state.secrets), json.ok(), bytes.len())
+            let answer = answer::answer(&asked, &mut options, &state.secrets);
+            if let (Some(seconds), false) = (answer.retry_after, early) {
+                // A client's clock may be a little faster than this one.
+                *busy_until = now.checked_add(Duration::from_secs(seconds).saturating_sub(LENIENCE));
+            }
+            (answer, json.ok(), bytes.len())
         }
         Ok(Err(error)) if error.is::<LengthLimitError>() => (Answer::usual(413, 0), None, 0),
         Ok(Err(_)) => (Answer::usual(400, 0), None, 0),

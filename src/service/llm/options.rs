@@ -4,7 +4,7 @@ use crate::model::Object;
 use crate::util::suggest::nearest;
 use serde_json::Value;
 
-const KEYS: &[&str] = &["fault", "retry_after", "balance", "currency", "models"];
+const KEYS: &[&str] = &["fault", "retry_after", "strict_retry", "balance", "currency", "models"];
 /// Statuses that a fault can have.
 const STATUSES: &[u16] = &[400, 401, 402, 422, 429, 500, 503];
 const MAX_RETRY_AFTER: u64 = 3600;
@@ -37,6 +37,8 @@ pub(super) struct Options {
     pub(super) faults: Vec<Fault>,
     /// Seconds of `Retry-After` on a 429.
     pub(super) retry_after: u64,
+    /// Whether what comes before the `Retry-After` of a 429 is over gets another 429.
+    pub(super) strict_retry: bool,
     pub(super) balance: String,
     pub(super) currency: String,
     pub(super) models: Vec<String>,
@@ -62,6 +64,7 @@ pub(super) fn read(options: &Object) -> Result<Options, Vec<String>> {
     let mut out = Options {
         faults: Vec::new(),
         retry_after: 1,
+        strict_retry: false,
         balance: "10.00".to_owned(),
         currency: "USD".to_owned(),
         models: vec!["deepseek-chat".to_owned(), "deepseek-reasoner".to_owned()],
@@ -79,6 +82,10 @@ pub(super) fn read(options: &Object) -> Result<Options, Vec<String>> {
                 .ok_or_else(|| {
                     format!("'retry_after' must be whole seconds, at most {MAX_RETRY_AFTER}; it is {value}")
                 }),
+            "strict_retry" => value
+                .as_bool()
+                .map(|strict| out.strict_retry = strict)
+                .ok_or_else(|| format!("'strict_retry' must be true or false; it is {value}")),
             "balance" => amount(value)
                 .map(|text| out.balance = text)
                 .ok_or_else(|| format!("'balance' must be an amount like \"10.00\"; it is {value}")),
