@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod backend;
 mod formats;
 mod harness;
 mod licences;
