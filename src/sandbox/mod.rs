@@ -4,20 +4,41 @@
 //! followed on the host; a missing layer is told, never papered over. Must not know: tasks' meaning,
 //! agents, scores. `unsafe` lives only below this module, each use with a SAFETY note.
 
+mod attempt;
+mod cgroup;
+mod channel;
+mod init;
+mod janitor;
+mod launcher;
+mod layout;
+mod pass;
+mod remote;
+mod scratch;
+mod stream;
+mod wire;
+
+pub use launcher::Launcher;
+
 use crate::model::{LayerState, LimitKind};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::process::ExitCode;
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Runs the helper (init, janitor) that this process was re-executed as; `None` for the real program.
 ///
-/// Told apart by an environment variable or argv[0] that only the harness sets. Single-threaded.
+/// Told apart by an argv[0] that only the harness sets. Single-threaded.
 pub fn run_if_helper() -> Option<ExitCode> {
-    None
+    let name = std::env::args_os().next()?;
+    if name == attempt::NAME {
+        Some(init::main())
+    } else if name == janitor::NAME {
+        Some(janitor::main())
+    } else {
+        None
+    }
 }
 
 /// What isolation a sandbox has.
@@ -308,42 +329,4 @@ pub struct Choice {
     /// The program that is re-executed as init and janitor; `None` takes the running one. Tests name the
     /// built `rolltape`, as their own binary can't be it.
     pub helper: Option<std::path::PathBuf>,
-}
-
-/// Starts sandboxes for one run: holds the probe's result, the scratch folder and the janitor.
-///
-/// Made once a run by [`Launcher::new`]; dropping it tells the janitor to sweep.
-pub struct Launcher {
-    _private: (),
-}
-
-impl Launcher {
-    /// Probes the machine and starts the janitor.
-    pub async fn new(_choice: Choice) -> Result<Self, SandboxError> {
-        Err(SandboxError::new("no sandbox back end is built in yet"))
-    }
-
-    /// Level that its sandboxes will have.
-    pub fn level(&self) -> Level {
-        Level::None
-    }
-
-    /// Layers on and off, as for the run manifest.
-    pub fn layers(&self) -> &[LayerState] {
-        &[]
-    }
-
-    /// Whether a power or tool of `needs` is there: `install`, `private-net`, `cgroup`,
-    /// `root-inside`, or a program found in the sandbox's PATH. The reason if not.
-    pub fn unmet(&self, _need: &str) -> Option<String> {
-        None
-    }
-
-    /// Starts a sandbox.
-    pub async fn start(&self, _config: Config) -> Result<std::sync::Arc<dyn Sandbox>, SandboxError> {
-        Err(SandboxError::new("no sandbox back end is built in yet"))
-    }
-
-    /// Ends the janitor after everything is closed; waits at most `grace`.
-    pub async fn finish(self, _grace: Duration) {}
 }

@@ -17,3 +17,4 @@ mod service;
 mod store;
 mod suite;
 mod tidy;
+mod sandbox;

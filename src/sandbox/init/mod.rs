@@ -1,0 +1,209 @@
+//! The one inside agent of a sandbox: single-threaded, exec'd before anything is mounted, then only forks.
+//!
+//! It reaps, opens PTYs, starts programs and opens files from inside; the streams themselves go straight
+//! between the program and the harness. Its control socket is descriptor 0. When that closes, everything
+//! inside dies with it. It must never resolve names or load libraries: glibc would then read files
+//! of the agent.
+
+mod files;
+mod reap;
+mod spawn;
+
+use super::pass::{Inbox, send_all};
+use super::wire::{self, Dec, Enc, Spec, kind};
+use rustix::event::{PollFd, PollFlags, poll};
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::ExitCode;
+
+/// A failure to be told: errno (or [`wire::WRONG_KIND`]) and a sentence.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: u32,
+    what: String,
+}
+
+impl Failure {
+    fn new(what: impl Into<String>) -> Self {
+        Self { code: 0, what: what.into() }
+    }
+
+    fn io(what: &str, error: &io::Error) -> Self {
+        let code = error.raw_os_error().unwrap_or(0) as u32;
+        Self { code, what: format!("{what}: {}", wire::words(error)) }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self { code: error.raw_os_error().unwrap_or(0) as u32, what: wire::words(&error) }
+    }
+}
+
+impl From<rustix::io::Errno> for Failure {
+    fn from(error: rustix::io::Errno) -> Self {
+        io::Error::from(error).into()
+    }
+}
+
+/// Adds what was tried to an error.
+trait During<T> {
+    fn during(self, what: &str) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
+    fn during(self, what: &str) -> Result<T, Failure> {
+        self.map_err(|error| Failure::io(what, &error.into()))
+    }
+}
+
+/// What a request gives back.
+type Answer = Result<(Vec<u8>, Vec<OwnedFd>), Failure>;
+
+/// A running program as the init knows it.
+#[derive(Debug)]
+struct Program {
+    pid: i32,
+    /// The PTY's master, kept to ask for the foreground group.
+    terminal: Option<OwnedFd>,
+}
+
+/// Everything that the init knows.
+struct Init {
+    control: OwnedFd,
+    spec: Spec,
+    programs: BTreeMap<u32, Program>,
+    next: u32,
+}
+
+/// Runs the init on descriptor 0 until the harness hangs up.
+pub(super) fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(1),
+    }
+}
+
+fn run() -> io::Result<()> {
+    // A session of its own: Ctrl-C on the harness's terminal is the harness's business.
+    let _ = rustix::process::setsid();
+    let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    spawn::detach_standard_streams()?;
+    spawn::close_from(control.as_fd())?;
+    let mut inbox = Inbox::default();
+    let (id, spec) = loop {
+        if !inbox.fill(control.as_fd())? {
+            return Ok(());
+        }
+        if let Some((frame, _)) = inbox.next()? {
+            break (frame.id, Spec::decode(&frame.fields));
+        }
+    };
+    let spec = match spec {
+        Ok(spec) => spec,
+        Err(error) => return reply(control.as_fd(), id, Err(error.into())),
+    };
+    let signals = match prepare(&spec) {
+        Ok(signals) => signals,
+        Err(failure) => return reply(control.as_fd(), id, Err(failure)),
+    };
+    reply(control.as_fd(), id, Ok((Vec::new(), Vec::new())))?;
+    let mut init = Init { control, spec, programs: BTreeMap::new(), next: 1 };
+    let ended = init.serve(&mut inbox, &signals);
+    reap::kill_all();
+    ended
+}
+
+/// Puts the process where the spec says. Returns the signal descriptor.
+fn prepare(spec: &Spec) -> Result<OwnedFd, Failure> {
+    reap::become_reaper()?;
+    for folder in ["work", "home", "tmp"] {
+        let path = format!("{}/{folder}", spec.folder);
+        std::fs::create_dir_all(&path).during(&path)?;
+    }
+    Ok(reap::child_signals()?)
+}
+
+fn reply(control: BorrowedFd<'_>, id: u32, answer: Answer) -> io::Result<()> {
+    match answer {
+        Ok((fields, descriptors)) => {
+            let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+            send_all(control, &wire::frame(borrowed.len(), id, kind::OK, &fields), &borrowed)
+        }
+        Err(failure) => {
+            let mut out = Enc::default();
+            out.u32(failure.code).text(&failure.what);
+            send_all(control, &wire::frame(0, id, kind::FAILED, &out.0), &[])
+        }
+    }
+}
+
+impl Init {
+    fn serve(&mut self, inbox: &mut Inbox, signals: &OwnedFd) -> io::Result<()> {
+        loop {
+            while let Some((frame, _)) = inbox.next()? {
+                let answer = self.answer(frame.kind, &mut Dec(&frame.fields));
+                reply(self.control.as_fd(), frame.id, answer)?;
+                // Reaped only after the answer: nobody hears of the end of a program before its start.
+                self.reap()?;
+            }
+            let mut waits = [PollFd::new(&self.control, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
+            match poll(&mut waits, None) {
+                Err(rustix::io::Errno::INTR) => continue,
+                result => result?,
+            };
+            let (control, signal) = (!waits[0].revents().is_empty(), !waits[1].revents().is_empty());
+            if signal {
+                let _ = rustix::io::read(signals, &mut [0u8; 1024]);
+                self.reap()?;
+            }
+            if control && !inbox.fill(self.control.as_fd())? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn answer(&mut self, kind: u8, from: &mut Dec<'_>) -> Answer {
+        match kind {
+            kind::SPAWN => self.spawn(from),
+            kind::SIGNAL => self.signal(from),
+            kind::BUSY => self.busy(from),
+            kind::READ => files::read(&self.spec, from),
+            kind::WRITE => files::write(&self.spec, from),
+            kind::STAT => files::stat(&self.spec, from),
+            kind::LIST => files::list(&self.spec, from),
+            kind::REMOVE => files::remove(&self.spec, from),
+            kind::LISTEN => listen(from),
+            kind::FREEZE => {
+                let mut out = Enc::default();
+                out.u64(reap::kill_all());
+                Ok((out.0, Vec::new()))
+            }
+            _ => Err(Failure::new("an unknown request")),
+        }
+    }
+
+    fn reap(&mut self) -> io::Result<()> {
+        for (pid, by_signal, code) in reap::ended() {
+            let Some(number) = self.programs.iter().find(|(_, program)| program.pid == pid).map(|(n, _)| *n)
+            else {
+                continue;
+            };
+            self.programs.remove(&number);
+            let mut out = Enc::default();
+            out.u32(number).u8(by_signal.into()).u32(code as u32);
+            send_all(self.control.as_fd(), &wire::frame(0, 0, kind::EXITED, &out.0), &[])?;
+        }
+        Ok(())
+    }
+}
+
+/// A listener on the loopback of the sandbox: for the levels that have their own.
+fn listen(from: &mut Dec<'_>) -> Answer {
+    let port = from.u32()? as u16;
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).during("listen")?;
+    let mut out = Enc::default();
+    out.u32(listener.local_addr()?.port().into());
+    Ok((out.0, vec![listener.into()]))
+}

@@ -1,0 +1,113 @@
+//! Children and orphans: waiting for them, and killing all of them.
+#![expect(unsafe_code, reason = "wait, signal masks and prctl have no safe wrapper for every child")]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// Orphans of descendants become our children, as if we were PID 1.
+pub(super) fn become_reaper() -> io::Result<()> {
+    // SAFETY: plain numbers, no pointers.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) }).map(drop)
+}
+
+/// Blocks SIGCHLD and returns the descriptor that becomes readable instead.
+pub(super) fn child_signals() -> io::Result<OwnedFd> {
+    // SAFETY: `set` is a local that sigemptyset initialises; the descriptor is ours alone.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        check(libc::sigemptyset(&raw mut set))?;
+        check(libc::sigaddset(&raw mut set, libc::SIGCHLD))?;
+        check(libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()))?;
+        let descriptor = check(libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK))?;
+        Ok(OwnedFd::from_raw_fd(descriptor))
+    }
+}
+
+/// Reaps everything that has ended: pid, whether by a signal, code.
+pub(super) fn ended() -> Vec<(i32, bool, i32)> {
+    let mut all = Vec::new();
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` outlives the call.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        if pid <= 0 {
+            return all;
+        }
+        if libc::WIFEXITED(status) {
+            all.push((pid, false, libc::WEXITSTATUS(status)));
+        } else if libc::WIFSIGNALED(status) {
+            all.push((pid, true, libc::WTERMSIG(status)));
+        }
+    }
+}
+
+/// Sends a signal; that nobody is there is fine.
+pub(super) fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: plain numbers.
+    match check(unsafe { libc::kill(pid, signal) }) {
+        Err(error) if error.raw_os_error() != Some(libc::ESRCH) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Kills every descendant and waits until the kernel knows of none. Returns how many were alive.
+///
+/// As the reaper of all orphans, whatever was started below us stays below us. A child that is being
+/// made while we look is found in the next round.
+pub(super) fn kill_all() -> u64 {
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..10_000 {
+        let alive = descendants();
+        if alive.is_empty() {
+            break;
+        }
+        for pid in alive {
+            seen.insert(pid);
+            let _ = kill(pid, libc::SIGKILL);
+        }
+        // Not reaped from here: the main loop must see the programs' ends.
+        std::thread::sleep(std::time::Duration::from_micros(200));
+    }
+    seen.len() as u64
+}
+
+/// All living descendants, by the table of processes.
+pub(super) fn descendants() -> Vec<i32> {
+    let mut parents: BTreeMap<i32, Vec<(i32, bool)>> = BTreeMap::new();
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    for entry in entries.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        if let Some((state, parent)) = state_and_parent(pid) {
+            parents.entry(parent).or_default().push((pid, state != b'Z' && state != b'X'));
+        }
+    }
+    let mut queue = vec![std::process::id() as i32];
+    let mut found = Vec::new();
+    while let Some(pid) = queue.pop() {
+        for (child, alive) in parents.remove(&pid).unwrap_or_default() {
+            if alive {
+                found.push(child);
+            }
+            queue.push(child);
+        }
+    }
+    found
+}
+
+/// State and parent from `/proc/PID/stat`; the name in it may hold anything, so the last `)` counts.
+fn state_and_parent(pid: i32) -> Option<(u8, i32)> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(end + 2..)?).ok()?;
+    let mut fields = rest.split(' ');
+    let state = *fields.next()?.as_bytes().first()?;
+    Some((state, fields.next()?.parse().ok()?))
+}
+
+/// A libc result as an [`io::Result`].
+pub(super) fn check(result: i32) -> io::Result<i32> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

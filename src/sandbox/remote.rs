@@ -1,0 +1,316 @@
+//! A sandbox behind an init: every level, and `none`.
+
+use super::channel::{Channel, Refusal};
+use super::stream::Terminal;
+use super::wire::{Dec, Enc, WRONG_KIND, failed, kind};
+use super::{
+    Command, Exit, ExitReport, FileError, FileKind, FileStat, Files, Level, Process, ProcessControl, Reader,
+    Sandbox, SandboxError, Signal, SignalTarget, Writer, layout,
+};
+use crate::model::LayerState;
+use async_trait::async_trait;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// A running sandbox as the harness sees it.
+pub(super) struct Remote {
+    pub(super) level: Level,
+    pub(super) layers: Vec<LayerState>,
+    pub(super) workspace: String,
+    pub(super) folder: String,
+    pub(super) files: RemoteFiles,
+    pub(super) env: Mutex<Vec<(String, String)>>,
+    pub(super) killed: Mutex<u64>,
+    /// What is left to tidy up on the host; taken by the first `close`.
+    pub(super) rest: Mutex<Option<super::attempt::Rest>>,
+}
+
+/// File access through the init.
+pub(super) struct RemoteFiles(pub(super) Arc<Channel>);
+
+impl Remote {
+    fn channel(&self) -> &Arc<Channel> {
+        &self.files.0
+    }
+
+    /// Whether paths of the agent are real inside.
+    fn own_root(&self) -> bool {
+        matches!(self.level, Level::User | Level::Overlay)
+    }
+}
+
+#[async_trait]
+impl Sandbox for Remote {
+    fn level(&self) -> Level {
+        self.level
+    }
+
+    fn layers(&self) -> &[LayerState] {
+        &self.layers
+    }
+
+    fn workspace(&self) -> &str {
+        &self.workspace
+    }
+
+    fn resolve(&self, path: &str) -> String {
+        if self.own_root() { layout::absolute(path) } else { layout::resolve(&self.folder, path) }
+    }
+
+    async fn spawn(&self, command: Command) -> Result<Process, SandboxError> {
+        let mut out = Enc::default();
+        let mut env = self.env.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        env.extend(command.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+        out.texts(command.argv.iter()).pairs(env.iter().map(|(a, b)| (a, b))).text(&command.cwd);
+        match command.pty {
+            None => out.u8(0),
+            Some((columns, rows)) => out.u8(1).u32(columns.into()).u32(rows.into()),
+        };
+        if let Some(number) = command.status_fd
+            && !(3..256).contains(&number)
+        {
+            return Err(SandboxError::new(format!("a status pipe can't be descriptor {number}")));
+        }
+        out.u32(command.status_fd.unwrap_or(0) as u32).u8(command.unprivileged.into());
+        let (fields, descriptors) = self.channel().ask(kind::SPAWN, &out.0).await?;
+        let number = Dec(&fields).u32().map_err(|error| failed("start a program", &error))?;
+        let control =
+            Control { channel: Arc::clone(self.channel()), number, exit: self.channel().exit_of(number) };
+        streams(descriptors, command.pty.is_some(), command.status_fd.is_some(), Box::new(control))
+            .map_err(|error| failed("take over a program's streams", &error))
+    }
+
+    fn files(&self) -> &dyn Files {
+        &self.files
+    }
+
+    async fn listen(&self, port: u16) -> Result<(TcpListener, SocketAddr), SandboxError> {
+        let listener = if self.own_root() {
+            let mut out = Enc::default();
+            out.u32(port.into());
+            let (_, mut descriptors) = self.channel().ask(kind::LISTEN, &out.0).await?;
+            TcpListener::from(descriptors.pop().ok_or_else(|| SandboxError::new("no listener came back"))?)
+        } else {
+            // The network is the host's: a fixed port may be somebody else's.
+            TcpListener::bind(("127.0.0.1", 0)).map_err(|error| failed("listen on 127.0.0.1", &error))?
+        };
+        let address = listener.local_addr().map_err(|error| failed("listen on 127.0.0.1", &error))?;
+        listener.set_nonblocking(true).map_err(|error| failed("listen on 127.0.0.1", &error))?;
+        Ok((listener, address))
+    }
+
+    async fn freeze(&self) -> Result<ExitReport, SandboxError> {
+        let (fields, _) = self.channel().ask(kind::FREEZE, &[]).await?;
+        let now = Dec(&fields).u64().map_err(|error| failed("freeze", &error))?;
+        let leftovers = {
+            let mut killed = self.killed.lock().unwrap_or_else(PoisonError::into_inner);
+            *killed += now;
+            *killed
+        };
+        Ok(ExitReport { limits: self.limits(), leftovers })
+    }
+
+    async fn close(&self) -> ExitReport {
+        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(rest) = rest else { return ExitReport::default() };
+        if let Ok((fields, _)) = self.channel().ask(kind::FREEZE, &[]).await {
+            *self.killed.lock().unwrap_or_else(PoisonError::into_inner) += Dec(&fields).u64().unwrap_or(0);
+        }
+        let limits = rest.limits();
+        self.channel().hang_up();
+        rest.end(self.channel()).await;
+        ExitReport { limits, leftovers: *self.killed.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    fn set_env(&self, name: &str, value: &str) {
+        self.env.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), value.to_owned()));
+    }
+}
+
+impl Remote {
+    fn limits(&self) -> Vec<crate::model::LimitKind> {
+        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        rest.as_ref().map_or_else(Vec::new, super::attempt::Rest::limits)
+    }
+}
+
+fn streams(
+    descriptors: Vec<OwnedFd>,
+    pty: bool,
+    status: bool,
+    control: Box<dyn ProcessControl>,
+) -> std::io::Result<Process> {
+    use tokio::net::unix::pipe;
+    let mut descriptors = descriptors.into_iter();
+    let mut next = || descriptors.next().ok_or_else(|| std::io::Error::other("a descriptor is missing"));
+    let reader = |descriptor: OwnedFd| -> std::io::Result<Reader> {
+        Ok(Box::pin(pipe::Receiver::from_owned_fd(descriptor)?))
+    };
+    let (stdin, stdout, stderr): (Writer, Reader, Option<Reader>) = if pty {
+        let terminal = Terminal::new(next()?)?;
+        (Box::pin(terminal.clone()), Box::pin(terminal), None)
+    } else {
+        let stdin = pipe::Sender::from_owned_fd(next()?)?;
+        (Box::pin(stdin), reader(next()?)?, Some(reader(next()?)?))
+    };
+    let status = if status { Some(reader(next()?)?) } else { None };
+    Ok(Process { stdin: Some(stdin), stdout: Some(stdout), stderr, status, control })
+}
+
+struct Control {
+    channel: Arc<Channel>,
+    number: u32,
+    exit: watch::Receiver<Option<Exit>>,
+}
+
+#[async_trait]
+impl ProcessControl for Control {
+    async fn signal(&self, signal: Signal, target: SignalTarget) -> Result<(), SandboxError> {
+        let signal = match signal {
+            Signal::Int => libc::SIGINT,
+            Signal::Quit => libc::SIGQUIT,
+            Signal::Term => libc::SIGTERM,
+            Signal::Kill => libc::SIGKILL,
+            Signal::Cont => libc::SIGCONT,
+            Signal::Stop => libc::SIGTSTP,
+        };
+        let target = match target {
+            SignalTarget::Process => 0,
+            SignalTarget::Group => 1,
+            SignalTarget::Foreground => 2,
+        };
+        let mut out = Enc::default();
+        out.u32(self.number).u32(signal as u32).u8(target);
+        self.channel.ask(kind::SIGNAL, &out.0).await?;
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Result<Exit, SandboxError> {
+        let end = self.exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit);
+        end.ok_or_else(|| SandboxError::new("the sandbox is gone"))
+    }
+
+    async fn foreground_busy(&self) -> Result<bool, SandboxError> {
+        let mut out = Enc::default();
+        out.u32(self.number);
+        Ok(self.channel.ask(kind::BUSY, &out.0).await?.0.first() == Some(&1))
+    }
+}
+
+fn file_error(path: &str, refusal: Refusal) -> FileError {
+    let path = path.to_owned();
+    if refusal.gone {
+        return FileError::Gone(refusal.what);
+    }
+    match refusal.code as i32 {
+        _ if refusal.code == WRONG_KIND => FileError::WrongKind { path, what: refusal.what },
+        libc::ENOENT => FileError::NotFound(path),
+        libc::ENOTDIR => FileError::WrongKind { path, what: "is not a directory".to_owned() },
+        libc::EXDEV => FileError::Denied { path, reason: "a link leads out of the workspace".to_owned() },
+        _ => FileError::Denied { path, reason: refusal.what },
+    }
+}
+
+fn denied(path: &str, error: &std::io::Error) -> FileError {
+    FileError::Denied { path: path.to_owned(), reason: super::wire::words(error) }
+}
+
+fn decoded<T>(path: &str, value: std::io::Result<T>) -> Result<T, FileError> {
+    value.map_err(|error| denied(path, &error))
+}
+
+impl RemoteFiles {
+    async fn ask(&self, kind: u8, path: &str, fields: Enc) -> Result<(Vec<u8>, Vec<OwnedFd>), FileError> {
+        self.0.ask(kind, &fields.0).await.map_err(|refusal| file_error(path, refusal))
+    }
+}
+
+fn stat_of(from: &mut Dec<'_>) -> std::io::Result<FileStat> {
+    Ok(FileStat {
+        path: from.text()?,
+        kind: match from.u8()? {
+            0 => FileKind::File,
+            1 => FileKind::Folder,
+            2 => FileKind::Symlink,
+            _ => FileKind::Other,
+        },
+        size: from.u64()?,
+        mode: from.u32()?,
+    })
+}
+
+fn path_only(path: &str) -> Enc {
+    let mut out = Enc::default();
+    out.text(path);
+    out
+}
+
+#[async_trait]
+impl Files for RemoteFiles {
+    async fn read(&self, path: &str, max: u64) -> Result<Vec<u8>, FileError> {
+        let (fields, mut descriptors) = self.ask(kind::READ, path, path_only(path)).await?;
+        let size = decoded(path, Dec(&fields).u64())?;
+        let too_large = |size| FileError::TooLarge { path: path.to_owned(), size, max };
+        if size > max {
+            return Err(too_large(size));
+        }
+        let Some(file) = descriptors.pop() else {
+            return Err(FileError::Gone("the file did not come back".to_owned()));
+        };
+        // A regular file, opened inside; it may still grow, so the cap holds for what is read too.
+        let read = move || {
+            let mut bytes = Vec::with_capacity(size.min(1 << 20) as usize);
+            std::fs::File::from(file).take(max.saturating_add(1)).read_to_end(&mut bytes).map(|_| bytes)
+        };
+        let bytes = if size <= 65536 { read() } else { blocking(read).await };
+        let bytes = decoded(path, bytes)?;
+        if bytes.len() as u64 > max { Err(too_large(bytes.len() as u64)) } else { Ok(bytes) }
+    }
+
+    async fn write(&self, path: &str, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+        let mut out = path_only(path);
+        out.u32(mode);
+        let (_, mut descriptors) = self.ask(kind::WRITE, path, out).await?;
+        let Some(file) = descriptors.pop() else {
+            return Err(FileError::Gone("the file did not come back".to_owned()));
+        };
+        let mut file = std::fs::File::from(file);
+        let written = if bytes.len() <= 65536 {
+            file.write_all(bytes)
+        } else {
+            let bytes = bytes.to_vec();
+            blocking(move || file.write_all(&bytes)).await
+        };
+        decoded(path, written)
+    }
+
+    async fn stat(&self, path: &str) -> Result<FileStat, FileError> {
+        let (fields, _) = self.ask(kind::STAT, path, path_only(path)).await?;
+        decoded(path, stat_of(&mut Dec(&fields)))
+    }
+
+    async fn list(&self, path: &str, depth: u32) -> Result<Vec<FileStat>, FileError> {
+        let mut out = path_only(path);
+        out.u32(depth);
+        let (fields, _) = self.ask(kind::LIST, path, out).await?;
+        let mut from = Dec(&fields);
+        let count = decoded(path, from.u32())?;
+        let all: std::io::Result<Vec<_>> = (0..count).map(|_| stat_of(&mut from)).collect();
+        let mut all = decoded(path, all)?;
+        all.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(all)
+    }
+
+    async fn remove(&self, path: &str) -> Result<(), FileError> {
+        self.ask(kind::REMOVE, path, path_only(path)).await.map(drop)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(std::io::ErrorKind::Interrupted.into()))
+}
