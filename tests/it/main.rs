@@ -14,6 +14,7 @@ mod report;
 mod runs;
 mod score;
 mod service;
+mod sample;
 mod store;
 mod suite;
 mod tidy;
