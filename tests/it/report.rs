@@ -1,5 +1,4 @@
 //! The reports: the same bytes for the same run, and harmless whatever a model wrote.
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use crate::runs;
 use crate::support::{Rolltape, needs, rolltape, temp};

@@ -1,5 +1,4 @@
 //! The store: nothing that counts is lost or doubled, whatever happens to the process or the disk.
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use crate::runs::{self, events, finished, id};
 use crate::support::{self, temp};
