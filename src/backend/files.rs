@@ -37,7 +37,8 @@ pub(super) fn read(path: &Path, what: &str) -> Result<Vec<u8>, OpenError> {
     let meta = file.metadata().map_err(failed)?;
     if !meta.is_file() {
         let kind = if meta.is_dir() { "a folder" } else { "not a regular file" };
-        return Err((format!("the {what} {shown} is {kind}"), None));
+        let hint = format!("name the file of the {what} itself");
+        return Err((format!("the {what} {shown} is {kind}"), Some(hint)));
     }
     if meta.len() > MAX_BYTES {
         let message = format!("the {what} {shown} has {} bytes, more than {MAX_BYTES}", meta.len());
