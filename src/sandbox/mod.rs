@@ -180,6 +180,11 @@ pub trait ProcessControl: Send + Sync {
     async fn wait(&mut self) -> Result<Exit, SandboxError>;
     /// Whether the foreground group of the PTY is not the process itself, i.e. a program runs in the shell.
     async fn foreground_busy(&self) -> Result<bool, SandboxError>;
+    /// Puts the modes of the PTY back to what they were at the start (no echo, no ONLCR), whatever a program
+    /// made of them. Nothing to do without a PTY.
+    async fn reset_terminal(&self) -> Result<(), SandboxError> {
+        Ok(())
+    }
 }
 
 /// What kind of thing a path is.

@@ -1,0 +1,308 @@
+//! A running bash: its streams, read all the time, and the wait for the end of a command.
+
+use super::START;
+use super::screen::Screen;
+use super::status::{self, Status};
+use crate::sandbox::{
+    Command, Exit, ProcessControl, Reader, Sandbox, SandboxError, Signal, SignalTarget, Writer,
+};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Descriptor of the status pipe in the shell; `boot.sh` knows it too.
+const STATUS_FD: i32 = 198;
+/// Columns and rows.
+const SIZE: (u16, u16) = (200, 50);
+/// After the report, how long the mark in the terminal's stream is waited for.
+const MARK: Duration = Duration::from_secs(1);
+/// How long a write to the terminal may take.
+const WRITE: Duration = Duration::from_secs(5);
+/// Name of the command file in the sandbox's temporary folder.
+const FILE: &str = ".rolltape-command";
+
+/// How a wait ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::tools) enum Ended {
+    /// The command is done.
+    Done(Status),
+    /// Nothing was printed for a while.
+    Silent,
+    /// It prints on and on.
+    Busy,
+    /// The time that the call gave is over.
+    Timeout,
+    /// The shell itself ended.
+    Dead(Exit),
+    /// The shell does not take commands any more.
+    Lost,
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    /// Without new output.
+    pub(super) silence: Option<Duration>,
+    /// In all.
+    pub(super) total: Duration,
+    /// For the command to begin.
+    pub(super) start: Duration,
+}
+
+#[derive(Debug)]
+struct Shared {
+    screen: Mutex<Screen>,
+    reports: Mutex<Vec<u8>>,
+    wake: Notify,
+    closed: AtomicBool,
+}
+
+impl Shared {
+    fn screen(&self) -> MutexGuard<'_, Screen> {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reports(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running shell.
+pub(super) struct Live {
+    pub(super) control: Box<dyn ProcessControl>,
+    /// Where the command is put, as a path inside.
+    pub(super) file: String,
+    /// Whether a command runs.
+    pub(super) running: bool,
+    nonce: String,
+    stdin: Writer,
+    shared: Arc<Shared>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        for reader in &self.readers {
+            reader.abort();
+        }
+    }
+}
+
+impl Live {
+    /// Starts bash and waits for its first report.
+    pub(super) async fn start(
+        sandbox: &dyn Sandbox,
+        boot: &str,
+        cwd: &str,
+        max_output: usize,
+    ) -> Result<(Self, Status), SandboxError> {
+        let process = sandbox
+            .spawn(Command {
+                argv: ["bash", "--noediting", "--norc", "--noprofile", "-i"].map(str::to_owned).to_vec(),
+                env: environment(boot),
+                cwd: cwd.to_owned(),
+                pty: Some(SIZE),
+                status_fd: Some(STATUS_FD),
+                unprivileged: false,
+            })
+            .await?;
+        let missing = || SandboxError::new("the sandbox gave a shell without its terminal or status pipe");
+        let stdout = process.stdout.ok_or_else(missing)?;
+        let reports = process.status.ok_or_else(missing)?;
+        let shared = Arc::new(Shared {
+            screen: Mutex::new(Screen::new(max_output)),
+            reports: Mutex::default(),
+            wake: Notify::new(),
+            closed: AtomicBool::new(false),
+        });
+        let readers = vec![
+            tokio::spawn(read_terminal(stdout, Arc::clone(&shared))),
+            tokio::spawn(read_reports(reports, Arc::clone(&shared))),
+        ];
+        let stdin = process.stdin.ok_or_else(missing)?;
+        let control = process.control;
+        let mut live =
+            Self { control, file: String::new(), running: true, nonce: nonce()?, stdin, shared, readers };
+        let line = format!(" eval \"$ROLLTAPE_BOOT\"; __rolltape_n={}; __rolltape_end\n", live.nonce);
+        live.shared.screen().expect(&live.nonce, line.as_bytes());
+        live.write(line.as_bytes()).await;
+        let wait = Wait { silence: None, total: START, start: START };
+        match live.watch(wait).await? {
+            Ended::Done(status) => {
+                live.shared.screen().clear();
+                live.file = format!("{}/{FILE}", temporary(&status.exports).trim_end_matches('/'));
+                Ok((live, status))
+            }
+            Ended::Dead(exit) => {
+                let said = live.shared.screen().take_late(500).unwrap_or_default();
+                let code = exit.shell_code();
+                Err(SandboxError::new(format!("bash ended at its start with code {code}: {}", said.trim())))
+            }
+            _ => {
+                live.stop().await;
+                Err(SandboxError::new(format!("bash did not start within {} seconds", START.as_secs())))
+            }
+        }
+    }
+
+    /// Runs what lies in the file.
+    pub(super) async fn command(&mut self) -> Result<(), SandboxError> {
+        self.nonce = nonce()?;
+        self.control.reset_terminal().await?;
+        let file = self.file.replace('\'', r"'\''");
+        // The empty line first: after a syntax error bash's parser takes a `{` for a word.
+        let line = format!(
+            "\n {{ __rolltape_begin {} '{file}'; }} 2>/dev/null; \\builtin eval -- \"$__rolltape_c\" 198>&- 199>&-; \
+             {{ __rolltape_end; }} 2>/dev/null\n",
+            self.nonce
+        );
+        self.shared.reports().clear();
+        self.shared.screen().expect(&self.nonce, line.as_bytes());
+        self.running = true;
+        self.write(line.as_bytes()).await;
+        Ok(())
+    }
+
+    /// Types into the terminal; `false` when it takes nothing.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> bool {
+        let work = async {
+            self.stdin.write_all(bytes).await?;
+            self.stdin.flush().await
+        };
+        matches!(timeout(WRITE, work).await, Ok(Ok(())))
+    }
+
+    pub(super) fn take_output(&mut self, max: usize) -> String {
+        self.shared.screen().take_output(max)
+    }
+
+    pub(super) fn take_late(&mut self, max: usize) -> Option<String> {
+        self.shared.screen().take_late(max)
+    }
+
+    /// Kills the shell, if it is not gone already.
+    pub(super) async fn stop(&mut self) {
+        // It may be gone with its sandbox; then there is nothing to kill.
+        let _ = self.control.signal(Signal::Kill, SignalTarget::Process).await;
+    }
+
+    /// Waits for the end of the command. Cancel-safe.
+    pub(super) async fn watch(&mut self, wait: Wait) -> Result<Ended, SandboxError> {
+        let start = Instant::now();
+        let mut received = self.shared.screen().received;
+        let mut changed = start;
+        let mut begun = self.shared.screen().begun().then_some(start);
+        loop {
+            let now = Instant::now();
+            let found = status::find(&mut self.shared.reports(), &self.nonce);
+            if let Some(status) = found {
+                self.settle().await;
+                self.running = false;
+                return Ok(Ended::Done(status));
+            }
+            let seen = {
+                let screen = self.shared.screen();
+                if begun.is_none() && screen.begun() {
+                    begun = Some(now);
+                    changed = now;
+                }
+                screen.received
+            };
+            if seen != received {
+                received = seen;
+                changed = now;
+            }
+            let (deadline, ended) = match (begun, wait.silence) {
+                (None, _) => (start + wait.start, Ended::Lost),
+                (Some(begun), Some(silence)) if changed + silence < begun + wait.total => {
+                    (changed + silence, Ended::Silent)
+                }
+                (Some(begun), Some(_)) => (begun + wait.total, Ended::Busy),
+                (Some(begun), None) => (begun + wait.total, Ended::Timeout),
+            };
+            if now >= deadline {
+                return Ok(ended);
+            }
+            tokio::select! {
+                () = self.shared.wake.notified() => {}
+                exit = self.control.wait() => {
+                    let exit = exit?;
+                    self.drain().await;
+                    self.running = false;
+                    return Ok(Ended::Dead(exit));
+                }
+                () = sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    /// After the report: waits until the terminal's stream has come to the mark.
+    async fn settle(&mut self) {
+        let end = Instant::now() + MARK;
+        while !self.shared.screen().ended() && !self.file.is_empty() {
+            tokio::select! {
+                () = self.shared.wake.notified() => {}
+                () = sleep_until(end) => break,
+            }
+        }
+        self.shared.screen().end();
+    }
+
+    /// After the shell's end: takes what is still in the terminal. A background job may hold it open.
+    async fn drain(&mut self) {
+        let end = Instant::now() + Duration::from_millis(200);
+        while !self.shared.closed.load(Ordering::Acquire) {
+            tokio::select! {
+                () = self.shared.wake.notified() => {}
+                () = sleep_until(end) => break,
+            }
+        }
+        self.shared.screen().end();
+    }
+}
+
+fn environment(boot: &str) -> BTreeMap<String, String> {
+    let fixed = [("TERM", "dumb"), ("PAGER", "cat"), ("GIT_PAGER", "cat"), ("MANPAGER", "cat"), ("PS1", "")];
+    let mut env: BTreeMap<String, String> =
+        fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    env.insert("ROLLTAPE_BOOT".to_owned(), boot.to_owned());
+    env
+}
+
+/// TMPDIR as the shell exports it.
+fn temporary(exports: &str) -> &str {
+    let line = exports.lines().find_map(|line| line.strip_prefix("declare -x TMPDIR=\""));
+    line.and_then(|line| line.strip_suffix('"')).filter(|path| path.starts_with('/')).unwrap_or("/tmp")
+}
+
+/// Sixteen hexadecimal digits from the system: never derived from a seed, as output must not forge it.
+fn nonce() -> Result<String, SandboxError> {
+    let mut bytes = [0u8; 8];
+    rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| SandboxError::new(format!("no random numbers: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+async fn read_terminal(mut stream: Reader, shared: Arc<Shared>) {
+    let mut buffer = vec![0; 64 << 10];
+    // A PTY whose other side is closed gives an error where a pipe gives an end.
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        shared.screen().push(&buffer[..count]);
+        shared.wake.notify_one();
+    }
+    shared.closed.store(true, Ordering::Release);
+    shared.wake.notify_one();
+}
+
+async fn read_reports(mut stream: Reader, shared: Arc<Shared>) {
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        shared.reports().extend_from_slice(&buffer[..count]);
+        shared.wake.notify_one();
+    }
+}

@@ -1,0 +1,240 @@
+//! One persistent bash on a PTY inside the sandbox.
+//!
+//! A command is put into a file and run by one short typed line, so tabs, carriage returns, here-documents
+//! and 300 KB arrive exactly. Its end is told on a pipe that its programs don't have, with a fresh nonce;
+//! marks in the terminal's stream only say which bytes belong to it. A shell that ends is replaced.
+//!
+//! Known and accepted: with a DEBUG trap or `set -x`, bash also shows the shell's own `eval`.
+
+mod live;
+mod screen;
+mod status;
+
+pub(super) use live::Ended;
+
+use super::Options;
+use crate::sandbox::{FileError, Sandbox, SandboxError, Signal, SignalTarget};
+use live::{Live, Wait};
+use status::Status;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a shell may take to start, and a command to begin.
+const START: Duration = Duration::from_secs(20);
+/// How long a program gets to react to a key.
+const KEY: Duration = Duration::from_secs(2);
+/// A line of a terminal in canonical mode is at most this long, newline included.
+const MAX_LINE: usize = 4_096;
+/// An environment larger than this is not brought into a new shell.
+const MAX_EXPORTS: usize = 100 << 10;
+
+/// What a call to the shell gave.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// Output of background jobs from before.
+    pub(super) late: Option<String>,
+    /// Output since the last call.
+    pub(super) output: String,
+    /// How it stands.
+    pub(super) ended: Ended,
+    /// Working folder, as real path.
+    pub(super) cwd: String,
+    /// Python interpreter in PATH.
+    pub(super) python: Option<String>,
+    /// What became of the shell, if it had to be replaced.
+    pub(super) replaced: Option<Result<(), String>>,
+}
+
+/// A key that is sent to the running program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    /// Sent as it is.
+    Plain(u8),
+    /// `C-c`: the program is interrupted.
+    Interrupt,
+}
+
+/// The shell and what must survive its end.
+pub(super) struct Shell {
+    sandbox: Arc<dyn Sandbox>,
+    options: Options,
+    live: Option<Live>,
+    last: Option<Status>,
+    /// `C-c` that were sent in a row.
+    interrupts: u32,
+}
+
+impl Shell {
+    /// A shell that starts with the first command.
+    pub(super) fn new(sandbox: Arc<dyn Sandbox>, options: Options) -> Self {
+        Self { sandbox, options, live: None, last: None, interrupts: 0 }
+    }
+
+    /// Whether a command still runs, as far as is known.
+    pub(super) fn is_running(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.running)
+    }
+
+    /// How many `C-c` were sent in a row.
+    pub(super) fn interrupts(&self) -> u32 {
+        self.interrupts
+    }
+
+    /// Runs a command. The inner error is text for the model: it could not be handed over.
+    pub(super) async fn run(
+        &mut self,
+        command: &str,
+        timeout: Option<Duration>,
+    ) -> Result<Result<Answer, String>, SandboxError> {
+        self.interrupts = 0;
+        if self.live.is_none() {
+            self.start().await?;
+        }
+        let Some(live) = self.live.as_mut() else { return Err(SandboxError::new("the shell is gone")) };
+        if let Err(error) = hand_over(self.sandbox.as_ref(), live, command).await {
+            return Ok(Err(format!("ERROR: The command could not be handed to the shell: {error}.")));
+        }
+        live.command().await?;
+        self.answer(timeout, None).await.map(Ok)
+    }
+
+    /// Waits for more of the running command.
+    pub(super) async fn poll(&mut self, timeout: Option<Duration>) -> Result<Answer, SandboxError> {
+        self.interrupts = 0;
+        self.answer(timeout, None).await
+    }
+
+    /// Types a line for the running program. The inner error is text for the model.
+    pub(super) async fn input(
+        &mut self,
+        text: &str,
+        timeout: Option<Duration>,
+    ) -> Result<Result<Answer, String>, SandboxError> {
+        self.interrupts = 0;
+        if text.split('\n').any(|line| line.len() >= MAX_LINE) {
+            let text = format!("ERROR: A line of input has at most {} bytes.", MAX_LINE - 1);
+            return Ok(Err(text));
+        }
+        if let Some(live) = self.live.as_mut()
+            && !live.write(format!("{text}\n").as_bytes()).await
+        {
+            return Ok(Err(
+                "ERROR: The program does not take input now: the terminal's buffer is full.".into()
+            ));
+        }
+        self.answer(timeout, None).await.map(Ok)
+    }
+
+    /// Sends a key. The second `C-c` in a row sends SIGQUIT instead, the third kills the program.
+    pub(super) async fn key(&mut self, key: Key) -> Result<Answer, SandboxError> {
+        self.interrupts = if key == Key::Interrupt { self.interrupts + 1 } else { 0 };
+        let Some(live) = self.live.as_mut() else { return Err(SandboxError::new("the shell is gone")) };
+        match (key, self.interrupts) {
+            (Key::Plain(byte), _) => {
+                live.write(&[byte]).await;
+            }
+            (Key::Interrupt, 1) => {
+                live.write(&[3]).await;
+            }
+            (Key::Interrupt, 2) => live.control.signal(Signal::Quit, SignalTarget::Foreground).await?,
+            (Key::Interrupt, _) => live.control.signal(Signal::Kill, SignalTarget::Foreground).await?,
+        }
+        let wait = KEY.min(self.options.soft_timeout);
+        let answer = self.answer(None, Some(wait)).await?;
+        if !matches!(answer.ended, Ended::Silent | Ended::Busy) {
+            return Ok(answer);
+        }
+        // The shell is back at its prompt but did not report: the agent took PROMPT_COMMAND away.
+        if let Some(live) = self.live.as_mut()
+            && key == Key::Interrupt
+            && !live.control.foreground_busy().await?
+        {
+            live.write(b"\n { __rolltape_end; } 2>/dev/null\n").await;
+            let more = self.answer(None, Some(Duration::from_millis(500))).await?;
+            return Ok(Answer { output: format!("{}{}", answer.output, more.output), ..more });
+        }
+        Ok(answer)
+    }
+
+    /// What came since, without waiting.
+    pub(super) fn peek(&mut self) -> String {
+        let max = self.options.max_output;
+        self.live.as_mut().map_or_else(String::new, |live| live.take_output(max))
+    }
+
+    async fn answer(
+        &mut self,
+        timeout: Option<Duration>,
+        silence: Option<Duration>,
+    ) -> Result<Answer, SandboxError> {
+        let Some(live) = self.live.as_mut() else { return Err(SandboxError::new("the shell is gone")) };
+        let options = &self.options;
+        let wait = match timeout {
+            Some(timeout) => Wait { silence: None, total: timeout, start: START },
+            None => Wait {
+                silence: Some(silence.unwrap_or(options.soft_timeout)),
+                total: options.busy_timeout,
+                start: START,
+            },
+        };
+        let ended = live.watch(wait).await?;
+        let late = live.take_late(options.max_output);
+        let output = live.take_output(options.max_output);
+        let mut replaced = None;
+        match &ended {
+            Ended::Done(status) => self.last = Some(status.clone()),
+            Ended::Dead(_) | Ended::Lost => replaced = Some(self.replace().await),
+            Ended::Silent | Ended::Busy | Ended::Timeout => {}
+        }
+        let (cwd, python) = match &self.last {
+            Some(status) => (status.cwd.clone(), status.python.clone()),
+            None => (self.sandbox.workspace().to_owned(), None),
+        };
+        Ok(Answer { late, output, ended, cwd, python, replaced })
+    }
+
+    /// A new shell in the place of one that ended. The error is text for the model.
+    async fn replace(&mut self) -> Result<(), String> {
+        if let Some(mut old) = self.live.take() {
+            old.stop().await;
+        }
+        self.start().await.map_err(|error| error.message)
+    }
+
+    async fn start(&mut self) -> Result<(), SandboxError> {
+        let mut boot = include_str!("boot.sh").to_owned();
+        let mut cwd = String::new();
+        if let Some(last) = &self.last {
+            cwd.clone_from(&last.cwd);
+            if last.exports.len() <= MAX_EXPORTS {
+                let _ = write!(boot, "\n{}", last.exports);
+            }
+        }
+        let started = match Live::start(self.sandbox.as_ref(), &boot, &cwd, self.options.max_output).await {
+            // The folder may be gone.
+            Err(_) if !cwd.is_empty() => {
+                Live::start(self.sandbox.as_ref(), &boot, "", self.options.max_output).await
+            }
+            other => other,
+        };
+        let (live, status) = started?;
+        self.live = Some(live);
+        self.last = Some(status);
+        Ok(())
+    }
+}
+
+/// Puts the command where the shell reads it.
+async fn hand_over(sandbox: &dyn Sandbox, live: &mut Live, command: &str) -> Result<(), FileError> {
+    let write = sandbox.files().write(&live.file, command.as_bytes(), 0o600).await;
+    let Err(FileError::WrongKind { .. } | FileError::Denied { .. }) = write else { return write };
+    // The agent put something else there.
+    let _ = sandbox.files().remove(&live.file).await;
+    let again = sandbox.files().write(&live.file, command.as_bytes(), 0o600).await;
+    if again.is_err() {
+        live.file.push('_');
+        return sandbox.files().write(&live.file, command.as_bytes(), 0o600).await;
+    }
+    again
+}
