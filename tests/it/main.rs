@@ -6,6 +6,7 @@
 mod support;
 
 mod backend;
+mod dialects;
 mod formats;
 mod harness;
 mod licences;

@@ -128,6 +128,8 @@ fn body(text: &str, from: usize, closers: &mut Closers, call: &mut TextCall) {
                 let name = start + FN_OPEN.len();
                 let end = tag_end(text, name).map_or(name, |at| at + 1);
                 call.nested.push(Span::new(start, end));
+                // What it swallowed is not looked at again, also if it never closes.
+                call.span.end = end;
                 at = end;
             }
             Tag::FnClose => {

@@ -57,7 +57,7 @@ fn check_one(file: &str, output: &formats::ReadOutput) {
             assert_eq!((output.trajectories.len(), output.errors[0].line), (2, 2), "{file}");
         }
         "json/truncated_tail.jsonl" => {
-            assert!(output.errors[0].message.contains("torn"), "{:?}", output.errors)
+            assert!(output.errors[0].message.contains("torn"), "{:?}", output.errors);
         }
         "json/concat_no_newline.jsonl" | "json/cr_only.jsonl" => {
             assert_eq!(output.trajectories.len() + output.errors.len(), 2, "{file}");
