@@ -291,7 +291,7 @@ fn an_unreadable_file_is_said() {
     let folder = temp();
     fs::write(folder.path().join("suite.toml"), GOOD).expect("a file");
     let locked = folder.path().join("suite.toml");
-    fs::set_permissions(&locked, fs::Permissions::from_mode(0)).expect("permissions");
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).expect("permissions");
     let errors = load(folder.path()).expect_err("an unreadable file");
     assert_eq!(errors[0].message, "this can't be read: permission denied");
 }
