@@ -105,7 +105,7 @@ pub struct AgentKind {
 
 registry! {
     /// All kinds of agents.
-    AgentKind: oracle, nop, cheat
+    AgentKind: codeact, oracle, nop, cheat
 }
 
 /// Name and version of an agent of ours, without tools.

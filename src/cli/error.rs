@@ -1,5 +1,6 @@
 //! Errors as the user reads them, and exit codes (DESIGN 6).
 
+use crate::util::suggest::nearest;
 use std::fmt;
 
 /// Exit codes, weakest first.
@@ -63,6 +64,17 @@ impl CliError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+}
+
+impl CliError {
+    /// Nothing is known under `name`; the nearest known name, or all of them, is the hint.
+    pub fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let error = Self::usage(format!("no {what} is named '{name}'"));
+        match nearest(name, known.clone()) {
+            Some(near) => error.hint(format!("did you mean '{near}'?")),
+            None => error.hint(format!("it is one of {}", known.collect::<Vec<_>>().join(", "))),
+        }
     }
 }
 

@@ -67,14 +67,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
 
 /// The report of that name, or a did-you-mean.
 pub(super) fn named(name: &str) -> Result<&'static report::Report, CliError> {
-    report::find(name).ok_or_else(|| {
-        let names = || report::ALL.iter().map(|report| report.name);
-        let error = CliError::usage(format!("no report format is named '{name}'"));
-        match crate::util::suggest::nearest(name, names()) {
-            Some(near) => error.hint(format!("did you mean '{near}'?")),
-            None => error.hint(format!("it is one of {}", names().collect::<Vec<_>>().join(", "))),
-        }
-    })
+    report::find(name)
+        .ok_or_else(|| CliError::unknown("report format", name, report::ALL.iter().map(|report| report.name)))
 }
 
 /// A run as the user names it: a folder, or a name under `./reports`.

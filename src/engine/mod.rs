@@ -1,9 +1,21 @@
 //! Plans, runs and scores attempts; owns all state of a run; emits events.
 //!
-//! Invariants: one task (the dispatcher) owns the run's state; a panic in one attempt ends that
-//! attempt only; probes run after everything of the agent is dead. Must not know: the store, reports.
+//! Invariants: one task (the dispatcher) owns the run's state, executors only send messages; a panic
+//! in one attempt ends that attempt only; probes run after everything of the agent is dead, in fresh
+//! sandboxes. Must not know: the store, reports, where suites came from.
+
+mod dispatcher;
+mod executor;
+mod judge;
+mod plan;
+mod probe;
+mod redaction;
+mod unwind;
 
 use crate::model::Event;
+
+pub use dispatcher::{Control, Ended, Options, Work, run};
+pub use plan::{Matrix, Plan, Planned, SubjectPlan, SuitePlan, plan};
 
 /// Someone who listens to a run. Called from one place, in order.
 pub trait Sink: Send {

@@ -159,12 +159,20 @@ pub fn compile(spec: &ScorerSpec, task: &Task) -> Result<Compiled, Vec<OptionErr
     }
 }
 
-/// Compiles every scorer of a suite and gives the errors, each with the place of its scorer.
-pub fn compile_all(suite: &Suite) -> Vec<SuiteError> {
+/// Compiles every scorer of a suite, task by task; the errors have the place of their scorer.
+pub fn compile_all(suite: &Suite) -> Result<Vec<Vec<Compiled>>, Vec<SuiteError>> {
     let mut errors = Vec::new();
+    let mut tasks = Vec::new();
     for task in &suite.tasks {
+        let mut scorers = Vec::new();
         for spec in &task.score {
-            let Err(found) = compile(spec, task) else { continue };
+            let found = match compile(spec, task) {
+                Ok(compiled) => {
+                    scorers.push(compiled);
+                    continue;
+                }
+                Err(found) => found,
+            };
             errors.extend(found.into_iter().map(|error| SuiteError {
                 file: spec.file.clone(),
                 line: spec.line,
@@ -173,6 +181,7 @@ pub fn compile_all(suite: &Suite) -> Vec<SuiteError> {
                 hint: error.hint,
             }));
         }
+        tasks.push(scorers);
     }
-    errors
+    if errors.is_empty() { Ok(tasks) } else { Err(errors) }
 }

@@ -1,0 +1,324 @@
+//! Drives the engine: runtime, signals, sinks; then reports and the exit code.
+
+use super::setup::{Prepared, add_skips};
+use super::verdict::{Seen, verdict};
+use super::{Args, setup};
+use crate::cli::{CliError, Context, Exit, Verbosity, progress};
+use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkError, Work};
+use crate::model::{AttemptRecord, Object, Outcome, RunManifest, Subject};
+use crate::report::{self, Report};
+use crate::sandbox::{Choice, Launcher};
+use crate::store::{self, Recorder, StoreError, StoreErrorKind};
+use crate::util::clock::{Clock, SystemClock};
+use crate::util::plural::plural;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Whether a run begins or goes on.
+pub(in crate::cli) enum Started {
+    /// A new run, in this folder or one under `reports`.
+    Fresh {
+        /// The folder asked for.
+        out: Option<PathBuf>,
+    },
+    /// An unfinished run.
+    Resumed {
+        /// Its manifest.
+        manifest: Box<RunManifest>,
+        /// What is finished and kept.
+        kept: Vec<AttemptRecord>,
+        /// The tries so far of attempts that are run again.
+        tries: BTreeMap<String, u32>,
+        /// Its recorder.
+        recorder: Box<Recorder>,
+    },
+}
+
+/// Runs what is prepared and tells the exit code.
+pub(in crate::cli) fn drive(
+    started: Started,
+    prepared: Prepared,
+    matrix: Matrix,
+    args: &Args,
+    report: &'static Report,
+    context: &Context,
+) -> Result<Exit, CliError> {
+    let runtime = runtime()?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let driven = runtime.block_on(async {
+        let launcher = launch(args).await?;
+        let mut suites = prepared.suites;
+        add_skips(&mut suites, &launcher);
+        let plan = Arc::new(engine::plan(suites, matrix));
+        go(started, plan, launcher, clock, args, context).await
+    });
+    // Blocking helpers that hang must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    let (dir, seen) = driven?;
+    conclude(&dir, seen, args, report, context)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::harness(format!("the async runtime can't start: {error}")))
+}
+
+async fn launch(args: &Args) -> Result<Arc<Launcher>, CliError> {
+    let choice = Choice {
+        backend: args.sandbox.clone(),
+        level: args.level(),
+        require: args.require.clone(),
+        helper: None,
+    };
+    let launcher = Launcher::new(choice).await.map_err(|error| {
+        let shown = CliError::harness(error.message);
+        match error.hint {
+            Some(hint) => shown.hint(hint),
+            None => shown,
+        }
+    })?;
+    Ok(Arc::new(launcher))
+}
+
+async fn go(
+    started: Started,
+    plan: Arc<Plan>,
+    launcher: Arc<Launcher>,
+    clock: Arc<dyn Clock>,
+    args: &Args,
+    context: &Context,
+) -> Result<(PathBuf, Seen), CliError> {
+    let mut todo = plan.attempts.clone();
+    let (manifest, mut recorder) = match started {
+        Started::Fresh { out } => {
+            let mut manifest = manifest(&plan, &launcher, clock.as_ref(), args)?;
+            let recorder = record(&mut manifest, out).map_err(CliError::from)?;
+            (manifest, recorder)
+        }
+        Started::Resumed { manifest, kept, tries, recorder } => {
+            todo.retain(|planned| !kept.iter().any(|record| record.id == planned.id));
+            for planned in &mut todo {
+                planned.try_n = tries.get(&planned.id.to_string()).copied().unwrap_or(0) + 1;
+            }
+            (*manifest, *recorder)
+        }
+    };
+    let dir = recorder.dir().to_path_buf();
+    if context.verbosity > Verbosity::Quiet {
+        context.say(&headline(&plan, &todo, &launcher));
+    }
+    let control = Control::default();
+    let seen_signal = Arc::new(AtomicU8::new(0));
+    let watcher = tokio::spawn(watch_signals(control.clone(), seen_signal.clone(), context.clone()));
+    let mut sinks: Vec<Box<dyn Sink>> = vec![recorder.sink(), progress::sink(context)];
+    let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock };
+    let options = Options { jobs: args.jobs(), max_fail: args.max_fail };
+    let ended = engine::run(work, &mut sinks, options, control).await;
+    drop(sinks);
+    let kept = recorder.finish().map_err(SinkError::from);
+    watcher.abort();
+    if let Ok(launcher) = Arc::try_unwrap(launcher) {
+        launcher.finish(Duration::from_secs(10)).await;
+    }
+    let failure = ended.sink_error.or(kept.err());
+    if let Some(error) = &failure {
+        let shown = CliError::harness(error.message.clone());
+        context.say(&match &error.hint {
+            Some(hint) => shown.hint(hint.clone()).to_string(),
+            None => shown.to_string(),
+        });
+    }
+    let signal = match seen_signal.load(Ordering::SeqCst) {
+        0 => None,
+        15 => Some(Exit::Terminated),
+        _ => Some(Exit::Interrupted),
+    };
+    Ok((dir, Seen { signal, store_failed: failure.is_some() }))
+}
+
+/// Makes the run's folder. Two runs of one suite in one second get different ids.
+fn record(manifest: &mut RunManifest, out: Option<PathBuf>) -> Result<Recorder, StoreError> {
+    if let Some(out) = out {
+        return Recorder::create(&out);
+    }
+    let id = manifest.id.0.clone();
+    for n in 2..100 {
+        let created = Recorder::create(&PathBuf::from("reports").join(&manifest.id.0));
+        match created {
+            Err(error) if matches!(error.kind, StoreErrorKind::Locked | StoreErrorKind::Input) => {
+                manifest.id.0 = format!("{id}-{n}");
+            }
+            other => return other,
+        }
+    }
+    Recorder::create(&PathBuf::from("reports").join(&manifest.id.0))
+}
+
+fn headline(plan: &Plan, todo: &[Planned], launcher: &Launcher) -> String {
+    let tasks: usize = plan.suites.iter().map(|suite| suite.suite.tasks.len()).sum();
+    let kept = plan.attempts.len() - todo.len();
+    let kept = if kept > 0 { format!(", {} kept", plural(kept, "finished attempt")) } else { String::new() };
+    format!(
+        "running {} of {} in sandboxes of level {}{kept}",
+        plural(todo.len(), "attempt"),
+        plural(tasks, "task"),
+        launcher.level().as_str(),
+    )
+}
+
+/// The first signal ends the run in order; the second ends the process, and the janitor clears up.
+#[expect(clippy::exit, reason = "a second Ctrl-C means: at once")]
+async fn watch_signals(control: Control, seen: Arc<AtomicU8>, context: Context) {
+    let streams =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = streams else { return };
+    loop {
+        let (number, name) = tokio::select! {
+            _ = interrupt.recv() => (2, "interrupted"),
+            _ = terminate.recv() => (15, "terminated"),
+            _ = hangup.recv() => (1, "hung up"),
+        };
+        if seen.swap(number, Ordering::SeqCst) != 0 {
+            context.say(&format!("{name} again: ending at once"));
+            let exit = if number == 15 { Exit::Terminated } else { Exit::Interrupted };
+            std::process::exit(i32::from(exit.code()));
+        }
+        control.stop.cancel();
+        context
+            .say(&format!("{name}: ending what runs and keeping what is finished (once more ends at once)"));
+    }
+}
+
+fn manifest(
+    plan: &Plan,
+    launcher: &Launcher,
+    clock: &dyn Clock,
+    args: &Args,
+) -> Result<RunManifest, CliError> {
+    let mut subjects: Vec<Subject> = Vec::new();
+    for subject in plan.suites.iter().flat_map(|suite| &suite.subjects) {
+        if !subjects.contains(&subject.subject) {
+            subjects.push(subject.subject.clone());
+        }
+    }
+    let names: Vec<&str> = plan.suites.iter().map(|suite| suite.suite.name.as_str()).collect();
+    let now = clock.now();
+    let mut versions = Object::new();
+    versions.insert("rolltape".to_owned(), env!("CARGO_PKG_VERSION").into());
+    let mut timing = Object::new();
+    timing.insert("started".to_owned(), now.to_string().into());
+    let tasks = plan.suites.iter().flat_map(|suite| {
+        suite
+            .suite
+            .tasks
+            .iter()
+            .map(|task| (format!("{}/{}", suite.suite.name, task.id), task.digest.clone()))
+    });
+    let policies: Vec<&str> = plan
+        .suites
+        .iter()
+        .filter_map(|suite| suite.suite.tasks.first())
+        .map(|task| task.policy.calls.as_str())
+        .collect();
+    Ok(RunManifest {
+        id: store::run_id(now, &names.join("+"), args.seed),
+        suites: plan
+            .suites
+            .iter()
+            .map(|suite| (suite.suite.name.clone(), suite.suite.digest.clone()))
+            .collect(),
+        tasks: tasks.collect(),
+        subjects,
+        attempts: args.attempts,
+        planned: plan.attempts.len() as u64,
+        seed: args.seed,
+        sandbox: format!("{}:{}", args.sandbox, launcher.level().as_str()),
+        layers: launcher.layers().to_vec(),
+        policy: policies.join(","),
+        reading: "strict".to_owned(),
+        versions,
+        invocation: args.to_invocation()?,
+        timing,
+    })
+}
+
+/// Writes the derived files, prints the report and the way on, and judges.
+fn conclude(
+    dir: &std::path::Path,
+    seen: Seen,
+    args: &Args,
+    report: &'static Report,
+    context: &Context,
+) -> Result<Exit, CliError> {
+    let view = crate::cli::report::open(dir, context)?;
+    let options = report::Options {
+        timing: true,
+        color: context.color_out,
+        width: crate::cli::report::columns(context),
+    };
+    if !seen.store_failed
+        && let Err(error) = report::write_derived(&view, &report::Options::file())
+    {
+        context.say(&CliError::from(error).to_string());
+    }
+    let text = report::render(report, &view, &options)
+        .map_err(|error| CliError::harness(format!("can't render the report: {}", store::io_text(&error))))?;
+    context.data(&String::from_utf8_lossy(&text));
+    let unfinished = view.records.iter().any(|record| record.outcome == Outcome::Cancelled)
+        || (view.records.len() as u64) < view.manifest.planned;
+    if context.verbosity > Verbosity::Quiet {
+        context.say(&format!("kept in {}", dir.display()));
+    }
+    if unfinished {
+        context.say(&format!("to go on: rolltape resume {}", dir.display()));
+    }
+    Ok(verdict(&view.records, args.fail_under, seen))
+}
+
+/// Shows the matrix, the skips and the bound of the cost; runs nothing.
+pub(super) fn dry_run(
+    prepared: Prepared,
+    matrix: Matrix,
+    args: &Args,
+    context: &Context,
+) -> Result<Exit, CliError> {
+    let runtime = runtime()?;
+    let (plan, level) = runtime.block_on(async {
+        let launcher = launch(args).await?;
+        let mut suites = prepared.suites;
+        setup::add_skips(&mut suites, &launcher);
+        let level = launcher.level();
+        if let Ok(launcher) = Arc::try_unwrap(launcher) {
+            launcher.finish(Duration::from_secs(5)).await;
+        }
+        Ok::<_, CliError>((engine::plan(suites, matrix), level))
+    })?;
+    let mut text = String::new();
+    let mut spends = false;
+    for planned in &plan.attempts {
+        let (suite, _, subject) = plan.parts(planned);
+        spends |= subject.backend.as_ref().is_some_and(|backend| !backend.on_tape());
+        match &suite.skips[planned.task] {
+            Some(reason) => text.push_str(&format!("{}  skipped: {reason}\n", planned.id)),
+            None => text.push_str(&format!("{}\n", planned.id)),
+        }
+    }
+    let cost = if spends {
+        "unknown: a back end is not on tape and has no price"
+    } else {
+        "0 USD, all replies are on tape"
+    };
+    text.push_str(&format!(
+        "{}, sandbox level {}, at most {cost}\n",
+        plural(plan.attempts.len(), "attempt"),
+        level.as_str(),
+    ));
+    context.data(&text);
+    Ok(Exit::Fine)
+}

@@ -1,0 +1,133 @@
+//! The exit code of a run (DESIGN 6): the first of 70, 130/143, 3, 2, 1 that applies.
+
+use crate::cli::Exit;
+use crate::model::{AttemptRecord, ErrorClass, Outcome};
+use std::collections::BTreeMap;
+
+/// What the process saw besides the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Seen {
+    /// The signal that stopped the run, as its exit.
+    pub(super) signal: Option<Exit>,
+    /// Whether records could not be kept.
+    pub(super) store_failed: bool,
+}
+
+/// The verdict over all records of a run.
+pub(super) fn verdict(records: &[AttemptRecord], fail_under: Option<f64>, seen: Seen) -> Exit {
+    let internal = |record: &AttemptRecord| matches!(&record.outcome, Outcome::Error(error) if error.class == ErrorClass::Internal);
+    if records.iter().any(internal) {
+        return Exit::Bug;
+    }
+    if let Some(signal) = seen.signal {
+        return signal;
+    }
+    let executed =
+        records.iter().any(|record| !matches!(record.outcome, Outcome::Skipped(_) | Outcome::Cancelled));
+    let errors = records.iter().any(|record| matches!(record.outcome, Outcome::Error(_)));
+    if seen.store_failed || errors || !executed {
+        return Exit::Harness;
+    }
+    let says_no = match fail_under {
+        Some(rate) => shares(records).values().any(|(hits, of)| (*hits as f64) < rate * (*of as f64)),
+        None => records
+            .iter()
+            .any(|record| matches!(record.outcome, Outcome::Failed | Outcome::Invalid | Outcome::Limit(_))),
+    };
+    if says_no { Exit::No } else { Exit::Fine }
+}
+
+/// Successes over scored attempts, by subject.
+fn shares(records: &[AttemptRecord]) -> BTreeMap<&str, (u64, u64)> {
+    let mut shares: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for record in records.iter().filter(|record| record.outcome.is_scored()) {
+        let share = shares.entry(record.subject.id.as_str()).or_default();
+        share.0 += u64::from(record.success == Some(true));
+        share.1 += 1;
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AttemptId, LimitKind, Object, RunError, Subject, Usage};
+
+    fn record(subject: &str, outcome: Outcome, success: Option<bool>) -> AttemptRecord {
+        AttemptRecord {
+            seq: 0,
+            id: AttemptId { suite: "s".into(), task: "t".into(), subject: subject.into(), n: 1 },
+            try_n: 1,
+            task_digest: String::new(),
+            subject: Subject {
+                id: subject.into(),
+                agent: "codeact".into(),
+                backend: String::new(),
+                model: None,
+                params: Object::new(),
+            },
+            seed: 0,
+            outcome,
+            success,
+            format_ok: None,
+            reward: None,
+            scores: Vec::new(),
+            findings: Vec::new(),
+            messages: 0,
+            calls: 0,
+            turns: 0,
+            usage: Usage::zero(),
+            cost_usd: None,
+            spent_usd: 0.0,
+            drift: Vec::new(),
+            parent: None,
+            evidence: Vec::new(),
+            trajectory: None,
+            timing: Object::new(),
+        }
+    }
+
+    fn error(class: ErrorClass) -> Outcome {
+        Outcome::Error(RunError::new(class, "x"))
+    }
+
+    #[test]
+    fn the_first_that_applies() {
+        let passed = record("a", Outcome::Passed, Some(true));
+        let failed = record("a", Outcome::Failed, Some(false));
+        let none = Seen::default();
+        let judge = |records: &[AttemptRecord], seen| verdict(records, None, seen);
+        assert_eq!(judge(std::slice::from_ref(&passed), none), Exit::Fine);
+        assert_eq!(judge(&[passed.clone(), failed.clone()], none), Exit::No);
+        assert_eq!(judge(&[record("a", Outcome::Limit(LimitKind::Wall), Some(true))], none), Exit::No);
+        assert_eq!(
+            judge(&[failed.clone(), record("a", error(ErrorClass::Sandbox), None)], none),
+            Exit::Harness
+        );
+        assert_eq!(judge(&[record("a", Outcome::Skipped("x".into()), None)], none), Exit::Harness);
+        assert_eq!(
+            judge(&[passed.clone(), record("a", Outcome::Skipped("x".into()), None)], none),
+            Exit::Fine
+        );
+        let interrupted = Seen { signal: Some(Exit::Interrupted), store_failed: false };
+        assert_eq!(
+            judge(&[failed, record("a", error(ErrorClass::Sandbox), None)], interrupted),
+            Exit::Interrupted
+        );
+        assert_eq!(judge(&[record("a", error(ErrorClass::Internal), None)], interrupted), Exit::Bug);
+        assert_eq!(judge(&[passed], Seen { signal: None, store_failed: true }), Exit::Harness);
+    }
+
+    #[test]
+    fn a_rate_is_asked_of_each_subject() {
+        let records = [
+            record("a", Outcome::Passed, Some(true)),
+            record("a", Outcome::Failed, Some(false)),
+            record("b", Outcome::Passed, Some(true)),
+            // A limit attempt is scored, and may have succeeded.
+            record("b", Outcome::Limit(LimitKind::Turns), Some(true)),
+        ];
+        assert_eq!(verdict(&records, Some(0.5), Seen::default()), Exit::Fine);
+        assert_eq!(verdict(&records, Some(0.6), Seen::default()), Exit::No);
+    }
+}

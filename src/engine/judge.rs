@@ -1,0 +1,196 @@
+//! From what an attempt left to its record: findings, scores, outcome. Pure but for what it is given.
+
+use super::executor::Ending;
+use super::plan::{Plan, Planned};
+use super::redaction;
+use crate::agent::AgentEnd;
+use crate::backend::{Metered, Stop};
+use crate::model::{
+    AttemptRecord, ErrorClass, Evidence as Stored, Finished, LimitKind, Object, Outcome, RunError, Score,
+    Source, Step, Trajectory, Usage,
+};
+use crate::rewards::weighted_mean;
+use crate::rules;
+use crate::sandbox::ExitReport;
+use crate::score::{self, Compiled, Evidence, ProbeResult};
+use crate::util::digest::sha256_hex;
+use crate::util::redact::Redactor;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Everything that is left of an attempt when all of it is dead.
+pub(super) struct Material {
+    pub(super) end: Ending,
+    pub(super) steps: Vec<Step>,
+    pub(super) metered: Option<Metered>,
+    pub(super) requests: BTreeMap<String, Vec<Object>>,
+    pub(super) probes: Option<Result<Vec<Vec<ProbeResult>>, RunError>>,
+    pub(super) redactor: Redactor,
+    pub(super) report: ExitReport,
+    pub(super) stopped: bool,
+    pub(super) timing: Object,
+}
+
+/// The record of an attempt that was never begun: skipped, cancelled, or lost to a panic.
+pub(super) fn without_run(plan: &Plan, planned: &Planned, outcome: Outcome) -> Finished {
+    let mut record = blank(plan, planned);
+    record.outcome = outcome;
+    let trajectory = trajectory(plan, planned, Vec::new());
+    Finished { record, trajectory, evidence: Vec::new() }
+}
+
+/// Judges an attempt.
+pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Compiled], material: Material) -> Finished {
+    let (_, task, _) = plan.parts(planned);
+    let mut record = blank(plan, planned);
+    let last_words = answer(&material.end, &material.steps, &material.redactor);
+    let mut trajectory = trajectory(plan, planned, Vec::new());
+    let mut secrets = Vec::new();
+    for step in material.steps {
+        let step = redaction::step(step, &material.redactor, &mut secrets);
+        trajectory.steps.push(step);
+    }
+    let judgement = rules::judge(&trajectory, &task.policy);
+    record.format_ok = judgement.format_ok();
+    record.messages = judgement.messages;
+    record.calls = judgement.calls;
+    record.findings = judgement.findings;
+    for (step, hits) in &secrets {
+        // Rules see redacted text, so what was taken out is told here.
+        let message = trajectory.judged().position(|judged| judged.id == *step);
+        let message = message.map(|index| index as u64);
+        record.findings.extend(rules::secret_findings(*step, message, hits));
+    }
+    record.findings.sort_by_key(|finding| (finding.message, finding.step, finding.rule));
+    if let Some(metered) = &material.metered {
+        record.turns = u64::from(metered.turns());
+        record.usage = metered.usage();
+        record.cost_usd = record.usage.cost_usd;
+        record.spent_usd = if metered.on_tape() { 0.0 } else { record.cost_usd.unwrap_or(0.0) };
+        record.drift = metered.drift().to_vec();
+    }
+    record.timing = material.timing;
+    let mut evidence = Vec::new();
+    let ended = ended(&material.end, &material.report, material.stopped);
+    record.outcome = match (ended, material.probes) {
+        (Ended::Over(outcome), _) => outcome,
+        (Ended::Scored(_), None) => Outcome::Cancelled,
+        (Ended::Scored(_), Some(Err(error))) => Outcome::Error(error),
+        (Ended::Scored(outcome), Some(Ok(probes))) => {
+            let specs = task.score.iter().zip(scorers).zip(probes);
+            for ((spec, compiled), probes) in specs {
+                keep_evidence(&spec.name, &probes, &material.redactor, &mut record, &mut evidence);
+                let given =
+                    Evidence { answer: last_words.clone(), probes, requests: material.requests.clone() };
+                record.scores.push(score::judge(spec, compiled, &given));
+            }
+            verdict(outcome, &mut record)
+        }
+    };
+    Finished { record, trajectory, evidence }
+}
+
+enum Ended {
+    /// Nothing is scored.
+    Over(Outcome),
+    /// Scored; the outcome that stands whatever the scores say, if any.
+    Scored(Option<Outcome>),
+}
+
+fn ended(end: &Ending, report: &ExitReport, stopped: bool) -> Ended {
+    let oom = report.limits.contains(&LimitKind::Oom);
+    match end {
+        Ending::Panic(text) => Ended::Over(Outcome::Error(RunError::new(ErrorClass::Internal, text.clone()))),
+        Ending::Cancelled => Ended::Over(Outcome::Cancelled),
+        Ending::Agent(AgentEnd::Stopped(Stop::Error(_))) if stopped => Ended::Over(Outcome::Cancelled),
+        // A sandbox that died because its memory ran out is the agent's doing, not the harness's.
+        Ending::Agent(AgentEnd::Stopped(Stop::Error(error))) if error.class == ErrorClass::Sandbox && oom => {
+            Ended::Over(Outcome::Limit(LimitKind::Oom))
+        }
+        Ending::Error(error) | Ending::Agent(AgentEnd::Stopped(Stop::Error(error))) => {
+            Ended::Over(Outcome::Error(error.clone()))
+        }
+        Ending::Agent(AgentEnd::Invalid) => Ended::Scored(Some(Outcome::Invalid)),
+        Ending::Agent(AgentEnd::Finished(_)) => Ended::Scored(None),
+        Ending::Wall | Ending::Agent(AgentEnd::Stopped(Stop::Limit(_))) => {
+            Ended::Scored(end.limit().map(Outcome::Limit))
+        }
+    }
+}
+
+/// Success, reward and outcome from the scores; a scorer that could not judge is an error.
+fn verdict(stands: Option<Outcome>, record: &mut AttemptRecord) -> Outcome {
+    if let Some(score) = record.scores.iter().find(|score| score.value.is_none()) {
+        let text = format!("scorer '{}' could not judge: {}", score.scorer, score.reason);
+        return Outcome::Error(RunError::new(ErrorClass::Scorer, text));
+    }
+    let success = (!record.scores.is_empty()).then(|| record.scores.iter().all(Score::passed));
+    record.success = success;
+    record.reward = weighted_mean(&record.scores);
+    stands.unwrap_or(if success == Some(false) { Outcome::Failed } else { Outcome::Passed })
+}
+
+/// The last words: those of `finish`, else the last message without a call.
+fn answer(end: &Ending, steps: &[Step], redactor: &Redactor) -> Option<String> {
+    let said = match end {
+        Ending::Agent(AgentEnd::Finished(Some(words))) => Some(words.clone()),
+        _ => steps
+            .iter()
+            .rev()
+            .find(|step| step.source == Source::Agent && step.calls.is_empty())
+            .map(|step| step.message.text().into_owned()),
+    };
+    said.map(|text| redactor.redact(&text).into_owned())
+}
+
+fn keep_evidence(
+    scorer: &str,
+    probes: &[ProbeResult],
+    redactor: &Redactor,
+    record: &mut AttemptRecord,
+    blobs: &mut Vec<(String, Arc<[u8]>)>,
+) {
+    for (index, probe) in probes.iter().enumerate() {
+        let text = probe.to_json().to_string();
+        let bytes: Arc<[u8]> = redactor.redact(&text).as_bytes().into();
+        let sha256 = sha256_hex(&bytes);
+        record.evidence.push(Stored { name: format!("{scorer}/{index}"), sha256: sha256.clone() });
+        blobs.push((sha256, bytes));
+    }
+}
+
+fn trajectory(plan: &Plan, planned: &Planned, steps: Vec<Step>) -> Trajectory {
+    let (_, _, subject) = plan.parts(planned);
+    let mut agent = subject.agent.info();
+    agent.model.clone_from(&subject.subject.model);
+    Trajectory { id: Some(planned.id.to_string()), agent, steps, ..Trajectory::default() }
+}
+
+fn blank(plan: &Plan, planned: &Planned) -> AttemptRecord {
+    let (_, task, subject) = plan.parts(planned);
+    AttemptRecord {
+        seq: planned.seq,
+        id: planned.id.clone(),
+        try_n: planned.try_n,
+        task_digest: task.digest.clone(),
+        subject: subject.subject.clone(),
+        seed: plan.seed,
+        outcome: Outcome::Cancelled,
+        success: None,
+        format_ok: None,
+        reward: None,
+        scores: Vec::new(),
+        findings: Vec::new(),
+        messages: 0,
+        calls: 0,
+        turns: 0,
+        usage: Usage::zero(),
+        cost_usd: subject.backend.is_none().then_some(0.0),
+        spent_usd: 0.0,
+        drift: Vec::new(),
+        parent: None,
+        evidence: Vec::new(),
+        trajectory: None,
+        timing: Object::new(),
+    }
+}

@@ -1,0 +1,254 @@
+//! Probes: what is kept of the agent's sandbox, and what is run again in fresh ones.
+
+use super::executor::{Surroundings, sandbox_config, sandbox_error, serve};
+use crate::model::{ErrorClass, Object, RunError};
+use crate::sandbox::{Command, FileError, Process, Sandbox, Signal, SignalTarget};
+use crate::score::{Compiled, Probe, ProbeResult};
+use crate::service::{self, Running};
+use crate::suite::{FileSpec, Task};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Most bytes of one output stream that are kept; the rest is read and counted.
+const MAX_OUTPUT: usize = 1 << 20;
+/// Most bytes of a file that is carried into a probe.
+const MAX_CARRY: u64 = 16 << 20;
+/// Where hidden files lie for a probe; programs find it in `ROLLTAPE_TESTS`.
+const TESTS: &str = "/tests";
+
+/// Files copied out of the agent's sandbox after everything in it was dead, by path as asked for.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    files: BTreeMap<String, Result<FileSpec, String>>,
+}
+
+/// Copies all files that any scorer of the task asks for.
+pub(super) async fn keep(sandbox: &dyn Sandbox, scorers: &[Compiled]) -> Kept {
+    let mut kept = Kept::default();
+    for probe in scorers.iter().flat_map(|scorer| &scorer.probes) {
+        let (paths, max): (&[String], u64) = match probe {
+            Probe::File { path, max_bytes } => (std::slice::from_ref(path), *max_bytes),
+            Probe::Run { carry, .. } => (carry, MAX_CARRY),
+        };
+        for path in paths {
+            if !kept.files.contains_key(path) {
+                kept.files.insert(path.clone(), copy(sandbox, path, max).await);
+            }
+        }
+    }
+    kept
+}
+
+async fn copy(sandbox: &dyn Sandbox, path: &str, max: u64) -> Result<FileSpec, String> {
+    let files = sandbox.files();
+    let stat = files.stat(path).await.map_err(|error| error.to_string())?;
+    let bytes = files.read(path, max).await.map_err(|error| error.to_string())?;
+    Ok(FileSpec { bytes, executable: stat.mode & 0o111 != 0 })
+}
+
+/// Puts files into a sandbox, below `folder` (the workspace if empty).
+pub(super) async fn put(
+    sandbox: &dyn Sandbox,
+    files: &BTreeMap<String, FileSpec>,
+    folder: &str,
+) -> Result<(), RunError> {
+    for (path, file) in files {
+        let path = if folder.is_empty() { path.clone() } else { format!("{folder}/{path}") };
+        let mode = if file.executable { 0o755 } else { 0o644 };
+        sandbox.files().write(&path, &file.bytes, mode).await.map_err(|error: FileError| {
+            RunError::new(ErrorClass::Sandbox, format!("a file of the task can't be put in place: {error}"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Runs every probe of every scorer; results in the order of scorers and probes.
+pub(super) async fn all(
+    around: &Surroundings,
+    task: &Task,
+    scorers: &[Compiled],
+    kept: &Kept,
+    mounts: &[(String, String)],
+) -> Result<Vec<Vec<ProbeResult>>, RunError> {
+    let mut results = Vec::with_capacity(scorers.len());
+    for scorer in scorers {
+        let mut of_scorer = Vec::with_capacity(scorer.probes.len());
+        for probe in &scorer.probes {
+            of_scorer.push(match probe {
+                Probe::File { path, .. } => kept_file(kept, path),
+                Probe::Run { .. } => again(around, task, probe, kept, mounts).await?,
+            });
+        }
+        results.push(of_scorer);
+    }
+    Ok(results)
+}
+
+fn kept_file(kept: &Kept, path: &str) -> ProbeResult {
+    match kept.files.get(path) {
+        Some(Ok(file)) => ProbeResult::File { bytes: Some(file.bytes.clone()), reason: None },
+        Some(Err(reason)) => ProbeResult::File { bytes: None, reason: Some(reason.clone()) },
+        None => ProbeResult::File { bytes: None, reason: Some(format!("{path}: was not copied")) },
+    }
+}
+
+/// Runs a command in a fresh sandbox that holds only what was declared.
+async fn again(
+    around: &Surroundings,
+    task: &Task,
+    probe: &Probe,
+    kept: &Kept,
+    mounts: &[(String, String)],
+) -> Result<ProbeResult, RunError> {
+    let config = sandbox_config(format!("probe of {}", task.id), task, mounts);
+    let sandbox = around.launcher.start(config).await.map_err(|error| sandbox_error(&error))?;
+    let result = run_in(sandbox.as_ref(), task, probe, kept).await;
+    sandbox.close().await;
+    result
+}
+
+async fn run_in(
+    sandbox: &dyn Sandbox,
+    task: &Task,
+    probe: &Probe,
+    kept: &Kept,
+) -> Result<ProbeResult, RunError> {
+    let Probe::Run { command, env, stdin, carry, hidden, service, service_options, wrong_key, timeout_ms } =
+        probe
+    else {
+        return Err(RunError::new(ErrorClass::Internal, "a file probe was run as a command"));
+    };
+    let carried: BTreeMap<String, FileSpec> = carry
+        .iter()
+        .filter_map(|path| match kept.files.get(path) {
+            Some(Ok(file)) => Some((path.clone(), file.clone())),
+            _ => None,
+        })
+        .collect();
+    put(sandbox, &task.files, "").await?;
+    put(sandbox, &carried, "").await?;
+    let mut env = env.clone();
+    if *hidden {
+        put(sandbox, &task.hidden, TESTS).await?;
+        env.insert("ROLLTAPE_TESTS".to_owned(), sandbox.resolve(TESTS));
+    }
+    let running = start_services(sandbox, task, service.as_deref(), service_options).await?;
+    let given_key = if *wrong_key { Some(give_wrong_key(sandbox, task, service.as_deref())?) } else { None };
+    let process = sandbox
+        .spawn(Command {
+            argv: vec!["bash".to_owned(), "-c".to_owned(), command.clone()],
+            env,
+            unprivileged: true,
+            ..Command::default()
+        })
+        .await
+        .map_err(|error| sandbox_error(&error))?;
+    let (exit_code, stdout, stderr) =
+        watch(process, stdin.as_bytes(), Duration::from_millis(*timeout_ms)).await?;
+    let probed = running.iter().find(|running| Some(running.name.as_str()) == service.as_deref());
+    let requests = probed.map(Running::requests).unwrap_or_default();
+    let given = probed.map(|running| (given_key.unwrap_or_else(|| running.secrets.key.clone()), running));
+    let secrets = given.as_ref().map(|(key, running)| (key.as_str(), running.secrets.nonce.as_str()));
+    Ok(ProbeResult::run(exit_code, &stdout, &stderr, requests, secrets))
+}
+
+/// All services of the task run for a probe, too; the named one with the probe's own options.
+async fn start_services(
+    sandbox: &dyn Sandbox,
+    task: &Task,
+    probed: Option<&str>,
+    options: &Object,
+) -> Result<Vec<Running>, RunError> {
+    let mut running = Vec::new();
+    for (index, spec) in task.services.iter().enumerate() {
+        let secrets = service::random_secrets()?;
+        let none = Object::new();
+        let options = if Some(spec.name.as_str()) == probed { options } else { &none };
+        running.push(serve(index, spec, options, secrets, sandbox).await?);
+    }
+    Ok(running)
+}
+
+/// The program gets another key than the one that its service accepts.
+fn give_wrong_key(sandbox: &dyn Sandbox, task: &Task, probed: Option<&str>) -> Result<String, RunError> {
+    let key = service::random_secrets()?.key;
+    let spec = task.services.iter().find(|spec| Some(spec.name.as_str()) == probed);
+    if let Some(name) = spec.and_then(|spec| spec.key_env.as_deref()) {
+        sandbox.set_env(name, &key);
+    }
+    Ok(key)
+}
+
+/// Feeds, reads and waits; at the time limit everything is killed.
+async fn watch(
+    mut process: Process,
+    stdin: &[u8],
+    limit: Duration,
+) -> Result<(Option<i32>, String, String), RunError> {
+    let mut input = process.stdin.take();
+    let feed = async move {
+        if let Some(input) = &mut input {
+            // A program that does not read its input is free not to.
+            let _ = input.write_all(stdin).await;
+            let _ = input.shutdown().await;
+        }
+    };
+    let (mut out, mut err) = (Capture::default(), Capture::default());
+    let ended = {
+        let reading = async {
+            tokio::join!(feed, out.read(process.stdout.take()), err.read(process.stderr.take()));
+        };
+        let control = &mut process.control;
+        let all = async {
+            // A daemon may hold the pipes open for ever: the program's own end is what counts.
+            tokio::pin!(reading);
+            let exit = tokio::select! {
+                exit = control.wait() => exit,
+                () = &mut reading => control.wait().await,
+            };
+            let _ = tokio::time::timeout(Duration::from_millis(200), reading.as_mut()).await;
+            exit
+        };
+        tokio::time::timeout(limit, all).await
+    };
+    let exit_code = match ended {
+        Ok(Ok(exit)) => Some(exit.shell_code()),
+        Ok(Err(error)) => return Err(sandbox_error(&error)),
+        Err(_) => {
+            let _ = process.control.signal(Signal::Kill, SignalTarget::Group).await;
+            None
+        }
+    };
+    Ok((exit_code, out.text(), err.text()))
+}
+
+/// The head of a stream, and how long it was.
+#[derive(Default)]
+struct Capture {
+    head: Vec<u8>,
+    total: usize,
+}
+
+impl Capture {
+    async fn read(&mut self, stream: Option<crate::sandbox::Reader>) {
+        let Some(mut stream) = stream else { return };
+        let mut buffer = vec![0; 16 << 10];
+        while let Ok(count) = stream.read(&mut buffer).await {
+            if count == 0 {
+                break;
+            }
+            let room = MAX_OUTPUT.saturating_sub(self.head.len()).min(count);
+            self.head.extend_from_slice(&buffer[..room]);
+            self.total += count;
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::from_utf8_lossy(&self.head).into_owned();
+        if self.total > self.head.len() {
+            text.push_str(&format!("\n[{} bytes more were not kept]\n", self.total - self.head.len()));
+        }
+        text
+    }
+}

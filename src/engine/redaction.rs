@@ -1,0 +1,70 @@
+//! What this attempt must not leak, taken out of its steps before they leave the engine.
+
+use crate::model::{Message, Object, Source, Step};
+use crate::util::redact::{Hit, Redactor};
+use serde_json::Value;
+
+/// A step without secrets; raw text, parsed forms and extras alike. Hits in the text that the rules judge are
+/// added to `hits` with the step's id.
+pub(super) fn step(step: Step, redactor: &Redactor, hits: &mut Vec<(u64, Vec<Hit>)>) -> Step {
+    let mut step = step;
+    if step.source == Source::Agent {
+        let (_, found) = redactor.redact_with_hits(&step.judged_text());
+        if !found.is_empty() {
+            // The id is given by the log and never changes.
+            hits.push((step.id, found));
+        }
+    }
+    message(&mut step.message, redactor);
+    if let Some(reasoning) = &mut step.reasoning {
+        text(reasoning, redactor);
+    }
+    if let Some(reply) = &mut step.reply {
+        text(&mut reply.text, redactor);
+    }
+    for call in &mut step.calls {
+        text(&mut call.name, redactor);
+        if let Some(raw) = &mut call.arguments.raw {
+            text(raw, redactor);
+        }
+        if let Some(parsed) = &mut call.arguments.parsed {
+            object(parsed, redactor);
+        }
+        object(&mut call.extra, redactor);
+    }
+    for result in step.observation.iter_mut().flat_map(|observation| &mut observation.results) {
+        if let Some(content) = &mut result.content {
+            message(content, redactor);
+        }
+        object(&mut result.extra, redactor);
+    }
+    object(&mut step.extra, redactor);
+    step
+}
+
+/// An object without secrets.
+pub(super) fn object(object: &mut Object, redactor: &Redactor) {
+    if object.is_empty() {
+        return;
+    }
+    if let Value::Object(clean) = redactor.redact_value(Value::Object(std::mem::take(object))) {
+        *object = clean;
+    }
+}
+
+fn message(message: &mut Message, redactor: &Redactor) {
+    match message {
+        Message::Text(content) => text(content, redactor),
+        Message::Parts(parts) => {
+            for content in parts.iter_mut().filter_map(|part| part.text.as_mut()) {
+                text(content, redactor);
+            }
+        }
+    }
+}
+
+fn text(text: &mut String, redactor: &Redactor) {
+    if let std::borrow::Cow::Owned(clean) = redactor.redact(text) {
+        *text = clean;
+    }
+}

@@ -1,0 +1,273 @@
+//! The main job, end to end, with the built program.
+
+use crate::support::{Output, Rolltape, program, root, temp};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+fn suite() -> PathBuf {
+    root().join("suites/deepseek-api")
+}
+
+fn sloppy() -> String {
+    format!("cassette:{}", root().join("trajectories/deepseek-api-sloppy").display())
+}
+
+/// `rolltape run suites/deepseek-api --out DIR …`
+fn run(out: &Path, more: &[&str]) -> Rolltape {
+    let suite = suite();
+    let mut arguments = vec!["run", suite.to_str().expect("UTF-8"), "--out", out.to_str().expect("UTF-8")];
+    arguments.extend(more);
+    Rolltape::new(&arguments)
+}
+
+fn summary(out: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(out.join("summary.json")).expect("summary.json");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn outcomes(out: &Path) -> BTreeMap<String, String> {
+    let journal = std::fs::read_to_string(out.join("attempts.jsonl")).expect("attempts.jsonl");
+    journal
+        .lines()
+        .map(|line| {
+            let record: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            let text = |key: &str| record[key].as_str().expect("text").to_owned();
+            (text("attempt_id"), text("outcome"))
+        })
+        .collect()
+}
+
+#[test]
+fn the_main_command_passes_and_leaves_a_whole_run() {
+    let folder = temp();
+    let out = folder.path().join("run");
+    let output = run(&out, &[]).run().expect_code(0);
+    for name in ["hello", "bad-key", "models-and-balance", "retry-429"] {
+        assert!(output.stdout.contains(name), "{}", output.stdout);
+    }
+    for file in [
+        "run.json",
+        "trajectories.jsonl",
+        "attempts.jsonl",
+        "cassette.jsonl",
+        "report.html",
+        "report.md",
+        "junit.xml",
+        "attempts.csv",
+        "summary.json",
+    ] {
+        assert!(out.join(file).is_file(), "{file} is missing");
+    }
+    assert!(out.join("artefacts").is_dir());
+    assert!(outcomes(&out).values().all(|word| word == "passed"));
+    let checked = Rolltape::new(&["check", out.to_str().expect("UTF-8")]).run().expect_code(0);
+    assert!(checked.stdout.contains("0 errors") || !checked.stdout.contains("error"), "{}", checked.stdout);
+}
+
+#[test]
+fn two_runs_give_the_same_derived_files() {
+    let folder = temp();
+    let reports = |name: &str, jobs: &str| -> Vec<String> {
+        let out = folder.path().join(name);
+        run(&out, &["-q", "-j", jobs]).run().expect_code(0);
+        let id = std::fs::read_to_string(out.join("run.json"))
+            .ok()
+            .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
+            .and_then(|manifest| {
+                ["id", "run_id"].iter().find_map(|key| manifest[*key].as_str().map(str::to_owned))
+            })
+            .expect("the run's id");
+        ["table", "csv", "json", "jsonl", "junit", "markdown", "html"]
+            .iter()
+            .map(|format| {
+                let path = out.to_str().expect("UTF-8");
+                let output =
+                    Rolltape::new(&["report", path, "--format", format, "--no-timing"]).run().expect_code(0);
+                output.stdout.replace(&id, "<run>").replace(path, "<dir>")
+            })
+            .collect()
+    };
+    let first = reports("a", "1");
+    let second = reports("b", "8");
+    for (a, b) in first.iter().zip(&second) {
+        assert_eq!(a, b);
+        assert!(!a.is_empty());
+    }
+}
+
+#[test]
+fn a_sloppy_model_is_told_apart() {
+    let folder = temp();
+    let out = folder.path().join("run");
+    run(&out, &["--backend", &sloppy()]).run().expect_code(1);
+    let words: Vec<String> = outcomes(&out).into_values().collect();
+    assert!(words.iter().any(|word| word == "passed"), "{words:?}");
+    assert!(words.iter().any(|word| word == "invalid"), "{words:?}");
+    let findings = Rolltape::new(&["check", out.to_str().expect("UTF-8"), "--format", "json"]).run();
+    assert_eq!(findings.code, 1);
+    let report: serde_json::Value = serde_json::from_str(&findings.stdout).expect("JSON");
+    for rule in ["FC002", "FC003", "FC004", "FC007"] {
+        assert!(report["by_rule"].get(rule).is_some(), "{rule} in {}", report["by_rule"]);
+    }
+}
+
+#[test]
+fn no_key_and_no_nonce_is_written() {
+    let folder = temp();
+    let out = folder.path().join("run");
+    run(&out, &["-q"]).run().expect_code(0);
+    let shape = regex::Regex::new("sk-[0-9a-f]{32}").expect("a regex");
+    for entry in walkdir::WalkDir::new(&out) {
+        let entry = entry.expect("an entry");
+        if entry.file_type().is_file() {
+            let bytes = std::fs::read(entry.path()).expect("a file");
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(!shape.is_match(&text), "a key is in {}", entry.path().display());
+        }
+    }
+}
+
+#[test]
+fn dry_run_runs_nothing() {
+    let folder = temp();
+    let out = folder.path().join("run");
+    let output = run(&out, &["--dry-run", "--attempts", "2"]).run().expect_code(0);
+    assert!(!out.exists());
+    assert_eq!(output.stdout.lines().count(), 9, "{}", output.stdout);
+    assert!(output.stdout.contains("0 USD"), "{}", output.stdout);
+}
+
+fn error(arguments: &[&str]) -> String {
+    let folder = temp();
+    let output = Rolltape::new(arguments).cwd(folder.path()).run();
+    assert!(
+        std::fs::read_dir(folder.path()).expect("a folder").next().is_none(),
+        "something was left behind"
+    );
+    output.masked(root(), "<root>")
+}
+
+#[test]
+fn wrong_usage_is_told() {
+    let suite = suite();
+    let suite = suite.to_str().expect("UTF-8");
+    insta::assert_snapshot!("run_unknown_task", error(&["run", suite, "--task", "helo"]));
+    insta::assert_snapshot!("run_unknown_agent", error(&["run", suite, "--agent", "codeactt"]));
+    insta::assert_snapshot!("run_unknown_backend", error(&["run", suite, "--backend", "casette:x"]));
+    insta::assert_snapshot!("run_unknown_format", error(&["run", suite, "--format", "xml"]));
+    insta::assert_snapshot!("run_bad_rate", error(&["run", suite, "--fail-under", "2"]));
+    insta::assert_snapshot!("run_missing_suite", error(&["run", "no/such/suite"]));
+    insta::assert_snapshot!("run_missing_cassette", error(&["run", suite, "--backend", "cassette:no-such"]));
+    insta::assert_snapshot!("run_unknown_layer", error(&["run", suite, "--require", "selinux"]));
+    insta::assert_snapshot!("resume_no_run", error(&["resume", "."]));
+}
+
+/// Runs with an agent that takes long enough to be interrupted: a command that sleeps.
+fn slow_suite(folder: &Path, tasks: usize) -> PathBuf {
+    use std::fmt::Write as _;
+    let suite = folder.join("slow");
+    std::fs::create_dir(&suite).expect("a folder");
+    let mut text = String::from(
+        "schema = 1\nname = \"slow\"\n[defaults]\nagent = \"codeact\"\nbackend = \"scripted:script.toml\"\n",
+    );
+    let mut script = String::from("schema = 1\n");
+    for n in 0..tasks {
+        let _ = write!(
+            text,
+            "[[task]]\nid = \"t{n}\"\nprompt = \"wait\"\nscore = [{{ kind = \"includes\", value = \"done\" }}]\n"
+        );
+        let _ = write!(
+            script,
+            "[[reply]]\ntask = \"t{n}\"\ntext = '''\n<function=execute_bash>\n<parameter=command>sleep 0.{}</parameter>\n</function>'''\n[[reply]]\ntask = \"t{n}\"\ntext = '''\n<function=finish>\n<parameter=message>done</parameter>\n</function>'''\n",
+            n % 5
+        );
+    }
+    std::fs::write(suite.join("suite.toml"), text).expect("a file");
+    std::fs::write(suite.join("script.toml"), script).expect("a file");
+    suite
+}
+
+fn interrupted(signal: &str, after: Duration) -> (tempfile::TempDir, PathBuf, i32) {
+    let folder = temp();
+    let suite = slow_suite(folder.path(), 12);
+    let out = folder.path().join("run");
+    let arguments = ["run", suite.to_str().expect("UTF-8"), "--out", out.to_str().expect("UTF-8"), "-j", "2"];
+    let mut child = Rolltape::new(&arguments).cwd(folder.path()).spawn();
+    std::thread::sleep(after);
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    let code = program::finish(&mut child, Duration::from_secs(20)).expect("it ends");
+    (folder, out, code)
+}
+
+fn resumed(folder: &Path, out: &Path) -> Output {
+    Rolltape::new(&["resume", out.to_str().expect("UTF-8")]).cwd(folder).run()
+}
+
+fn whole(out: &Path) {
+    let seen = outcomes(out);
+    assert_eq!(seen.len(), 12);
+    assert!(seen.values().all(|word| word == "passed"), "{seen:?}");
+    assert_eq!(summary(out)["attempts"].as_array().map_or(12, Vec::len), 12);
+}
+
+#[test]
+fn an_interrupt_keeps_what_is_finished() {
+    need!("kill");
+    let (folder, out, code) = interrupted("-INT", Duration::from_millis(700));
+    assert_eq!(code, 130);
+    resumed(folder.path(), &out).expect_code(0);
+    whole(&out);
+}
+
+#[test]
+fn a_termination_says_143() {
+    need!("kill");
+    let (folder, out, code) = interrupted("-TERM", Duration::from_millis(700));
+    assert_eq!(code, 143);
+    resumed(folder.path(), &out).expect_code(0);
+    whole(&out);
+}
+
+#[test]
+fn a_kill_at_any_moment_loses_and_doubles_nothing() {
+    need!("kill");
+    for ms in [150, 400, 700, 1000] {
+        let (folder, out, code) = interrupted("-KILL", Duration::from_millis(ms));
+        assert_eq!(code, 137);
+        if !out.join("run.json").is_file() {
+            continue;
+        }
+        resumed(folder.path(), &out).expect_code(0);
+        whole(&out);
+        let journal = std::fs::read_to_string(out.join("attempts.jsonl")).expect("a journal");
+        assert_eq!(journal.lines().count(), 12, "each attempt is in the journal once");
+    }
+}
+
+#[test]
+fn the_reader_of_stdout_may_go_away() {
+    let folder = temp();
+    let out = folder.path().join("run");
+    let mut child = run(&out, &[]).spawn();
+    drop(child.stdout.take());
+    let code = program::finish(&mut child, Duration::from_secs(60)).expect("it ends");
+    assert_eq!(code, 0);
+    assert!(out.join("report.html").is_file());
+}
+
+#[test]
+fn no_home_and_a_narrow_umask_are_fine() {
+    let folder = temp();
+    let out = folder.path().join("run");
+    let line = format!(
+        "umask 077; exec env -u HOME {} run {} --out {}",
+        env!("CARGO_BIN_EXE_rolltape"),
+        suite().display(),
+        out.display()
+    );
+    let status = Command::new("sh").args(["-c", &line]).current_dir("/").output().expect("sh");
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+}
