@@ -5,6 +5,7 @@
 #[macro_use]
 mod support;
 
+mod agent;
 mod backend;
 mod dialects;
 mod formats;
