@@ -308,3 +308,34 @@ fn the_shipped_suite_loads() {
         assert_eq!(task.services[0].key_env.as_deref(), Some("DEEPSEEK_API_KEY"));
     }
 }
+
+/// Task and text of every reply of a script under `trajectories/`.
+fn script(name: &str) -> Vec<(String, String)> {
+    let text =
+        fs::read_to_string(root().join("trajectories").join(name).join("script.toml")).expect("a script");
+    let script: toml::Table = text.parse().expect("TOML");
+    let replies = script["reply"].as_array().expect("replies");
+    let string = |reply: &toml::Value, key: &str| reply[key].as_str().expect("a string").to_owned();
+    replies.iter().map(|reply| (string(reply, "task"), string(reply, "text"))).collect()
+}
+
+#[test]
+fn the_clean_script_keeps_the_call_format_and_the_sloppy_one_does_not() {
+    let dialect = rolltape::dialects::find("openhands").expect("the dialect");
+    let suite = load(&root().join("suites/deepseek-api")).expect("the shipped suite");
+    let clean = |text: &str| {
+        let markup = (dialect.parse)(text);
+        matches!(&markup.calls[..], [call] if call.closed)
+            && markup.fragments.is_empty()
+            && markup.after_first.is_none_or(|rest| rest.text(text).trim().is_empty())
+    };
+    for (name, wanted) in [("deepseek-api", 0), ("deepseek-api-sloppy", 8)] {
+        let replies = script(name);
+        for task in &suite.tasks {
+            assert!(replies.iter().any(|(id, _)| *id == task.id), "{name} has no reply for {}", task.id);
+        }
+        assert!(replies.iter().all(|(id, _)| suite.tasks.iter().any(|task| task.id == *id)), "{name}");
+        let bad: Vec<_> = replies.iter().filter(|(_, text)| !clean(text)).map(|(id, _)| id).collect();
+        assert_eq!(bad.len(), wanted, "{name}: {bad:?}");
+    }
+}
