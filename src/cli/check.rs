@@ -122,7 +122,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
     };
     let paths: Vec<PathBuf> = matches.get_many::<PathBuf>("paths").into_iter().flatten().cloned().collect();
     let Gathered { files, errors } = input::gather(&paths, context);
-    let result = judge::judge(&files, errors, &plan);
+    let first = paths.first().map_or_else(String::new, |path| path.to_string_lossy().into_owned());
+    let result = judge::judge(&first, &files, errors, &plan);
     for warning in &result.warnings {
         context.say(&format!("warning: {warning}"));
     }

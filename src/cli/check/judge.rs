@@ -49,8 +49,8 @@ impl Checked {
     }
 }
 
-/// Judges all files.
-pub(super) fn judge(files: &[Found], errors: Vec<ReadError>, plan: &Plan) -> Checked {
+/// Judges all files; `first` names the first argument, for the case that there is nothing in any.
+pub(super) fn judge(first: &str, files: &[Found], errors: Vec<ReadError>, plan: &Plan) -> Checked {
     let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     let inputs = formats::plan(&names);
     let parts: Vec<Checked> = inputs.par_iter().map(|input| one(input, files, plan)).collect();
@@ -59,11 +59,10 @@ pub(super) fn judge(files: &[Found], errors: Vec<ReadError>, plan: &Plan) -> Che
         checked.add(part);
     }
     let nothing = checked.trajectories == 0 && checked.errors.is_empty();
-    if nothing && let Some(first) = files.first() {
-        let folder =
-            if checked.foreign > 0 { "holds no transcript of a known format" } else { "holds no trajectory" };
+    if nothing && !files.is_empty() {
+        let what = if checked.foreign > 0 { "holds no transcript of a known format" } else { "holds no trajectory" };
         let hint = Some("rolltape list formats shows what can be read".to_owned());
-        checked.errors.push(input::problem(first.name.clone(), folder.to_owned(), hint));
+        checked.errors.push(input::problem(first.to_owned(), what.to_owned(), hint));
     }
     checked
 }

@@ -1,0 +1,241 @@
+//! Rules: every manual is run, and both readings are held apart.
+
+use rolltape::model::{
+    Arguments, CallPolicy, Finding, Message, Object, Observation, ObservationResult, Policy, Reading, Reply, Severity,
+    Source, Step, ToolCall, ToolDef, Trajectory,
+};
+use rolltape::rules::{self, Judgement, Rule};
+use serde_json::{Value, json};
+
+/// The fenced blocks of one kind in a manual.
+fn blocks<'a>(manual: &'a str, kind: &str) -> Vec<&'a str> {
+    let open = format!("````{kind}\n");
+    manual.split(&open).skip(1).filter_map(|rest| rest.split("\n````").next()).collect()
+}
+
+/// Reads the notation of the manuals: `[assistant finish=stop]` and the like head the texts below them.
+fn example(text: &str) -> Trajectory {
+    let mut trajectory = Trajectory::default();
+    let mut rest = text;
+    while let Some(body) = rest.strip_prefix('[') {
+        let (head, body) = body.split_once(']').expect("a closed heading");
+        let body = body.strip_prefix('\n').unwrap_or(body);
+        let end = headings(body).unwrap_or(body.len());
+        let content = body[..end].trim_end_matches('\n');
+        rest = &body[end..];
+        let mut words = head.split(' ');
+        let kind = words.next().unwrap_or("");
+        let id = trajectory.steps.len() as u64 + 1;
+        match kind {
+            "tools" => trajectory.agent.tools = Some(content.lines().map(tool).collect()),
+            "user" => trajectory.steps.push(Step::new(id, Source::User, content)),
+            "assistant" => {
+                let mut step = Step::new(id, Source::Agent, content);
+                let finish_reason = words.next().and_then(|word| word.strip_prefix("finish=")).map(str::to_owned);
+                step.reply = Some(Reply { text: content.to_owned(), finish_reason, ..Reply::default() });
+                trajectory.steps.push(step);
+            }
+            _ => attach(trajectory.steps.last_mut().expect("a step"), kind, &mut words, content),
+        }
+    }
+    assert!(rest.is_empty(), "not a heading: {rest}");
+    trajectory
+}
+
+fn headings(body: &str) -> Option<usize> {
+    let kinds = ["user", "assistant", "reasoning", "call ", "result ", "observation"];
+    let mut at = 0;
+    for line in body.split_inclusive('\n') {
+        if kinds.iter().any(|kind| line.strip_prefix('[').is_some_and(|rest| rest.starts_with(kind))) {
+            return Some(at);
+        }
+        at += line.len();
+    }
+    None
+}
+
+fn attach<'a>(step: &mut Step, kind: &str, words: &mut impl Iterator<Item = &'a str>, content: &str) {
+    let mut word = || words.next().map(str::to_owned);
+    match kind {
+        "reasoning" => step.reasoning = Some(content.to_owned()),
+        "call" => {
+            step.reply.as_mut().expect("an assistant").native = true;
+            step.calls.push(ToolCall {
+                id: word().expect("an id"),
+                name: word().expect("a name"),
+                arguments: Arguments::text(content.to_owned()),
+                extra: Object::new(),
+            });
+        }
+        "result" | "observation" => {
+            let result = ObservationResult {
+                call_id: word(),
+                name: word(),
+                content: Some(Message::Text(content.to_owned())),
+                ..ObservationResult::default()
+            };
+            step.observation.get_or_insert_with(Observation::default).results.push(result);
+        }
+        other => panic!("no heading is named {other}"),
+    }
+}
+
+/// `name(a: string, b: integer?, c: x|y)`
+fn tool(line: &str) -> ToolDef {
+    let (name, rest) = line.trim_end_matches(')').split_once('(').expect("a tool");
+    let mut properties = Object::new();
+    let mut required = Vec::new();
+    for (name, kind) in rest.split(", ").filter_map(|param| param.split_once(": ")) {
+        let plain = kind.trim_end_matches('?');
+        if plain == kind {
+            required.push(Value::from(name));
+        }
+        let schema = if plain.contains('|') {
+            json!({ "type": "string", "enum": plain.split('|').collect::<Vec<_>>() })
+        } else {
+            json!({ "type": plain })
+        };
+        properties.insert(name.to_owned(), schema);
+    }
+    let parameters = json!({ "type": "object", "properties": properties, "required": required });
+    ToolDef { name: name.to_owned(), description: String::new(), parameters }
+}
+
+fn shown(trajectory: &Trajectory, finding: &Finding) -> String {
+    let step = finding.step.and_then(|id| trajectory.steps.iter().find(|step| step.id == id));
+    let text = step.map(|step| step.judged_text().into_owned()).unwrap_or_default();
+    let under = finding.span.map_or("-", |span| span.text(&text).lines().next().unwrap_or(""));
+    let message = finding.message.map_or("-".to_owned(), |index| index.to_string());
+    format!("{} {} {message} {under}", finding.rule, finding.severity.as_str())
+}
+
+fn judged(text: &str, policy: &Policy) -> (Vec<String>, Judgement) {
+    let trajectory = example(text);
+    let judgement = rules::judge(&trajectory, policy);
+    (judgement.findings.iter().map(|finding| shown(&trajectory, finding)).collect(), judgement)
+}
+
+#[test]
+fn every_manual_is_true() {
+    let mut wrong = String::new();
+    for rule in rules::ALL {
+        let (examples, expected) = (blocks(rule.manual, "example"), blocks(rule.manual, "findings"));
+        assert_eq!((examples.len(), expected.len()), (2, 1), "{}: bad, good, findings", rule.id);
+        let head = format!("# {} {}\n", rule.id, rule.name);
+        assert!(rule.manual.starts_with(&head), "{}: heading", rule.id);
+        for part in ["## What", "## Why", "## Bad", "## Good"] {
+            assert!(rule.manual.contains(part), "{}: {part}", rule.id);
+        }
+        let (found, _) = judged(examples[0], &Policy::default());
+        if found.join("\n") != expected[0] {
+            wrong += &format!("{}\n  expected:\n{}\n  found:\n{}\n", rule.id, expected[0], found.join("\n"));
+        }
+        let worst = expected[0].lines().filter(|line| line.starts_with(rule.id)).count();
+        assert!(worst > 0, "{}: its own finding", rule.id);
+        let (found, _) = judged(examples[1], &Policy::default());
+        if found.iter().any(|line| line.starts_with(rule.id) || line.contains(" error ")) {
+            wrong += &format!("{}: the good example gives\n{}\n", rule.id, found.join("\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn ids_are_unique_and_in_order() {
+    let ids: Vec<&str> = rules::ALL.iter().map(|rule: &&Rule| rule.id).collect();
+    let mut names: Vec<&str> = rules::ALL.iter().map(|rule| rule.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), ids.len());
+    let codes: Vec<String> = (1..=23).map(|n| format!("FC{n:03}")).collect();
+    assert_eq!(&ids[..23], codes.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(&ids[23..], ["TR001", "SE001"]);
+}
+
+const TWO: &str = "[assistant]\n<function=f>\n<parameter=a>1</parameter>\n</function>\n<function=g>\n<parameter=a>1</parameter>\n</function>";
+
+fn runtime(name: &str) -> Policy {
+    Policy { reading: Reading::Runtime(Some(name.to_owned())), ..Policy::default() }
+}
+
+#[test]
+fn what_a_runtime_drops_breaks_only_the_strict_reading() {
+    let (_, strict) = judged(TWO, &Policy::default());
+    assert_eq!((strict.messages, strict.compliant, strict.calls), (1, 0, 2));
+    assert_eq!(strict.format_ok(), Some(false));
+    let (found, read) = judged(TWO, &runtime("openhands-v0"));
+    assert_eq!((read.compliant, read.calls), (1, 1), "{found:?}");
+    assert_eq!(read.findings[0].rule, "FC002");
+    assert_eq!(read.findings[0].severity, Severity::Info);
+    assert_eq!(read.findings[0].readings.len(), 1);
+}
+
+#[test]
+fn the_two_runtimes_differ_about_the_newline() {
+    let text = "[assistant]\n<function=f><parameter=a>1</parameter></function>";
+    let (v0, first) = judged(text, &runtime("openhands-v0"));
+    assert_eq!((first.compliant, first.calls), (0, 0), "{v0:?}");
+    assert!(v0.iter().any(|line| line.starts_with("FC001 error")), "{v0:?}");
+    let (v1, second) = judged(text, &runtime("openhands-v1"));
+    assert_eq!((second.compliant, second.calls), (1, 1), "{v1:?}");
+    assert!(v1.iter().any(|line| line.starts_with("FC012 warning")), "{v1:?}");
+}
+
+#[test]
+fn policies_decide_how_many_calls_are_right() {
+    let none = "[assistant]\nHello.\n[user]\nHi.";
+    for (policy, no_call, two_calls) in [
+        (CallPolicy::ExactlyOne, false, false),
+        (CallPolicy::AtMostOne, true, false),
+        (CallPolicy::AtLeastOne, false, true),
+        (CallPolicy::Any, true, true),
+    ] {
+        let policy = Policy { calls: policy, ..Policy::default() };
+        assert_eq!(judged(none, &policy).1.format_ok(), Some(no_call), "{policy:?}");
+        assert_eq!(judged(TWO, &policy).1.format_ok(), Some(two_calls), "{policy:?}");
+    }
+}
+
+#[test]
+fn asking_is_allowed_only_where_a_user_answers() {
+    let allow = Policy { ask: true, ..Policy::default() };
+    let call = "<function=f>\n</function>";
+    let last = "[assistant]\nWhich key?".to_owned();
+    let answered = format!("[assistant]\nWhich key?\n[user]\nThis.\n[assistant]\n{call}");
+    let ignored = format!("[assistant]\nI think.\n[assistant]\n{call}");
+    assert_eq!(judged(&last, &allow).1.format_ok(), Some(true));
+    assert_eq!(judged(&answered, &allow).1.format_ok(), Some(true));
+    assert_eq!(judged(&ignored, &allow).1.format_ok(), Some(false));
+    assert_eq!(judged(&answered, &Policy::default()).1.format_ok(), Some(false));
+}
+
+#[test]
+fn without_a_tool_list_nothing_is_unknown() {
+    let text = "[assistant]\n<function=anything>\n<parameter=x>y</parameter>\n</function>";
+    let (found, judgement) = judged(text, &Policy::default());
+    assert_eq!(judgement.format_ok(), Some(true), "{found:?}");
+    assert_eq!(found, ["FC023 info 0 -"]);
+}
+
+#[test]
+fn a_tag_inside_a_value_is_no_call() {
+    let text = "[assistant]\n<function=f>\n<parameter=a>say `<function=g>` twice: <function=g>\n</parameter>\n</function>";
+    let (found, judgement) = judged(text, &Policy::default());
+    assert!(!found.iter().any(|line| line.starts_with("FC002")), "{found:?}");
+    assert_eq!(judgement.calls, 1);
+}
+
+#[test]
+fn a_native_call_among_text_calls_is_the_wrong_dialect() {
+    let text = "[assistant]\n<function=f>\n</function>\n[observation]\nok\n[assistant]\n[call c1 f]\n{}\n[result c1 f]\nok";
+    let (found, _) = judged(text, &Policy::default());
+    assert!(found.iter().any(|line| line.starts_with("FC015 error 1")), "{found:?}");
+    let native = Policy { dialect: Some("native".to_owned()), ..Policy::default() };
+    let (found, _) = judged(text, &native);
+    assert!(found.iter().any(|line| line.starts_with("FC015 error 0")), "{found:?}");
+}
+
+#[test]
+fn a_trajectory_without_messages_has_no_verdict() {
+    assert_eq!(rules::judge(&Trajectory::default(), &Policy::default()).format_ok(), None);
+}
