@@ -1,8 +1,8 @@
 //! Rules: every manual is run, and both readings are held apart.
 
 use rolltape::model::{
-    Arguments, CallPolicy, Finding, Message, Object, Observation, ObservationResult, Policy, Reading, Reply, Severity,
-    Source, Step, ToolCall, ToolDef, Trajectory,
+    Arguments, CallPolicy, Finding, Message, Object, Observation, ObservationResult, Policy, Reading, Reply,
+    Severity, Source, Step, ToolCall, ToolDef, Trajectory,
 };
 use rolltape::rules::{self, Judgement, Rule};
 use serde_json::{Value, json};
@@ -31,7 +31,8 @@ fn example(text: &str) -> Trajectory {
             "user" => trajectory.steps.push(Step::new(id, Source::User, content)),
             "assistant" => {
                 let mut step = Step::new(id, Source::Agent, content);
-                let finish_reason = words.next().and_then(|word| word.strip_prefix("finish=")).map(str::to_owned);
+                let finish_reason =
+                    words.next().and_then(|word| word.strip_prefix("finish=")).map(str::to_owned);
                 step.reply = Some(Reply { text: content.to_owned(), finish_reason, ..Reply::default() });
                 trajectory.steps.push(step);
             }

@@ -45,7 +45,8 @@ pub(super) fn scan<'a>(known: &'a Known, text: &str) -> Vec<Found<'a>> {
                 covered = covered.max(span.end);
             }
             let name = placeholder(shape.kind, span.text(text), shape.random);
-            found.push((rank, Found { kind: Cow::Borrowed(shape.kind), span, placeholder: Cow::Owned(name) }));
+            found
+                .push((rank, Found { kind: Cow::Borrowed(shape.kind), span, placeholder: Cow::Owned(name) }));
         }
     }
     found.sort_by_key(|(rank, secret)| (secret.span.start, *rank, std::cmp::Reverse(secret.span.end)));
