@@ -117,7 +117,10 @@ pub(super) fn read(found: &Found) -> Result<(Vec<u8>, Option<ReadError>), ReadEr
 
 fn open_error(name: String, error: &io::Error) -> ReadError {
     let (message, hint) = match error.kind() {
-        io::ErrorKind::NotFound => ("there is no such file or folder".to_owned(), None),
+        io::ErrorKind::NotFound => (
+            "there is no such file or folder".to_owned(),
+            Some("paths are relative to the current folder".to_owned()),
+        ),
         io::ErrorKind::PermissionDenied => {
             ("can't be read: permission denied".to_owned(), Some("look at its mode and owner".to_owned()))
         }

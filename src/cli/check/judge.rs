@@ -60,7 +60,8 @@ pub(super) fn judge(first: &str, files: &[Found], errors: Vec<ReadError>, plan: 
     }
     let nothing = checked.trajectories == 0 && checked.errors.is_empty();
     if nothing && !files.is_empty() {
-        let what = if checked.foreign > 0 { "holds no transcript of a known format" } else { "holds no trajectory" };
+        let what =
+            if checked.foreign > 0 { "holds no transcript of a known format" } else { "holds no trajectory" };
         let hint = Some("rolltape list formats shows what can be read".to_owned());
         checked.errors.push(input::problem(first.to_owned(), what.to_owned(), hint));
     }

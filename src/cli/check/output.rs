@@ -175,7 +175,8 @@ pub(super) fn error_text(error: &ReadError) -> String {
     } else {
         format!("error: {path}:{}: {message} (byte {})", error.line, error.offset)
     };
-    if let Some(hint) = &error.hint {
+    let kept = (error.line > 0).then_some("the records before and after it are kept");
+    if let Some(hint) = error.hint.as_deref().or(kept) {
         out.push_str(&format!("\nhint: {}", printable(hint)));
     }
     out
@@ -192,7 +193,11 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
         file.persist(path).map(|_| ()).map_err(|error| error.error)
     });
     written.map_err(|error| {
-        CliError::usage(format!("{} can't be written: {error}", path.display()))
-            .hint("name a file in a folder that exists with -o")
+        CliError::usage(format!(
+            "{} can't be written: {}",
+            path.display(),
+            std::io::Error::from(error.kind())
+        ))
+        .hint("name a file in a folder that exists with -o")
     })
 }

@@ -10,7 +10,7 @@ const SHORTEST: usize = 4;
 /// The longest gap between two bytes of a wrapped value: a line end, a prompt, an escape sequence.
 const GAP: usize = 64;
 /// Bytes of an anchor: what is looked for first.
-const ANCHOR: usize = 6;
+const ANCHOR: usize = 4;
 
 /// One form of one value.
 #[derive(Debug)]

@@ -187,24 +187,31 @@ fn is_example(value: &str) -> bool {
 
 /// Keys that begin with `sk-`: DeepSeek and others (32 hexadecimal digits), OpenAI, Anthropic, OpenRouter.
 fn sk(text: &str, start: usize, end: usize) -> Option<Span> {
-    let bytes = text.as_bytes();
-    let rest = &bytes[end..];
-    for (prefix, min) in
-        [(&b"proj-"[..], 20), (b"svcacct-", 20), (b"admin-", 20), (b"or-v1-", 32), (b"ant-", 24)]
-    {
-        if rest.starts_with(prefix) {
-            let secret = token(text, start, end + prefix.len(), word, min, 400)?;
-            // Class names have no digits in them.
-            return secret.text(text).bytes().any(|byte| byte.is_ascii_digit()).then_some(secret);
-        }
-    }
     if let Some(secret) = token(text, start, end, hexadecimal, 32, 32) {
         return Some(secret);
     }
     let secret = token(text, start, end, word, 24, 400)?;
-    let value = secret.text(text);
-    let mixed = value.bytes().filter(u8::is_ascii_digit).count() >= 3 && !value[3..].contains(['-', '_']);
-    (value.contains("T3BlbkFJ") || (mixed && value.len() >= 35)).then_some(secret)
+    let value = plain(secret.text(text));
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let vendors = ["sk-proj-", "sk-svcacct-", "sk-admin-", "sk-or-v1-", "sk-ant-"];
+    // Class names have no digits in them.
+    let vendor = vendors.iter().any(|prefix| value.starts_with(prefix)) && digits > 0;
+    let mixed = digits >= 3 && !value[3..].contains(['-', '_']) && value.len() >= 35;
+    (vendor || mixed || value.contains("T3BlbkFJ")).then_some(secret)
+}
+
+/// A token without the escape sequences in it.
+fn plain(token: &str) -> String {
+    let mut out = String::with_capacity(token.len());
+    let mut at = 0;
+    while let Some(byte) = token.as_bytes().get(at) {
+        let skip = ansi_len(&token.as_bytes()[at..]);
+        if skip == 0 {
+            out.push(char::from(*byte));
+        }
+        at += skip.max(1);
+    }
+    out
 }
 
 fn aws_id(text: &str, start: usize, end: usize) -> Option<Span> {
