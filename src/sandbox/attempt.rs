@@ -33,7 +33,7 @@ pub(super) struct Rest {
 impl Rest {
     /// Limits that the groups say were hit.
     pub(super) fn limits(&self) -> Vec<LimitKind> {
-        Vec::new()
+        cgroup::hit(&self.groups)
     }
 
     /// Waits for the end of the init and removes everything.
@@ -62,6 +62,7 @@ pub(super) async fn start(
     level: Level,
     layers: Vec<LayerState>,
     spec: Spec,
+    groups: Vec<PathBuf>,
 ) -> Result<Arc<Remote>, SandboxError> {
     let folder = PathBuf::from(&spec.folder);
     fs::DirBuilder::new()
@@ -75,10 +76,13 @@ pub(super) async fn start(
         None,
     )
     .map_err(|error| failed("open a socket pair", &error.into()))?;
+    for group in &groups {
+        janitor.tell('g', &group.display().to_string());
+    }
     let child =
         execute(helper, theirs).map_err(|error| failed(&format!("start {}", helper.display()), &error))?;
     janitor.tell('+', &child.id().to_string());
-    let mut rest = Rest { child, folder, groups: Vec::new(), janitor };
+    let mut rest = Rest { child, folder, groups, janitor };
     let channel = match Channel::new(ours) {
         Ok(channel) => Arc::new(channel),
         Err(error) => {

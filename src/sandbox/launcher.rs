@@ -1,6 +1,7 @@
 //! Starts the sandboxes of one run.
 
 use super::janitor::Janitor;
+use super::probe::{self, Machine};
 use super::scratch::Scratch;
 use super::wire::Spec;
 use super::{Choice, Config, Level, Sandbox, SandboxError, attempt, layout};
@@ -19,16 +20,72 @@ pub struct Launcher {
     scratch: Scratch,
     janitor: Arc<Janitor>,
     helper: PathBuf,
+    machine: Machine,
     next: AtomicU32,
 }
 
 impl Launcher {
     /// Probes the machine and starts the janitor.
     pub async fn new(choice: Choice) -> Result<Self, SandboxError> {
-        let helper = choice.helper.unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
-        let scratch = Scratch::new(false)?;
+        probe::check_names(&choice)?;
+        let helper = choice.helper.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+        let root = rustix::process::geteuid().is_root();
+        let scratch = Scratch::new(root && choice.backend != "none")?;
         let janitor = Arc::new(Janitor::start(&helper, &scratch)?);
-        Ok(Self { level: Level::None, layers: Vec::new(), scratch, janitor, helper, next: AtomicU32::new(1) })
+        let machine = Machine::look(scratch.tag());
+        let mut launcher = Self {
+            level: Level::None,
+            layers: Vec::new(),
+            scratch,
+            janitor,
+            helper,
+            machine,
+            next: AtomicU32::new(1),
+        };
+        let found = launcher.choose(&choice).await;
+        if let Err(error) = found {
+            launcher.finish(Duration::from_secs(2)).await;
+            return Err(error);
+        }
+        Ok(launcher)
+    }
+
+    /// Takes the first level that works, by starting a program in it.
+    async fn choose(&mut self, choice: &Choice) -> Result<(), SandboxError> {
+        let mut refused: Vec<(Level, String)> = Vec::new();
+        let candidates = match (choice.backend.as_str(), choice.level) {
+            ("none", _) => vec![Level::None],
+            (_, Some(level)) => vec![level],
+            _ => vec![Level::Overlay, Level::User, Level::Process],
+        };
+        for level in candidates {
+            self.level = level;
+            match self.attempt(level).await {
+                Ok(()) => {
+                    self.layers = self.machine.layers(level, &refused);
+                    return probe::check_required(&choice.require, level, &self.layers);
+                }
+                Err(reason) => refused.push((level, reason)),
+            }
+        }
+        Err(probe::no_level(choice.level, &refused))
+    }
+
+    /// Starts `/bin/true` in a level; the reason if that does not work.
+    async fn attempt(&self, level: Level) -> Result<(), String> {
+        self.machine.may(level)?;
+        let sandbox = self.start(Config::default()).await.map_err(|error| error.message)?;
+        let command = super::Command { argv: vec!["true".to_owned()], ..super::Command::default() };
+        let result = match sandbox.spawn(command).await {
+            Ok(mut process) => process.control.wait().await,
+            Err(error) => Err(error),
+        };
+        sandbox.close().await;
+        match result {
+            Ok(super::Exit::Code(0)) => Ok(()),
+            Ok(end) => Err(format!("a program ended with {} inside", end.shell_code())),
+            Err(error) => Err(error.message),
+        }
     }
 
     /// Level that its sandboxes will have.
@@ -64,11 +121,37 @@ impl Launcher {
     pub async fn start(&self, config: Config) -> Result<Arc<dyn Sandbox>, SandboxError> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let folder = self.scratch.folder.join(number.to_string()).display().to_string();
-        let mut env = layout::environment(&format!("{folder}/home"), &format!("{folder}/tmp"), "agent");
+        let mut env = match self.level {
+            Level::Overlay => layout::environment("/root", "/tmp", "root"),
+            Level::User => layout::environment("/home/agent", "/tmp", "agent"),
+            _ => layout::environment(&format!("{folder}/home"), &format!("{folder}/tmp"), "agent"),
+        };
         env.extend(config.env);
-        let spec = Spec { level: 0, folder, env, ..Spec::default() };
+        let groups = if self.level == Level::None {
+            Vec::new()
+        } else {
+            let name = format!("rolltape-{}-{number}", self.scratch.tag());
+            let made = self.machine.parents.make(&name, config.memory, config.pids, config.cpus);
+            made.map_err(|error| super::wire::failed("make a control group", &error))?
+        };
+        let spec = Spec {
+            level: self.level as u8,
+            folder,
+            hosts: config.hosts,
+            env,
+            mounts: config.mounts,
+            memory: config.memory.unwrap_or(0),
+            watch_memory: self.machine.parents.memory.is_none(),
+            pids: config.pids.unwrap_or(0),
+            watch_pids: self.machine.parents.pids.is_none(),
+            disk: config.disk.unwrap_or(0),
+            uid: self.machine.first_id(self.level, number),
+            groups: groups.iter().map(|group| group.join("cgroup.procs").display().to_string()).collect(),
+            landlock: self.level == Level::Process && self.machine.landlock.is_none(),
+            seccomp: self.level != Level::None,
+        };
         let janitor = Arc::clone(&self.janitor);
-        Ok(attempt::start(&self.helper, janitor, self.level, self.layers.clone(), spec).await?)
+        Ok(attempt::start(&self.helper, janitor, self.level, self.layers.clone(), spec, groups).await?)
     }
 
     /// Ends the janitor after everything is closed; waits at most `grace`.

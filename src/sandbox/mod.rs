@@ -12,12 +12,14 @@ mod janitor;
 mod launcher;
 mod layout;
 mod pass;
+mod probe;
 mod remote;
 mod scratch;
 mod stream;
 mod wire;
 
 pub use launcher::Launcher;
+pub use probe::{BACKENDS, LAYERS};
 
 use crate::model::{LayerState, LimitKind};
 use async_trait::async_trait;

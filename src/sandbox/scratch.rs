@@ -62,7 +62,6 @@ impl Scratch {
     }
 
     /// The part of the name that tells this run from others on the machine.
-    #[expect(dead_code, reason = "names the control groups of a run")]
     pub(super) fn tag(&self) -> &str {
         let name = self.folder.file_name().and_then(|name| name.to_str()).unwrap_or("");
         name.strip_prefix(PREFIX).unwrap_or(name)

@@ -5,9 +5,12 @@
 //! inside dies with it. It must never resolve names or load libraries: glibc would then read files
 //! of the agent.
 
+mod confine;
 mod files;
 mod reap;
+mod seccomp;
 mod spawn;
+mod world;
 
 use super::pass::{Inbox, send_all};
 use super::wire::{self, Dec, Enc, Spec, kind};
@@ -104,25 +107,57 @@ fn run() -> io::Result<()> {
         Ok(spec) => spec,
         Err(error) => return reply(control.as_fd(), id, Err(error.into())),
     };
-    let signals = match prepare(&spec) {
-        Ok(signals) => signals,
+    let mut control = Some(control);
+    let prepared = prepare(&spec, &mut control);
+    let Some(control) = control else { return Ok(()) };
+    let signals = match prepared {
+        Ok(Some(signals)) => signals,
+        Ok(None) => return Ok(()),
         Err(failure) => return reply(control.as_fd(), id, Err(failure)),
     };
     reply(control.as_fd(), id, Ok((Vec::new(), Vec::new())))?;
     let mut init = Init { control, spec, programs: BTreeMap::new(), next: 1 };
     let ended = init.serve(&mut inbox, &signals);
-    reap::kill_all();
+    reap::kill_all(&init.spec);
     ended
 }
 
-/// Puts the process where the spec says. Returns the signal descriptor.
-fn prepare(spec: &Spec) -> Result<OwnedFd, Failure> {
-    reap::become_reaper()?;
-    for folder in ["work", "home", "tmp"] {
+/// Puts the process where the spec says. Returns the signal descriptor, or `None` when this process is the
+/// outer side of a sandbox that has ended.
+fn prepare(spec: &Spec, control: &mut Option<OwnedFd>) -> Result<Option<OwnedFd>, Failure> {
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o022));
+    for group in &spec.groups {
+        std::fs::write(group, "0").during(&format!("join {group}"))?;
+    }
+    if spec.level >= 2 {
+        if let world::Side::Outer = world::enter(spec, control)? {
+            return Ok(None);
+        }
+    } else {
+        reap::become_reaper()?;
+        private_folders(spec)?;
+        if spec.uid != 0 {
+            confine::become_user(spec.uid).during("become an unprivileged user")?;
+        }
+    }
+    if spec.level >= 1 {
+        confine::lock_down(spec)?;
+    }
+    Ok(Some(reap::child_signals()?))
+}
+
+/// The attempt's folders, owned by the user that the programs run as.
+fn private_folders(spec: &Spec) -> Result<(), Failure> {
+    let own = |path: &str| {
+        let id = (spec.uid != 0).then_some(spec.uid);
+        std::os::unix::fs::chown(path, id, id).during(&format!("give {path} to user {}", spec.uid))
+    };
+    for folder in ["work", "home", "tmp", "tests"] {
         let path = format!("{}/{folder}", spec.folder);
         std::fs::create_dir_all(&path).during(&path)?;
+        own(&path)?;
     }
-    Ok(reap::child_signals()?)
+    own(&spec.folder)
 }
 
 fn reply(control: BorrowedFd<'_>, id: u32, answer: Answer) -> io::Result<()> {
@@ -177,7 +212,7 @@ impl Init {
             kind::LISTEN => listen(from),
             kind::FREEZE => {
                 let mut out = Enc::default();
-                out.u64(reap::kill_all());
+                out.u64(reap::kill_all(&self.spec));
                 Ok((out.0, Vec::new()))
             }
             _ => Err(Failure::new("an unknown request")),

@@ -1,0 +1,122 @@
+//! Giving up rights: user, capabilities, limits, Landlock, and the filter last.
+#![expect(unsafe_code, reason = "prctl, capset and setresuid have no safe wrapper that fits")]
+
+use super::reap::check;
+use super::{During, Failure, seccomp};
+use crate::sandbox::wire::Spec;
+use std::io;
+use std::path::Path;
+
+/// What root inside keeps: CHOWN, FOWNER, FSETID, KILL, SETGID, SETUID, NET_BIND_SERVICE, SETFCAP.
+const ROOT_INSIDE: &[u32] = &[0, 3, 4, 5, 6, 7, 10, 31];
+
+/// Becomes an unprivileged user of the host for good.
+pub(super) fn become_user(id: u32) -> io::Result<()> {
+    // SAFETY: plain numbers; the process has one thread.
+    unsafe {
+        check(libc::setgroups(0, std::ptr::null()))?;
+        check(libc::setresgid(id, id, id))?;
+        check(libc::setresuid(id, id, id)).map(drop)
+    }
+}
+
+/// Lets the parent write this process's id maps after it changed its user.
+pub(super) fn dumpable(on: bool) -> io::Result<()> {
+    // SAFETY: plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, i32::from(on), 0, 0, 0) }).map(drop)
+}
+
+/// Everything after the world is built: nothing below can be undone, and all programs inherit it.
+pub(super) fn lock_down(spec: &Spec) -> Result<(), Failure> {
+    let keep: &[u32] = if spec.level == 3 { ROOT_INSIDE } else { &[] };
+    drop_capabilities(keep).during("drop capabilities")?;
+    // SAFETY: plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).during("set no_new_privs")?;
+    limit(libc::RLIMIT_CORE, 0).during("limit core files")?;
+    if spec.watch_memory && spec.memory > 0 {
+        limit(libc::RLIMIT_DATA, spec.memory).during("limit memory")?;
+    }
+    // The count is by user, so it is ours alone only where the user is.
+    if spec.watch_pids && spec.pids > 0 && (spec.level >= 2 || spec.uid != 0) {
+        limit(libc::RLIMIT_NPROC, spec.pids).during("limit processes")?;
+    }
+    if spec.landlock {
+        landlock(spec).during("Landlock")?;
+    }
+    dumpable(false).during("hide the init's memory")?;
+    if spec.seccomp {
+        seccomp::apply().during("the seccomp filter")?;
+    }
+    Ok(())
+}
+
+/// Lowers a limit; one that is lower already stays.
+fn limit(what: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
+    // SAFETY: `now` is a local that getrlimit fills in.
+    unsafe {
+        let mut now: libc::rlimit = std::mem::zeroed();
+        check(libc::getrlimit(what, &raw mut now))?;
+        let value = value.min(now.rlim_max);
+        let new = libc::rlimit { rlim_cur: value, rlim_max: value };
+        check(libc::setrlimit(what, &raw const new)).map(drop)
+    }
+}
+
+fn drop_capabilities(keep: &[u32]) -> io::Result<()> {
+    for capability in (0..64).filter(|capability| !keep.contains(capability)) {
+        // SAFETY: plain numbers. Ends at the first number that the kernel does not know.
+        let result = check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) });
+        match result.map_err(|error| error.raw_os_error()) {
+            // A user without rights has none to drop; `no_new_privs` keeps it so.
+            Err(Some(libc::EINVAL | libc::EPERM)) => break,
+            _ => {}
+        }
+    }
+    let bits = keep.iter().fold(0u64, |bits, capability| bits | 1 << capability);
+    let header: [u32; 2] = [0x2008_0522, 0];
+    let (low, high) = (bits as u32, (bits >> 32) as u32);
+    let data: [u32; 6] = [low, low, 0, high, high, 0];
+    // SAFETY: version 3 of the call takes a header of two words and data of six.
+    let done = unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) };
+    check(done as i32).map(drop)
+}
+
+/// Files: the system to read, the attempt's folder to write. Signals and abstract sockets stay inside
+/// where the kernel can.
+fn landlock(spec: &Spec) -> io::Result<()> {
+    use landlock::{
+        ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
+        RulesetStatus, Scope, path_beneath_rules,
+    };
+    let abi = ABI::V6;
+    let read = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/proc"];
+    let devices = [
+        "/dev/null",
+        "/dev/zero",
+        "/dev/full",
+        "/dev/random",
+        "/dev/urandom",
+        "/dev/tty",
+        "/dev/ptmx",
+        "/dev/pts",
+    ];
+    let folders = ["work", "home", "tmp", "tests"].map(|name| Path::new(&spec.folder).join(name));
+    let mounts = spec.mounts.iter().map(|(from, _)| Path::new(from));
+    let build = || {
+        Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(abi))?
+            .scope(Scope::from_all(abi))?
+            .create()?
+            .add_rules(path_beneath_rules(read.map(Path::new), AccessFs::from_read(abi)))?
+            .add_rules(path_beneath_rules(mounts, AccessFs::from_read(abi)))?
+            .add_rules(path_beneath_rules(devices.map(Path::new), AccessFs::from_all(abi)))?
+            .add_rules(path_beneath_rules(folders, AccessFs::from_all(abi)))?
+            .restrict_self()
+    };
+    let status = build().map_err(|error: landlock::RulesetError| io::Error::other(error.to_string()))?;
+    if status.ruleset == RulesetStatus::NotEnforced {
+        return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
+    }
+    Ok(())
+}

@@ -1,0 +1,418 @@
+//! The levels with a root of their own: namespaces, mounts, loopback.
+//!
+//! Two processes: the outer stays in the host's namespaces, maps ids and clones the system's folders with
+//! ids mapped (which only it may); the inner, PID 1, builds its root and serves.
+#![expect(unsafe_code, reason = "clone, mount and ioctl calls that no safe wrapper covers")]
+
+use super::reap::check;
+use super::{During, Failure, confine};
+use crate::sandbox::pass::{Inbox, send_all};
+use crate::sandbox::wire::{Spec, frame};
+use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// Folders of the system that are shared, by copy-on-write or read-only. Links among them stay links.
+const SYSTEM: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "opt"];
+/// Folders below that are shared too: what the system's programs can't do without.
+const PARTS: &[&str] = &[
+    "etc/alternatives",
+    "etc/ssl/certs",
+    "etc/ca-certificates",
+    "etc/ld.so.conf.d",
+    "etc/dpkg",
+    "etc/perl",
+    "etc/python3",
+    "etc/terminfo",
+    "var/lib/dpkg",
+];
+/// Single files that are copied, where everybody may read them.
+const COPIES: &[&str] = &[
+    "etc/passwd",
+    "etc/group",
+    "etc/nsswitch.conf",
+    "etc/ld.so.cache",
+    "etc/ld.so.conf",
+    "etc/localtime",
+    "etc/profile",
+    "etc/bash.bashrc",
+    "etc/services",
+    "etc/protocols",
+    "etc/os-release",
+    "etc/mime.types",
+    "etc/shells",
+    "etc/login.defs",
+    "etc/debian_version",
+    "etc/ssl/openssl.cnf",
+    "etc/inputrc",
+];
+/// The user inside where it is not root.
+pub(super) const AGENT: u32 = 1000;
+/// Ids of a sandbox with root inside.
+const IDS: u32 = 65536;
+
+const FLAGS: i32 = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP
+    | libc::SIGCHLD;
+
+/// Which of the two this process has become.
+pub(super) enum Side {
+    /// The parent: it has waited for the end of PID 1.
+    Outer,
+    /// PID 1, its root built.
+    Inner,
+}
+
+/// Splits into outer and inner. `control` must be closed by the outer, so that only PID 1 holds it.
+pub(super) fn enter(spec: &Spec, control: &mut Option<OwnedFd>) -> Result<Side, Failure> {
+    if spec.level == 2 && spec.uid != 0 {
+        // Root would be mapped into the sandbox; somebody without rights must make it.
+        confine::become_user(spec.uid).during("become an unprivileged user")?;
+        confine::dumpable(true)?;
+    }
+    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let (ours, theirs) = rustix::net::socketpair(
+        rustix::net::AddressFamily::UNIX,
+        rustix::net::SocketType::STREAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )
+    .during("open a socket pair")?;
+    // SAFETY: without CLONE_VM this is a fork; the process has one thread.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, FLAGS, 0, 0, 0, 0) } as i32;
+    let pid = check(pid).during("make namespaces (clone)")?;
+    if pid == 0 {
+        drop(ours);
+        return inner(spec, &theirs).map(|()| Side::Inner);
+    }
+    drop(theirs);
+    let prepared = maps(spec, pid, user, group).and_then(|()| trees(spec, pid));
+    let told = prepared.and_then(|trees| {
+        let borrowed: Vec<_> = trees.iter().map(|(_, tree)| tree.as_fd()).collect();
+        let names: Vec<String> = trees.iter().map(|(name, _)| name.clone()).collect();
+        let mut out = super::Enc::default();
+        out.texts(names.iter());
+        send_all(ours.as_fd(), &frame(borrowed.len(), 0, 0, &out.0), &borrowed).during("tell PID 1")
+    });
+    if let Err(failure) = told {
+        let _ = super::reap::kill(pid, libc::SIGKILL);
+        wait(pid);
+        return Err(failure);
+    }
+    drop(control.take());
+    wait(pid);
+    Ok(Side::Outer)
+}
+
+fn wait(pid: i32) {
+    loop {
+        // SAFETY: our own child; no status is asked for.
+        let result = check(unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) });
+        if !result.is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
+            return;
+        }
+    }
+}
+
+fn maps(spec: &Spec, pid: i32, user: u32, group: u32) -> Result<(), Failure> {
+    let write = |name: &str, text: String| {
+        fs::write(format!("/proc/{pid}/{name}"), text).during(&format!("map ids ({name})"))
+    };
+    if spec.level == 3 {
+        write("uid_map", format!("0 {} {IDS}\n", spec.uid))?;
+        write("gid_map", format!("0 {} {IDS}\n", spec.uid))
+    } else {
+        write("setgroups", "deny".to_owned())?;
+        write("uid_map", format!("{AGENT} {user} 1\n"))?;
+        write("gid_map", format!("{AGENT} {group} 1\n"))
+    }
+}
+
+/// Clones of the system's folders with ids mapped, by their path inside. Only for root inside.
+fn trees(spec: &Spec, pid: i32) -> Result<Vec<(String, OwnedFd)>, Failure> {
+    let mut trees = Vec::new();
+    if spec.level != 3 {
+        return Ok(trees);
+    }
+    let namespace = fs::File::open(format!("/proc/{pid}/ns/user")).during("open the user namespace")?;
+    let shared = shared().into_iter().map(|name| (format!("/{name}"), name.to_owned()));
+    let mounts = spec.mounts.iter().map(|(from, at)| (from.clone(), format!("!{at}")));
+    for (from, name) in shared.chain(mounts) {
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = rustix::mount::open_tree(rustix::fs::CWD, &from, flags).during(&format!("open {from}"))?;
+        set_mount(&tree, libc::MOUNT_ATTR_IDMAP, Some(namespace.as_raw_fd()), false)
+            .during(&format!("map the ids of {from}"))?;
+        trees.push((name, tree));
+    }
+    Ok(trees)
+}
+
+/// The shared folders that are there and are no links.
+fn shared() -> Vec<&'static str> {
+    let real = |name: &&&str| {
+        fs::symlink_metadata(Path::new("/").join(name)).is_ok_and(|data| data.file_type().is_dir())
+    };
+    SYSTEM.iter().chain(PARTS).filter(real).copied().collect()
+}
+
+/// Sets attributes of the mount behind a descriptor.
+fn set_mount(tree: &OwnedFd, attributes: u64, userns: Option<i32>, recursive: bool) -> io::Result<()> {
+    let attr = libc::mount_attr {
+        attr_set: attributes,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: userns.unwrap_or(0) as u64,
+    };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is an empty C string, `attr` is a local of the size that is told.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attr,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    check(done as i32).map(drop)
+}
+
+fn inner(spec: &Spec, outer: &OwnedFd) -> Result<(), Failure> {
+    let mut inbox = Inbox::default();
+    let (frame, descriptors) = loop {
+        if let Some(frame) = inbox.next()? {
+            break frame;
+        }
+        if !inbox.fill(outer.as_fd())? {
+            // The outer has failed and told so itself.
+            std::thread::sleep(std::time::Duration::from_secs(60));
+            return Err(Failure::new("the outer side has ended"));
+        }
+    };
+    let trees: Vec<_> = super::Dec(&frame.fields).texts()?.into_iter().zip(descriptors).collect();
+    if spec.level == 3 {
+        confine::become_user(0).during("become root inside")?;
+    }
+    // SAFETY: plain numbers. If the outer is killed, everything inside goes.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) })
+        .during("watch the outer")?;
+    build(spec, trees)?;
+    loopback().during("bring up the loopback")?;
+    let name = c"sandbox";
+    // SAFETY: the name lives for the program's length.
+    check(unsafe { libc::sethostname(name.as_ptr(), name.count_bytes()) }).during("name the host")?;
+    Ok(())
+}
+
+fn make(path: &Path, mode: u32) -> Result<(), Failure> {
+    fs::create_dir_all(path).during(&format!("make {}", path.display()))?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
+}
+
+fn bind(from: &Path, to: &Path) -> Result<(), Failure> {
+    rustix::mount::mount_bind_recursive(from, to).during(&format!("bind {}", from.display()))
+}
+
+fn mount(kind: &str, at: &Path, flags: MountFlags, options: &str) -> Result<(), Failure> {
+    let options = CString::new(options).map_err(|_| Failure::new("a NUL byte in a mount option"))?;
+    rustix::mount::mount(kind, at, kind, flags, &*options)
+        .during(&format!("mount {kind} on {}", at.display()))
+}
+
+fn read_only(at: &Path) -> Result<(), Failure> {
+    use rustix::fs::{Mode, OFlags};
+    let tree = rustix::fs::open(at, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during("open a mount")?;
+    let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID;
+    set_mount(&tree, attributes, None, true).during(&format!("make {} read-only", at.display()))
+}
+
+/// Builds the new root below `/tmp` and moves into it.
+fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).during("make mounts private")?;
+    let top = Path::new("/tmp");
+    let (root, store) = (top.join("root"), top.join("store"));
+    // Sources are opened before /tmp disappears under the new file system.
+    let mounts: Vec<(OwnedFd, &String)> = if spec.level == 2 { open_mounts(spec)? } else { Vec::new() };
+    let size = if spec.disk > 0 { format!("size={},mode=755", spec.disk) } else { "mode=755".to_owned() };
+    mount("tmpfs", top, MountFlags::NOSUID | MountFlags::NODEV, &size)?;
+    make(&root, 0o755)?;
+    make(&store, 0o700)?;
+    bind(&root, &root)?;
+    if spec.level == 3 {
+        for (index, (name, tree)) in trees.into_iter().enumerate() {
+            overlay(&root, &store.join(index.to_string()), &name, &tree)?;
+        }
+    } else {
+        for name in shared() {
+            let at = root.join(name);
+            make(&at, 0o755)?;
+            bind(&Path::new("/").join(name), &at)?;
+            read_only(&at)?;
+        }
+        for (tree, at) in mounts {
+            attach(&root, at, &tree)?;
+        }
+    }
+    for name in SYSTEM {
+        if let Ok(target) = fs::read_link(Path::new("/").join(name)) {
+            symlink(target, root.join(name)).during("make a link")?;
+        }
+    }
+    folders(spec, &root)?;
+    etc(spec, &root)?;
+    devices(&root)?;
+    let proc = root.join("proc");
+    make(&proc, 0o555)?;
+    mount("proc", &proc, MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, "")?;
+    bind(&proc.join("sys"), &proc.join("sys"))?;
+    read_only(&proc.join("sys"))?;
+    rustix::process::chdir(&root).during("enter the new root")?;
+    rustix::process::pivot_root(".", ".").during("pivot_root")?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).during("leave the host's root")?;
+    rustix::process::chdir("/").during("enter the new root")
+}
+
+fn open_mounts(spec: &Spec) -> Result<Vec<(OwnedFd, &String)>, Failure> {
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let open = |(from, at)| {
+        let tree: Result<OwnedFd, _> = rustix::mount::open_tree(rustix::fs::CWD, from, flags);
+        Ok((tree.during(&format!("open {from}"))?, at))
+    };
+    spec.mounts.iter().map(|(from, at): &(String, String)| open((from, at))).collect()
+}
+
+/// Hangs a cloned folder of the host in, read-only.
+fn attach(root: &Path, at: &str, tree: &OwnedFd) -> Result<(), Failure> {
+    let at = root.join(at.trim_start_matches('/'));
+    make(&at, 0o755)?;
+    put(tree, &at)?;
+    read_only(&at)
+}
+
+fn put(tree: &OwnedFd, at: &Path) -> Result<(), Failure> {
+    rustix::mount::move_mount(tree, "", rustix::fs::CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .during(&format!("attach {}", at.display()))
+}
+
+/// A copy-on-write view of one of the host's folders; a name with `!` is mounted read-only instead.
+fn overlay(root: &Path, store: &Path, name: &str, tree: &OwnedFd) -> Result<(), Failure> {
+    if let Some(at) = name.strip_prefix('!') {
+        return attach(root, at, tree);
+    }
+    let at = root.join(name);
+    let (lower, upper, work) = (store.join("l"), store.join("u"), store.join("w"));
+    for folder in [&at, &lower, &upper, &work] {
+        make(folder, 0o755)?;
+    }
+    put(tree, &lower)?;
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={},userxattr",
+        lower.display(),
+        upper.display(),
+        work.display()
+    );
+    mount("overlay", &at, MountFlags::NODEV, &options)
+}
+
+fn folders(spec: &Spec, root: &Path) -> Result<(), Failure> {
+    let all = [
+        ("workspace", 0o755),
+        ("tests", 0o700),
+        ("root", 0o700),
+        ("home", 0o755),
+        ("tmp", 0o1777),
+        ("run", 0o755),
+        ("run/lock", 0o1777),
+        ("var", 0o755),
+        ("var/tmp", 0o1777),
+        ("var/log", 0o755),
+        ("var/cache", 0o755),
+        ("var/lib", 0o755),
+        ("sys", 0o555),
+        ("mnt", 0o755),
+        ("srv", 0o755),
+    ];
+    for (name, mode) in all {
+        make(&root.join(name), mode)?;
+    }
+    if spec.level == 2 {
+        make(&root.join("home/agent"), 0o755)?;
+    }
+    symlink("/run", root.join("var/run"))?;
+    Ok(symlink("/run/lock", root.join("var/lock"))?)
+}
+
+fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
+    make(&root.join("etc"), 0o755)?;
+    make(&root.join("etc/ssl"), 0o755)?;
+    for name in COPIES {
+        if let Ok(bytes) = fs::read(Path::new("/").join(name)) {
+            fs::write(root.join(name), bytes).during(&format!("copy /{name}"))?;
+        }
+    }
+    if spec.level == 2 {
+        let passwd = format!(
+            "root:x:0:0:root:/root:/bin/sh\nagent:x:{AGENT}:{AGENT}::/home/agent:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n"
+        );
+        fs::write(root.join("etc/passwd"), passwd)?;
+        fs::write(root.join("etc/group"), format!("root:x:0:\nagent:x:{AGENT}:\nnogroup:x:65534:\n"))?;
+    }
+    let mut hosts = "127.0.0.1 localhost sandbox\n::1 localhost\n".to_owned();
+    for host in &spec.hosts {
+        hosts.push_str("127.0.0.1 ");
+        hosts.push_str(host);
+        hosts.push('\n');
+    }
+    fs::write(root.join("etc/hosts"), hosts)?;
+    fs::write(root.join("etc/hostname"), "sandbox\n")?;
+    Ok(fs::write(root.join("etc/resolv.conf"), "# no network but the loopback\n")?)
+}
+
+fn devices(root: &Path) -> Result<(), Failure> {
+    let dev = root.join("dev");
+    make(&dev, 0o755)?;
+    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+        let at = dev.join(name);
+        fs::write(&at, b"")?;
+        rustix::mount::mount_bind(Path::new("/dev").join(name), &at).during(&format!("bind /dev/{name}"))?;
+    }
+    make(&dev.join("pts"), 0o755)?;
+    let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+    mount("devpts", &dev.join("pts"), flags, "newinstance,ptmxmode=0666,mode=0620")?;
+    make(&dev.join("shm"), 0o1777)?;
+    let links: [(&str, &str); 5] = [
+        ("pts/ptmx", "ptmx"),
+        ("/proc/self/fd", "fd"),
+        ("/proc/self/fd/0", "stdin"),
+        ("/proc/self/fd/1", "stdout"),
+        ("/proc/self/fd/2", "stderr"),
+    ];
+    for (target, name) in links {
+        symlink(PathBuf::from(target), dev.join(name))?;
+    }
+    Ok(())
+}
+
+fn loopback() -> io::Result<()> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
+    // SAFETY: `request` is a local that both calls fill and read; the socket is open.
+    unsafe {
+        let mut request: libc::ifreq = std::mem::zeroed();
+        request.ifr_name[0] = b'l' as libc::c_char;
+        request.ifr_name[1] = b'o' as libc::c_char;
+        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+        check(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request)).map(drop)
+    }
+}

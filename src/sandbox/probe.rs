@@ -1,0 +1,213 @@
+//! What the machine can: levels, layers, and why not.
+
+use super::cgroup::Parents;
+use super::{Choice, Level, SandboxError};
+use crate::model::LayerState;
+use crate::util::suggest::nearest;
+use std::fs;
+
+/// The layers, in the order of records.
+pub const LAYERS: [&str; 13] = [
+    "userns",
+    "idmap",
+    "overlay",
+    "mountns",
+    "pidns",
+    "netns",
+    "ipcns",
+    "seccomp",
+    "landlock",
+    "cgroup-memory",
+    "cgroup-pids",
+    "cgroup-cpu",
+    "disk-quota",
+];
+
+/// Back ends by name.
+pub const BACKENDS: [(&str, &str); 2] = [
+    ("namespaces", "Linux namespaces, Landlock and seccomp: levels overlay, user, process"),
+    ("none", "no isolation: trusted code only"),
+];
+
+/// First id of the part of the range that nothing else on a Linux system hands out.
+const FIRST: u64 = 0x7000_0000;
+/// Ids of one sandbox.
+const EACH: u64 = 65536;
+
+/// Facts that hold for the whole run.
+#[derive(Debug)]
+pub(super) struct Machine {
+    root: bool,
+    /// First free id for sandboxes and how many sandboxes fit; the reason if none.
+    ids: Result<(u64, u64), String>,
+    pub(super) parents: Parents,
+    /// Why Landlock is off.
+    pub(super) landlock: Option<String>,
+}
+
+impl Machine {
+    pub(super) fn look(tag: &str) -> Self {
+        let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        let start = u64::from_str_radix(tag.get(..4).unwrap_or("0"), 16).unwrap_or(0);
+        let abi = landlock::Ruleset::default();
+        let landlock = {
+            use landlock::{AccessFs, CompatLevel, Compatible, RulesetAttr};
+            let abi = abi.set_compatibility(CompatLevel::HardRequirement);
+            let made = abi.handle_access(AccessFs::Execute).and_then(landlock::Ruleset::create);
+            made.err().map(|_| "the kernel has no Landlock, or it is not enabled".to_owned())
+        };
+        Self {
+            root: rustix::process::geteuid().is_root(),
+            ids: free_ids(&map, start),
+            parents: Parents::find(tag),
+            landlock,
+        }
+    }
+
+    /// What is known to be impossible without trying.
+    pub(super) fn may(&self, level: Level) -> Result<(), String> {
+        match level {
+            Level::Overlay if !self.root => Err("it must be started by root".to_owned()),
+            Level::Overlay => self.ids.clone().map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// First host id of a sandbox, 0 to keep the caller's.
+    pub(super) fn first_id(&self, level: Level, number: u32) -> u32 {
+        if !self.root || level == Level::None {
+            return 0;
+        }
+        let (first, slots) = self.ids.clone().unwrap_or((65534, 1));
+        (first + (u64::from(number) % slots) * if slots > 1 { EACH } else { 0 }) as u32
+    }
+
+    /// All layers at a level; what the better levels said explains what is missing.
+    pub(super) fn layers(&self, level: Level, refused: &[(Level, String)]) -> Vec<LayerState> {
+        let said = |wanted: Level| {
+            let reason = refused.iter().find(|(level, _)| *level == wanted).map(|(_, reason)| reason.clone());
+            reason.unwrap_or_else(|| format!("the level is {}", level.as_str()))
+        };
+        let own_root = matches!(level, Level::User | Level::Overlay);
+        let state = |name: &str| -> Result<(), String> {
+            if level == Level::None {
+                return Err("the back end none isolates nothing".to_owned());
+            }
+            match name {
+                "userns" | "mountns" | "pidns" | "netns" | "ipcns" if own_root => Ok(()),
+                "userns" | "mountns" | "pidns" | "netns" | "ipcns" => Err(said(Level::User)),
+                "idmap" | "overlay" if level == Level::Overlay => Ok(()),
+                "idmap" | "overlay" => Err(said(Level::Overlay)),
+                "seccomp" => Ok(()),
+                "landlock" if own_root => Err("not used where the sandbox has a root of its own".to_owned()),
+                "landlock" => self.landlock.clone().map_or(Ok(()), Err),
+                "cgroup-memory" => group(self.parents.memory.is_some()),
+                "cgroup-pids" => group(self.parents.pids.is_some()),
+                "cgroup-cpu" => group(self.parents.cpu.is_some()),
+                _ if own_root => Ok(()),
+                _ => Err("the workspace is a folder of the host".to_owned()),
+            }
+        };
+        LAYERS
+            .iter()
+            .map(|name| {
+                let reason = state(name).err();
+                LayerState { name: (*name).to_owned(), on: reason.is_none(), reason }
+            })
+            .collect()
+    }
+}
+
+fn group(there: bool) -> Result<(), String> {
+    if there { Ok(()) } else { Err("no control group with this controller can be made here".to_owned()) }
+}
+
+/// A range of ids that this user namespace knows and nobody uses.
+fn free_ids(map: &str, start: u64) -> Result<(u64, u64), String> {
+    for line in map.lines() {
+        let mut numbers = line.split_whitespace().filter_map(|word| word.parse::<u64>().ok());
+        let (Some(first), Some(_), Some(count)) = (numbers.next(), numbers.next(), numbers.next()) else {
+            continue;
+        };
+        let end = first + count;
+        if end >= FIRST + 4096 * EACH {
+            let slots = 4096 - start % 2048;
+            return Ok((FIRST + (start % 2048) * EACH, slots.min(2048)));
+        }
+    }
+    Err("this user namespace has too few ids for sandboxes of their own".to_owned())
+}
+
+/// Wrong words in the choice.
+pub(super) fn check_names(choice: &Choice) -> Result<(), SandboxError> {
+    let known = || BACKENDS.iter().map(|(name, _)| *name);
+    if !choice.backend.is_empty() && !known().any(|name| name == choice.backend) && choice.backend != "fake" {
+        let mut error = SandboxError::new(format!("no sandbox back end is named '{}'", choice.backend));
+        error.hint = Some(format!("it is one of {}", known().collect::<Vec<_>>().join(", ")));
+        return Err(error);
+    }
+    for name in &choice.require {
+        if !LAYERS.contains(&name.as_str()) {
+            let mut error = SandboxError::new(format!("no sandbox layer is named '{name}'"));
+            error.hint = Some(match nearest(name, LAYERS.iter().copied()) {
+                Some(near) => format!("did you mean '{near}'?"),
+                None => format!("it is one of {}", LAYERS.join(", ")),
+            });
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Layers that must be on and are not.
+pub(super) fn check_required(
+    required: &[String],
+    level: Level,
+    layers: &[LayerState],
+) -> Result<(), SandboxError> {
+    let missing: Vec<String> = layers
+        .iter()
+        .filter(|layer| !layer.on && required.contains(&layer.name))
+        .map(|layer| format!("{} ({})", layer.name, layer.reason.as_deref().unwrap_or("unknown")))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut error = SandboxError::new(format!(
+        "the sandbox level '{}' lacks required layers: {}",
+        level.as_str(),
+        missing.join(", ")
+    ));
+    error.hint = Some("`rolltape doctor` shows what this machine has and how to enable more".to_owned());
+    Err(error)
+}
+
+/// No level works, or not the one that was asked for.
+pub(super) fn no_level(asked: Option<Level>, refused: &[(Level, String)]) -> SandboxError {
+    let reasons: Vec<String> =
+        refused.iter().map(|(level, reason)| format!("{}: {reason}", level.as_str())).collect();
+    let mut error = match asked {
+        Some(level) => {
+            let reason = refused.first().map_or("unknown", |(_, reason)| reason.as_str());
+            SandboxError::new(format!("the sandbox level '{}' does not work here: {reason}", level.as_str()))
+        }
+        None => SandboxError::new(format!("no sandbox level works here: {}", reasons.join("; "))),
+    };
+    error.hint =
+        Some("`rolltape doctor` shows what is missing; `--level auto` takes the best there is".to_owned());
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_only_from_a_map_that_has_them() {
+        let (first, slots) = free_ids("         0          0 4294967295\n", 5).unwrap();
+        assert_eq!(first, FIRST + 5 * EACH);
+        assert!(first + slots * EACH <= 0x8000_0000);
+        assert!(free_ids("0 100000 65536\n", 5).is_err());
+        assert!(free_ids("", 5).is_err());
+    }
+}
