@@ -161,7 +161,7 @@ fn what_only_looks_like_a_secret_is_left_alone() {
         "YOUR_API_KEY, DEEPSEEK_API_KEY=YOUR_API_KEY, API_KEY=<your key>, API_KEY=$OTHER_KEY_123456789"
             .to_owned(),
         format!("AKIA{}", "IOSFODNN7EXAMPLE"),
-        ".sk-circle-fade-dot .sk-spinner-pulse-2 { animation: sk-bouncedelay-1234567890 }".to_owned(),
+        ".sk-circle-fade-dot .sk-spinner-pulse-2 { animation: sk-bounce-2 }".to_owned(),
         format!("\"integrity\": \"sha512-{base64}==\""),
         "total tokens: 4096, TOKEN=4096, max_token 1000000".to_owned(),
         format!("task-{hex} risk-{hex} disk-{hex} desk-{}", &hex[..32]),
