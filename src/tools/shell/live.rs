@@ -129,7 +129,7 @@ impl Live {
         let mut live =
             Self { control, file: String::new(), running: true, nonce: nonce()?, stdin, shared, readers };
         let line = format!(" eval \"$ROLLTAPE_BOOT\"; __rolltape_n={}; __rolltape_end\n", live.nonce);
-        live.shared.screen().expect(&live.nonce, line.as_bytes());
+        live.shared.screen().expect_end(&live.nonce);
         live.write(line.as_bytes()).await;
         let wait = Wait { silence: None, total: START, start: START };
         match live.watch(wait).await? {
@@ -139,7 +139,7 @@ impl Live {
                 Ok((live, status))
             }
             Ended::Dead(exit) => {
-                let said = live.shared.screen().take_late(500).unwrap_or_default();
+                let said = live.shared.screen().take_output(500);
                 let code = exit.shell_code();
                 Err(SandboxError::new(format!("bash ended at its start with code {code}: {}", said.trim())))
             }
@@ -244,7 +244,7 @@ impl Live {
     /// After the report: waits until the terminal's stream has come to the mark.
     async fn settle(&mut self) {
         let end = Instant::now() + MARK;
-        while !self.shared.screen().ended() && !self.file.is_empty() {
+        while !self.shared.screen().ended() {
             tokio::select! {
                 () = self.shared.wake.notified() => {}
                 () = sleep_until(end) => break,

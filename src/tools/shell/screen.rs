@@ -58,6 +58,13 @@ impl Screen {
         self.phase = Phase::Waiting;
     }
 
+    /// Only the mark after the output is awaited: the shell's own start has none before it.
+    pub(super) fn expect_end(&mut self, nonce: &str) {
+        self.release();
+        nonce.clone_into(&mut self.nonce);
+        self.phase = Phase::Running;
+    }
+
     /// Whether the mark after the output came.
     pub(super) fn ended(&self) -> bool {
         self.phase == Phase::Idle
