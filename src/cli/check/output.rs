@@ -91,7 +91,7 @@ fn summary(checked: &Checked, plan: &Plan) -> String {
     match (compliant(checked, plan), checked.messages) {
         (None, _) => out.push_str("format not judged: all FC rules are off\n"),
         (Some(_), 0) => {
-            out.push_str(&format!("format not judged: no assistant message ({policy}{off_text})\n"))
+            out.push_str(&format!("format not judged: no assistant message ({policy}{off_text})\n"));
         }
         (Some(compliant), messages) => {
             let rate = compliant as f64 * 100.0 / messages as f64;
