@@ -205,7 +205,8 @@ async fn watch(
             tokio::pin!(reading);
             let exit = tokio::select! {
                 exit = control.wait() => exit,
-                () = &mut reading => control.wait().await,
+                // The streams are closed: a finished future must not be polled again below.
+                () = &mut reading => return control.wait().await,
             };
             let _ = tokio::time::timeout(Duration::from_millis(200), reading.as_mut()).await;
             exit
