@@ -3,7 +3,7 @@
 use super::{CliError, Context, Exit, Verb};
 use crate::util::suggest::nearest;
 use crate::util::text::printable;
-use crate::{agent, backend, dialects, formats, report, rules, score, service, store, tools};
+use crate::{agent, backend, dialects, formats, report, rules, sandbox, score, service, store, tools};
 use clap::{Arg, ArgMatches, Command};
 
 pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built in", augment, run };
@@ -20,6 +20,7 @@ static KINDS: &[Kind] = &[
     ("agents", || agent::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("backends", || backend::ALL.iter().map(|item| (item.name, item.about)).collect()),
     ("services", || service::ALL.iter().map(|item| (item.name, item.about)).collect()),
+    ("sandboxes", || sandbox::BACKENDS.to_vec()),
     ("tools", || tools::ALL.iter().map(|item| (item.name, item.about)).collect()),
     // Not built in but on disk: told by `runs`.
     ("runs", Vec::new),

@@ -29,7 +29,7 @@ pub struct Verb {
 
 registry! {
     /// All verbs, in the order of `--help`.
-    Verb: run, resume, check, report, explain, list
+    Verb: run, resume, check, report, explain, list, doctor
 }
 
 /// The whole command line, from the registry.

@@ -21,6 +21,7 @@ pub struct Launcher {
     janitor: Arc<Janitor>,
     helper: PathBuf,
     machine: Machine,
+    fake: bool,
     next: AtomicU32,
 }
 
@@ -30,7 +31,7 @@ impl Launcher {
         probe::check_names(&choice)?;
         let helper = choice.helper.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
         let root = rustix::process::geteuid().is_root();
-        let scratch = Scratch::new(root && choice.backend != "none")?;
+        let scratch = Scratch::new(root && !matches!(choice.backend.as_str(), "none" | "fake"))?;
         let janitor = Arc::new(Janitor::start(&helper, &scratch)?);
         let machine = Machine::look(scratch.tag());
         let mut launcher = Self {
@@ -40,6 +41,7 @@ impl Launcher {
             janitor,
             helper,
             machine,
+            fake: choice.backend == "fake",
             next: AtomicU32::new(1),
         };
         let found = launcher.choose(&choice).await;
@@ -54,13 +56,14 @@ impl Launcher {
     async fn choose(&mut self, choice: &Choice) -> Result<(), SandboxError> {
         let mut refused: Vec<(Level, String)> = Vec::new();
         let candidates = match (choice.backend.as_str(), choice.level) {
-            ("none", _) => vec![Level::None],
+            ("none" | "fake", _) => vec![Level::None],
             (_, Some(level)) => vec![level],
             _ => vec![Level::Overlay, Level::User, Level::Process],
         };
         for level in candidates {
             self.level = level;
-            match self.attempt(level).await {
+            let tried = if self.fake { Ok(()) } else { self.attempt(level).await };
+            match tried {
                 Ok(()) => {
                     self.layers = self.machine.layers(level, &refused);
                     return probe::check_required(&choice.require, level, &self.layers);
@@ -119,6 +122,12 @@ impl Launcher {
 
     /// Starts a sandbox.
     pub async fn start(&self, config: Config) -> Result<Arc<dyn Sandbox>, SandboxError> {
+        if self.fake {
+            return Ok(Arc::new(super::fake::Fake {
+                layers: self.layers.clone(),
+                files: std::sync::Mutex::default(),
+            }));
+        }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let folder = self.scratch.folder.join(number.to_string()).display().to_string();
         let mut env = match self.level {

@@ -7,6 +7,7 @@
 mod attempt;
 mod cgroup;
 mod channel;
+mod fake;
 mod init;
 mod janitor;
 mod launcher;

@@ -24,9 +24,10 @@ pub const LAYERS: [&str; 13] = [
 ];
 
 /// Back ends by name.
-pub const BACKENDS: [(&str, &str); 2] = [
+pub const BACKENDS: [(&str, &str); 3] = [
     ("namespaces", "Linux namespaces, Landlock and seccomp: levels overlay, user, process"),
     ("none", "no isolation: trusted code only"),
+    ("fake", "files in memory, no programs: for tests"),
 ];
 
 /// First id of the part of the range that nothing else on a Linux system hands out.
@@ -40,6 +41,8 @@ pub(super) struct Machine {
     root: bool,
     /// First free id for sandboxes and how many sandboxes fit; the reason if none.
     ids: Result<(u64, u64), String>,
+    /// The shared unprivileged id where ids are few; 0 if there is none.
+    nobody: u32,
     pub(super) parents: Parents,
     /// Why Landlock is off.
     pub(super) landlock: Option<String>,
@@ -59,6 +62,7 @@ impl Machine {
         Self {
             root: rustix::process::geteuid().is_root(),
             ids: free_ids(&map, start),
+            nobody: if last_id(&map) >= 65534 { 65534 } else { 0 },
             parents: Parents::find(tag),
             landlock,
         }
@@ -78,8 +82,11 @@ impl Machine {
         if !self.root || level == Level::None {
             return 0;
         }
-        let (first, slots) = self.ids.clone().unwrap_or((65534, 1));
-        (first + (u64::from(number) % slots) * if slots > 1 { EACH } else { 0 }) as u32
+        match &self.ids {
+            Ok((first, slots)) => (first + (u64::from(number) % slots) * EACH) as u32,
+            // Too few ids for one each: all share nobody's, or none where even that is missing.
+            Err(_) => self.nobody,
+        }
     }
 
     /// All layers at a level; what the better levels said explains what is missing.
@@ -122,6 +129,15 @@ fn group(there: bool) -> Result<(), String> {
     if there { Ok(()) } else { Err("no control group with this controller can be made here".to_owned()) }
 }
 
+/// The highest id that this user namespace knows.
+fn last_id(map: &str) -> u64 {
+    let end = |line: &str| {
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        numbers.first().zip(numbers.get(2)).map(|(first, count)| first + count)
+    };
+    map.lines().filter_map(end).max().unwrap_or(0).saturating_sub(1)
+}
+
 /// A range of ids that this user namespace knows and nobody uses.
 fn free_ids(map: &str, start: u64) -> Result<(u64, u64), String> {
     for line in map.lines() {
@@ -141,7 +157,7 @@ fn free_ids(map: &str, start: u64) -> Result<(u64, u64), String> {
 /// Wrong words in the choice.
 pub(super) fn check_names(choice: &Choice) -> Result<(), SandboxError> {
     let known = || BACKENDS.iter().map(|(name, _)| *name);
-    if !choice.backend.is_empty() && !known().any(|name| name == choice.backend) && choice.backend != "fake" {
+    if !choice.backend.is_empty() && !known().any(|name| name == choice.backend) {
         let mut error = SandboxError::new(format!("no sandbox back end is named '{}'", choice.backend));
         error.hint = Some(format!("it is one of {}", known().collect::<Vec<_>>().join(", ")));
         return Err(error);

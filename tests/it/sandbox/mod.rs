@@ -1,6 +1,7 @@
 //! Sandboxes: every level that the machine can.
 
 mod basics;
+mod killed;
 mod levels;
 
 use rolltape::sandbox::{Choice, Command, Exit, Launcher, Level, Process, Sandbox};
