@@ -68,7 +68,7 @@ fn a_terminal_tells_whether_a_program_runs_in_it() {
         status.read_exact(&mut seen).await.expect("the status pipe");
         assert_eq!(&seen, b"ready\n24 80\n");
         busy_becomes(&*process.control, false).await;
-        stdin.write_all(b"echo go >&9; sleep 60\n").await.expect("typed");
+        stdin.write_all(b"sh -c 'echo go >&9; exec sleep 60'\n").await.expect("typed");
         status.read_exact(&mut seen[..3]).await.expect("the status pipe");
         busy_becomes(&*process.control, true).await;
         process.control.signal(Signal::Int, SignalTarget::Foreground).await.expect("sent");
