@@ -45,7 +45,8 @@ pub fn command() -> Command {
         .max_term_width(100)
         .args(context::global_args());
     for verb in ALL {
-        command = command.subcommand((verb.augment)(Command::new(verb.name).about(verb.about)));
+        command =
+            command.subcommand((verb.augment)(Command::new(verb.name)).about(verb.about).long_about(None));
     }
     command
 }

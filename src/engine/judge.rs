@@ -13,6 +13,7 @@ use crate::rewards::weighted_mean;
 use crate::rules;
 use crate::sandbox::ExitReport;
 use crate::score::{self, Compiled, Evidence, ProbeResult};
+use crate::suite::RewardRule;
 use crate::util::digest::sha256_hex;
 use crate::util::redact::Redactor;
 use std::collections::BTreeMap;
@@ -84,7 +85,7 @@ pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Compiled], mater
                     Evidence { answer: last_words.clone(), probes, requests: material.requests.clone() };
                 record.scores.push(score::judge(spec, compiled, &given));
             }
-            verdict(outcome, &mut record)
+            verdict(outcome, task.reward, &mut record)
         }
     };
     Finished { record, trajectory, evidence }
@@ -119,14 +120,17 @@ fn ended(end: &Ending, report: &ExitReport, stopped: bool) -> Ended {
 }
 
 /// Success, reward and outcome from the scores; a scorer that could not judge is an error.
-fn verdict(stands: Option<Outcome>, record: &mut AttemptRecord) -> Outcome {
+fn verdict(stands: Option<Outcome>, rule: RewardRule, record: &mut AttemptRecord) -> Outcome {
     if let Some(score) = record.scores.iter().find(|score| score.value.is_none()) {
         let text = format!("scorer '{}' could not judge: {}", score.scorer, score.reason);
         return Outcome::Error(RunError::new(ErrorClass::Scorer, text));
     }
     let success = (!record.scores.is_empty()).then(|| record.scores.iter().all(Score::passed));
     record.success = success;
-    record.reward = weighted_mean(&record.scores);
+    record.reward = match rule {
+        RewardRule::All if success == Some(false) => Some(0.0),
+        RewardRule::All | RewardRule::Mean => weighted_mean(&record.scores),
+    };
     stands.unwrap_or(if success == Some(false) { Outcome::Failed } else { Outcome::Passed })
 }
 

@@ -2,7 +2,7 @@
 
 use super::executor::{Surroundings, sandbox_config, sandbox_error, serve};
 use crate::model::{ErrorClass, Object, RunError};
-use crate::sandbox::{Command, FileError, Process, Sandbox, Signal, SignalTarget};
+use crate::sandbox::{Command, FileError, FileKind, Process, Sandbox, Signal, SignalTarget};
 use crate::score::{Compiled, Probe, ProbeResult};
 use crate::service::{self, Running};
 use crate::suite::{FileSpec, Task};
@@ -20,7 +20,19 @@ const TESTS: &str = "/tests";
 /// Files copied out of the agent's sandbox after everything in it was dead, by path as asked for.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    files: BTreeMap<String, Result<FileSpec, String>>,
+    files: BTreeMap<String, Copied>,
+}
+
+/// What became of a file that was asked for.
+#[derive(Debug)]
+enum Copied {
+    File(FileSpec),
+    /// Nothing is there.
+    Absent,
+    /// Something is there that is not kept: a link, a pipe, too many bytes.
+    Refused(String),
+    /// The sandbox could not tell.
+    Unknown(String),
 }
 
 /// Copies all files that any scorer of the task asks for.
@@ -40,11 +52,35 @@ pub(super) async fn keep(sandbox: &dyn Sandbox, scorers: &[Compiled]) -> Kept {
     kept
 }
 
-async fn copy(sandbox: &dyn Sandbox, path: &str, max: u64) -> Result<FileSpec, String> {
+/// Copies one regular file. A link is not followed, not even inside: who declares a file means that file.
+async fn copy(sandbox: &dyn Sandbox, path: &str, max: u64) -> Copied {
     let files = sandbox.files();
-    let stat = files.stat(path).await.map_err(|error| error.to_string())?;
-    let bytes = files.read(path, max).await.map_err(|error| error.to_string())?;
-    Ok(FileSpec { bytes, executable: stat.mode & 0o111 != 0 })
+    let stat = match files.stat(path).await {
+        Ok(stat) => stat,
+        Err(error) => return Copied::from(error),
+    };
+    let what = match stat.kind {
+        FileKind::File => {
+            return match files.read(path, max).await {
+                Ok(bytes) => Copied::File(FileSpec { bytes, executable: stat.mode & 0o111 != 0 }),
+                Err(error) => Copied::from(error),
+            };
+        }
+        FileKind::Folder => "a folder",
+        FileKind::Symlink => "a symbolic link",
+        FileKind::Other => "a device, a pipe or a socket",
+    };
+    Copied::Refused(format!("{path} is {what}, not a regular file"))
+}
+
+impl From<FileError> for Copied {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::NotFound(_) => Copied::Absent,
+            FileError::Gone(reason) => Copied::Unknown(reason),
+            refused => Copied::Refused(refused.to_string()),
+        }
+    }
 }
 
 /// Puts files into a sandbox, below `folder` (the workspace if empty).
@@ -87,9 +123,11 @@ pub(super) async fn all(
 
 fn kept_file(kept: &Kept, path: &str) -> ProbeResult {
     match kept.files.get(path) {
-        Some(Ok(file)) => ProbeResult::File { bytes: Some(file.bytes.clone()), reason: None },
-        Some(Err(reason)) => ProbeResult::File { bytes: None, reason: Some(reason.clone()) },
-        None => ProbeResult::File { bytes: None, reason: Some(format!("{path}: was not copied")) },
+        Some(Copied::File(file)) => ProbeResult::File { bytes: Some(file.bytes.clone()), reason: None },
+        Some(Copied::Absent) => ProbeResult::File { bytes: None, reason: None },
+        Some(Copied::Refused(reason)) => ProbeResult::File { bytes: None, reason: Some(reason.clone()) },
+        Some(Copied::Unknown(reason)) => ProbeResult::Unavailable { reason: reason.clone() },
+        None => ProbeResult::Unavailable { reason: format!("{path} was not copied") },
     }
 }
 
@@ -122,7 +160,7 @@ async fn run_in(
     let carried: BTreeMap<String, FileSpec> = carry
         .iter()
         .filter_map(|path| match kept.files.get(path) {
-            Some(Ok(file)) => Some((path.clone(), file.clone())),
+            Some(Copied::File(file)) => Some((path.clone(), file.clone())),
             _ => None,
         })
         .collect();

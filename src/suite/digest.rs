@@ -57,6 +57,7 @@ fn settings_json(task: &Task) -> serde_json::Value {
             sandbox.root, sandbox.network, sandbox.memory, sandbox.cpus, sandbox.pids, sandbox.disk,
             sandbox.require
         ],
+        "reward": task.reward.as_str(),
         "services": task.services.iter().map(|service| json!([
             service.name, service.kind, service.hosts, service.port, service.key_env, service.options
         ])).collect::<Vec<_>>(),

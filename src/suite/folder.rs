@@ -27,7 +27,8 @@ const AGENT_KEYS: &[&str] = &["timeout_sec"];
 const VERIFIER_KEYS: &[&str] = &["timeout_sec"];
 const ENVIRONMENT_KEYS: &[&str] =
     &["docker_image", "build_timeout_sec", "cpus", "memory_mb", "storage_mb", "gpus", "allow_internet"];
-const OWN_KEYS: &[&str] = &["policy", "limits", "sandbox", "services", "service", "needs", "mounts", "score"];
+const OWN_KEYS: &[&str] =
+    &["policy", "limits", "sandbox", "reward", "services", "service", "needs", "mounts", "score"];
 /// Sub-folders that are read.
 const FOLDERS: &[&str] = &["environment", "tests", "solution", "cheats"];
 
@@ -175,6 +176,7 @@ impl Context<'_> {
             policy: settings.policy,
             limits: settings.limits,
             sandbox: settings.sandbox,
+            reward: settings.reward,
             services: settings::task_services(reader, &own, self.services),
             needs,
             mounts: settings::read_mounts(reader, &own),

@@ -50,6 +50,8 @@ pub struct Task {
     pub limits: Limits,
     /// The sandbox it wants.
     pub sandbox: SandboxSpec,
+    /// How scores become the reward.
+    pub reward: RewardRule,
     /// Services, started afresh for every attempt.
     pub services: Vec<ServiceSpec>,
     /// Tools (`curl`) or powers (`private-net`) that must be there.
@@ -66,6 +68,26 @@ pub struct Task {
     pub cheats: BTreeMap<String, Script>,
     /// Scorers in order.
     pub score: Vec<ScorerSpec>,
+}
+
+/// How the scores of a task become its reward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RewardRule {
+    /// Weighted mean: the default.
+    #[default]
+    Mean,
+    /// The weighted mean if every scorer passes, else 0: for scorers that mean nothing alone.
+    All,
+}
+
+impl RewardRule {
+    /// The word of suite files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RewardRule::Mean => "mean",
+            RewardRule::All => "all",
+        }
+    }
 }
 
 /// A file of a task.

@@ -12,8 +12,8 @@ const SCHEMA: u64 = 1;
 
 const SUITE_KEYS: &[&str] = &["schema", "name", "description", "defaults", "service", "task"];
 const TASK_KEYS: &[&str] = &[
-    "id", "prompt", "policy", "limits", "sandbox", "services", "service", "needs", "mounts", "files",
-    "tests", "solution", "cheats", "score",
+    "id", "prompt", "policy", "limits", "sandbox", "reward", "services", "service", "needs", "mounts",
+    "files", "tests", "solution", "cheats", "score",
 ];
 
 /// Reads a suite from its files: path relative to the suite's folder → content and mode.
@@ -49,7 +49,7 @@ pub fn parse(root: &str, files: &BTreeMap<String, FileSpec>) -> Result<Suite, Ve
     let mut base = Settings::default();
     let (mut agent, mut backend) = (None, None);
     if let Some(defaults) = reader.table(&table, "defaults", "'defaults'") {
-        reader.known(&defaults, &["agent", "backend", "policy", "limits", "sandbox"]);
+        reader.known(&defaults, &["agent", "backend", "policy", "limits", "sandbox", "reward"]);
         agent = reader.string(&defaults, "agent");
         backend = reader.string(&defaults, "backend");
         base = base.overlaid(&mut reader, &defaults);
@@ -189,6 +189,7 @@ fn inline_tasks(
             policy: settings.policy,
             limits: settings.limits,
             sandbox: settings.sandbox,
+            reward: settings.reward,
             services: settings::task_services(reader, &table, services),
             needs: reader.strings(&table, "needs").unwrap_or_default(),
             mounts: settings::read_mounts(reader, &table),

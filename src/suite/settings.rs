@@ -1,7 +1,7 @@
 //! What suites and tasks share: policy, limits, sandbox, needs, mounts, services, scorers.
 
 use super::reader::{Reader, Table};
-use super::{Limits, MountSpec, SandboxSpec, ScorerSpec, ServiceSpec};
+use super::{Limits, MountSpec, RewardRule, SandboxSpec, ScorerSpec, ServiceSpec};
 use crate::dialects;
 use crate::model::{CallPolicy, Policy, Reading};
 
@@ -28,6 +28,7 @@ pub(super) struct Settings {
     pub(super) policy: Policy,
     pub(super) limits: Limits,
     pub(super) sandbox: SandboxSpec,
+    pub(super) reward: RewardRule,
 }
 
 impl Settings {
@@ -37,8 +38,19 @@ impl Settings {
             policy: read_policy(reader, table, &self.policy),
             limits: read_limits(reader, table, &self.limits),
             sandbox: read_sandbox(reader, table, &self.sandbox),
+            reward: read_reward(reader, table).unwrap_or(self.reward),
         }
     }
+}
+
+fn read_reward(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<RewardRule> {
+    let word = reader.string(table, "reward")?;
+    let found = [RewardRule::Mean, RewardRule::All].into_iter().find(|rule| rule.as_str() == word);
+    if found.is_none() {
+        let message = format!("'reward' is \"mean\" or \"all\", not \"{word}\"");
+        reader.error(table.place_of("reward"), message);
+    }
+    found
 }
 
 fn read_policy(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &Policy) -> Policy {

@@ -5,7 +5,7 @@ use rolltape::backend::{self, Backend, BackendName, Budget, Metered, Stop, wire}
 use rolltape::model::{AttemptId, CallPolicy, LimitKind, Object, Policy, Source, Step, Trajectory};
 use rolltape::rules;
 use rolltape::sandbox::{Choice, Config, Launcher};
-use rolltape::suite::{Limits, SandboxSpec, Script, Task};
+use rolltape::suite::{Limits, RewardRule, SandboxSpec, Script, Task};
 use rolltape::tools::Toolbox;
 use rolltape::util::redact::Redactor;
 use std::collections::BTreeMap;
@@ -54,6 +54,7 @@ fn task() -> Task {
         prompt: "Say hello.".to_owned(),
         policy: Policy::default(),
         limits: Limits::default(),
+        reward: RewardRule::default(),
         sandbox: SandboxSpec::default(),
         services: Vec::new(),
         needs: Vec::new(),

@@ -8,6 +8,7 @@ use crate::engine::{SubjectPlan, SuitePlan};
 use crate::model::{Object, Subject};
 use crate::sandbox::Launcher;
 use crate::score;
+use crate::service;
 use crate::suite::{Suite, SuiteError, Task};
 use crate::util::plural::plural;
 use crate::util::suggest::nearest;
@@ -81,6 +82,7 @@ fn glob_set(globs: &[String]) -> Result<GlobSet, CliError> {
 
 fn open(suite: Suite, path: &Path, args: &Args, context: &Context) -> Result<SuitePlan, CliError> {
     let subjects = subjects(&suite, path, args, context)?;
+    check_services(&suite)?;
     let scorers = score::compile_all(&suite).map_err(|errors| suite_errors(&errors))?;
     let mut mounts = Vec::new();
     let mut skips = Vec::new();
@@ -90,6 +92,27 @@ fn open(suite: Suite, path: &Path, args: &Args, context: &Context) -> Result<Sui
         skips.push(missing);
     }
     Ok(SuitePlan { suite, subjects, scorers, skips, mounts })
+}
+
+/// Options of services are checked before anything starts; all errors at once.
+fn check_services(suite: &Suite) -> Result<(), CliError> {
+    let mut errors = Vec::new();
+    for task in &suite.tasks {
+        for spec in &task.services {
+            let Some(kind) = service::ALL.iter().find(|kind| kind.name == spec.kind) else {
+                let names = service::ALL.iter().map(|kind| kind.name);
+                return Err(CliError::unknown("kind of service", &spec.kind, names)
+                    .hint(format!("service '{}' of task '{}' asks for it", spec.name, task.id)));
+            };
+            for message in (kind.check)(spec) {
+                let told = format!("service '{}' of task '{}': {message}", spec.name, task.id);
+                if !errors.contains(&told) {
+                    errors.push(told);
+                }
+            }
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(CliError::usage(errors.join("\nerror: "))) }
 }
 
 /// Mounts whose variable is set, or the reason why the task can't run.
@@ -153,6 +176,9 @@ fn subjects(
     let mut plans: Vec<SubjectPlan> = Vec::new();
     for name in names {
         let (backend, label) = open_backend(&name, &base)?;
+        for warning in backend.warnings() {
+            context.say(&format!("warning: {warning}"));
+        }
         let mut id = clean(&format!("{wanted}@{label}"));
         let same = plans.iter().filter(|plan| plan.subject.id == id).count();
         if same > 0 {
