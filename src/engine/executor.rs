@@ -74,11 +74,7 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
         | Ending::Error(_)
         | Ending::Agent(AgentEnd::Stopped(Stop::Error(_))) => None,
         Ending::Agent(_) | Ending::Wall => {
-            let probing = probe::all(&around, task, compiled, &played.kept, &suite.mounts[planned.task]);
-            tokio::select! {
-                results = probing => Some(results),
-                () = around.stop.cancelled() => None,
-            }
+            probe::all(&around, task, compiled, &played.kept, &suite.mounts[planned.task]).await.transpose()
         }
     };
     let mut timing = Object::new();

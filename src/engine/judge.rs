@@ -16,6 +16,7 @@ use crate::score::{self, Compiled, Evidence, ProbeResult};
 use crate::suite::RewardRule;
 use crate::util::digest::sha256_hex;
 use crate::util::redact::Redactor;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -79,6 +80,7 @@ pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Compiled], mater
         (Ended::Scored(_), Some(Err(error))) => Outcome::Error(error),
         (Ended::Scored(outcome), Some(Ok(probes))) => {
             let specs = task.score.iter().zip(scorers).zip(probes);
+            keep_requests(&material.requests, &material.redactor, &mut record, &mut evidence);
             for ((spec, compiled), probes) in specs {
                 keep_evidence(&spec.name, &probes, &material.redactor, &mut record, &mut evidence);
                 let given =
@@ -155,12 +157,29 @@ fn keep_evidence(
     blobs: &mut Vec<(String, Arc<[u8]>)>,
 ) {
     for (index, probe) in probes.iter().enumerate() {
-        let text = probe.to_json().to_string();
-        let bytes: Arc<[u8]> = redactor.redact(&text).as_bytes().into();
-        let sha256 = sha256_hex(&bytes);
-        record.evidence.push(Stored { name: format!("{scorer}/{index}"), sha256: sha256.clone() });
-        blobs.push((sha256, bytes));
+        let text = redactor.redact_value(probe.to_json()).to_string();
+        keep(format!("{scorer}/{index}"), text.as_bytes(), record, blobs);
     }
+}
+
+/// What the agent's own services saw is evidence too.
+fn keep_requests(
+    requests: &BTreeMap<String, Vec<Object>>,
+    redactor: &Redactor,
+    record: &mut AttemptRecord,
+    blobs: &mut Vec<(String, Arc<[u8]>)>,
+) {
+    for (service, seen) in requests {
+        let list = seen.iter().cloned().map(Value::Object).collect();
+        let text = redactor.redact_value(Value::Array(list)).to_string();
+        keep(format!("requests:{service}"), text.as_bytes(), record, blobs);
+    }
+}
+
+fn keep(name: String, bytes: &[u8], record: &mut AttemptRecord, blobs: &mut Vec<(String, Arc<[u8]>)>) {
+    let sha256 = sha256_hex(bytes);
+    record.evidence.push(Stored { name, sha256: sha256.clone() });
+    blobs.push((sha256, bytes.into()));
 }
 
 fn trajectory(plan: &Plan, planned: &Planned, steps: Vec<Step>) -> Trajectory {

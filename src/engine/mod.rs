@@ -11,11 +11,13 @@ mod plan;
 mod probe;
 mod redaction;
 mod unwind;
+mod versions;
 
 use crate::model::Event;
 
 pub use dispatcher::{Control, Ended, Options, Work, run};
 pub use plan::{Matrix, Plan, Planned, SubjectPlan, SuitePlan, plan};
+pub use versions::tool_versions;
 
 /// Someone who listens to a run. Called from one place, in order.
 pub trait Sink: Send {

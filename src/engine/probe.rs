@@ -99,26 +99,29 @@ pub(super) async fn put(
     Ok(())
 }
 
-/// Runs every probe of every scorer; results in the order of scorers and probes.
+/// Runs every probe of every scorer; results in the order of scorers and probes, `None` if the run was stopped.
 pub(super) async fn all(
     around: &Surroundings,
     task: &Task,
     scorers: &[Compiled],
     kept: &Kept,
     mounts: &[(String, String)],
-) -> Result<Vec<Vec<ProbeResult>>, RunError> {
+) -> Result<Option<Vec<Vec<ProbeResult>>>, RunError> {
     let mut results = Vec::with_capacity(scorers.len());
     for scorer in scorers {
         let mut of_scorer = Vec::with_capacity(scorer.probes.len());
         for probe in &scorer.probes {
             of_scorer.push(match probe {
                 Probe::File { path, .. } => kept_file(kept, path),
-                Probe::Run { .. } => again(around, task, probe, kept, mounts).await?,
+                Probe::Run { .. } => match again(around, task, probe, kept, mounts).await? {
+                    Some(result) => result,
+                    None => return Ok(None),
+                },
             });
         }
         results.push(of_scorer);
     }
-    Ok(results)
+    Ok(Some(results))
 }
 
 fn kept_file(kept: &Kept, path: &str) -> ProbeResult {
@@ -131,17 +134,21 @@ fn kept_file(kept: &Kept, path: &str) -> ProbeResult {
     }
 }
 
-/// Runs a command in a fresh sandbox that holds only what was declared.
+/// Runs a command in a fresh sandbox that holds only what was declared; `None` if the run was stopped.
 async fn again(
     around: &Surroundings,
     task: &Task,
     probe: &Probe,
     kept: &Kept,
     mounts: &[(String, String)],
-) -> Result<ProbeResult, RunError> {
+) -> Result<Option<ProbeResult>, RunError> {
     let config = sandbox_config(format!("probe of {}", task.id), task, mounts);
     let sandbox = around.launcher.start(config).await.map_err(|error| sandbox_error(&error))?;
-    let result = run_in(sandbox.as_ref(), task, probe, kept).await;
+    let result = tokio::select! {
+        result = run_in(sandbox.as_ref(), task, probe, kept) => result.map(Some),
+        () = around.stop.cancelled() => Ok(None),
+    };
+    // Also when the run is stopped: a sandbox that nobody closes would live as long as the harness.
     sandbox.close().await;
     result
 }

@@ -97,7 +97,8 @@ async fn go(
     let mut todo = plan.attempts.clone();
     let (manifest, mut recorder) = match started {
         Started::Fresh { out } => {
-            let mut manifest = manifest(&plan, &launcher, clock.as_ref(), args)?;
+            let tools = engine::tool_versions(&plan, &launcher).await;
+            let mut manifest = manifest(&plan, &launcher, tools, clock.as_ref(), args)?;
             let recorder = record(&mut manifest, out).map_err(CliError::from)?;
             (manifest, recorder)
         }
@@ -198,6 +199,7 @@ async fn watch_signals(control: Control, seen: Arc<AtomicU8>, context: Context) 
 fn manifest(
     plan: &Plan,
     launcher: &Launcher,
+    tools: Object,
     clock: &dyn Clock,
     args: &Args,
 ) -> Result<RunManifest, CliError> {
@@ -211,6 +213,7 @@ fn manifest(
     let now = clock.now();
     let mut versions = Object::new();
     versions.insert("rolltape".to_owned(), env!("CARGO_PKG_VERSION").into());
+    versions.insert("tools".to_owned(), serde_json::Value::Object(tools));
     let mut timing = Object::new();
     timing.insert("started".to_owned(), now.to_string().into());
     let tasks = plan.suites.iter().flat_map(|suite| {
