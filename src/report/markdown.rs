@@ -42,6 +42,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     tables(view, out)?;
     rules(view, out)?;
     troubles(view, out)?;
+    drifts(view, out)?;
     if options.timing {
         timing(view, out)?;
     }
@@ -147,6 +148,30 @@ fn troubles(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
     }
     if troubled.len() > TOLD {
         writeln!(out, "- and {} more, not told here", plural(troubled.len() - TOLD, "attempt"))?;
+    }
+    Ok(())
+}
+
+/// Observations that differ from the tape, each with its diff.
+fn drifts(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
+    let drifted: Vec<_> = view
+        .records
+        .iter()
+        .flat_map(|record| record.drift.iter().map(move |drift| (record, drift)))
+        .collect();
+    if drifted.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Drift\n\nObservations that differ from the tape (`-`) now (`+`).")?;
+    for (record, drift) in drifted.iter().take(TOLD) {
+        writeln!(out, "\n{} turn {}:\n", code(&record.id.to_string()), drift.turn)?;
+        for line in drift.diff.lines() {
+            // Indented code needs no fence that the text could close.
+            writeln!(out, "    {}", text::visible(line))?;
+        }
+    }
+    if drifted.len() > TOLD {
+        writeln!(out, "\nand {} more, not shown here", plural(drifted.len() - TOLD, "change"))?;
     }
     Ok(())
 }

@@ -21,6 +21,9 @@ pub(super) static ITEM: Report = Report {
 /// Columns that all other columns together take, about.
 const FIGURES: usize = 84;
 
+/// Lines of a reason that are shown; the files of the run have all of it.
+const REASON_LINES: usize = 3;
+
 fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let tasks = by_task(view);
     let subjects = by_subject(view);
@@ -158,12 +161,40 @@ fn sentences(
             writeln!(out, "{}", fit(&head, &text::one_line(reason), options.width))?;
         }
     }
+    let drifted: Vec<_> = view.records.iter().filter(|record| !record.drift.is_empty()).collect();
+    for record in &drifted {
+        let turns: Vec<String> = record.drift.iter().map(|drift| drift.turn.to_string()).collect();
+        let reason = format!("the observation differs from the tape at turn {}", turns.join(", "));
+        writeln!(out, "{}", fit(&format!("drift {}", record.id), &reason, options.width))?;
+    }
+    if !drifted.is_empty() {
+        writeln!(out, "  the diffs are in the report as markdown and html")?;
+    }
     Ok(())
 }
 
-/// `  head: reason`, cut to the terminal but never below a readable length.
+/// `  head: reason`, broken into lines of the terminal's width; a reason of many lines is cut at three.
 fn fit(head: &str, reason: &str, columns: usize) -> String {
-    let head = text::one_line(head);
-    let left = columns.saturating_sub(width(&head) + 4).max(60);
-    format!("  {head}: {}", cut(reason, left))
+    let columns = columns.max(60);
+    let whole = format!("{}: {reason}", text::one_line(head));
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in whole.split(' ') {
+        let line = lines.last_mut().map_or("", |line| line.as_str());
+        if !line.is_empty() && width(line) + width(word) + 5 > columns {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    if lines.len() > REASON_LINES {
+        lines.truncate(REASON_LINES);
+        if let Some(line) = lines.last_mut() {
+            line.push_str(" …");
+        }
+    }
+    format!("  {}", lines.join("\n    "))
 }

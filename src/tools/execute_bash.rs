@@ -191,9 +191,7 @@ fn tell(toolbox: &Toolbox, answer: &Answer, call: &Call<'_>, prefix: &str, inter
         replacement(&mut text, &answer.ended, replaced, &cwd);
     }
     let _ = write!(text, "[Current working directory: {cwd}]");
-    if let Some(python) = &answer.python {
-        let _ = write!(text, "\n[Python interpreter: {}]", shown(python, toolbox.sandbox.workspace()));
-    }
+    // No line about a Python interpreter: a tape must not drift with what the machine happens to have.
     if code != -1 {
         let _ = write!(text, "\n[Command finished with exit code {code}]");
     }

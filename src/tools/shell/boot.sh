@@ -23,8 +23,6 @@ __rolltape_end() {
     builtin printf '%s %s\0' "$__rolltape_n" "$s"
     builtin pwd
     builtin printf '\0'
-    builtin type -P python || builtin type -P python3 || :
-    builtin printf '\0'
     builtin export -p
     builtin printf '\0%s\n' "$__rolltape_n"
   } >&198

@@ -40,8 +40,6 @@ pub(super) struct Answer {
     pub(super) ended: Ended,
     /// Working folder, as real path.
     pub(super) cwd: String,
-    /// Python interpreter in PATH.
-    pub(super) python: Option<String>,
     /// What became of the shell, if it had to be replaced.
     pub(super) replaced: Option<Result<(), String>>,
 }
@@ -187,11 +185,11 @@ impl Shell {
             Ended::Dead(_) | Ended::Lost => replaced = Some(self.replace().await),
             Ended::Silent | Ended::Busy | Ended::Timeout => {}
         }
-        let (cwd, python) = match &self.last {
-            Some(status) => (status.cwd.clone(), status.python.clone()),
-            None => (self.sandbox.workspace().to_owned(), None),
+        let cwd = match &self.last {
+            Some(status) => status.cwd.clone(),
+            None => self.sandbox.workspace().to_owned(),
         };
-        Ok(Answer { late, output, ended, cwd, python, replaced })
+        Ok(Answer { late, output, ended, cwd, replaced })
     }
 
     /// A new shell in the place of one that ended. The error is text for the model.

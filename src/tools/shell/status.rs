@@ -7,8 +7,6 @@ pub(in crate::tools) struct Status {
     pub(in crate::tools) code: i32,
     /// Working folder as the shell sees it.
     pub(in crate::tools) cwd: String,
-    /// Python interpreter in PATH.
-    pub(in crate::tools) python: Option<String>,
     /// `export -p`, to bring a new shell to the same environment.
     pub(in crate::tools) exports: String,
 }
@@ -36,12 +34,11 @@ pub(super) fn find(bytes: &mut Vec<u8>, nonce: &str) -> Option<Status> {
 
 fn parse(bytes: &[u8]) -> Option<Status> {
     let text = String::from_utf8_lossy(bytes);
-    let mut fields = text.splitn(4, '\0');
+    let mut fields = text.splitn(3, '\0');
     let code = fields.next()?.parse().ok()?;
     let line = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
     let cwd = line(fields.next()?);
-    let python = Some(line(fields.next()?)).filter(|path| !path.is_empty());
-    Some(Status { code, cwd, python, exports: fields.next()?.to_owned() })
+    Some(Status { code, cwd, exports: fields.next()?.to_owned() })
 }
 
 #[cfg(test)]
@@ -50,22 +47,20 @@ mod tests {
 
     #[test]
     fn only_a_whole_report_with_the_nonce_counts() {
-        let report =
-            b"junk old 0\0/\n\0\0\0old\nn1 3\0/a\nb\n\0/usr/bin/python3\n\0declare -x A=\"1\"\n\0n1\n";
+        let report = b"junk old 0\0/\n\0\0old\nn1 3\0/a\nb\n\0declare -x A=\"1\"\n\0n1\n";
         for end in 0..report.len() {
             assert_eq!(find(&mut report[..end].to_vec(), "n1"), None, "cut at {end}");
         }
         let mut bytes = report.to_vec();
         let status = find(&mut bytes, "n1").unwrap();
         assert_eq!((status.code, status.cwd.as_str()), (3, "/a\nb"));
-        assert_eq!(status.python.as_deref(), Some("/usr/bin/python3"));
         assert_eq!(status.exports, "declare -x A=\"1\"\n");
         assert!(bytes.is_empty());
-        assert_eq!(find(&mut b"n2 0\0/\n\0\0\0n2\n".to_vec(), "n2").unwrap().python, None);
+        assert_eq!(find(&mut b"n2 0\0/\n\0\0n2\n".to_vec(), "n2").unwrap().exports, "");
     }
 
     #[test]
     fn no_report_is_looked_for_without_a_nonce() {
-        assert_eq!(find(&mut b" 0\0/\n\0\0\0\n".to_vec(), ""), None);
+        assert_eq!(find(&mut b" 0\0/\n\0\0\n".to_vec(), ""), None);
     }
 }
