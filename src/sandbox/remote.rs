@@ -198,6 +198,13 @@ impl ProcessControl for Control {
         out.u32(self.number);
         Ok(self.channel.ask(kind::BUSY, &out.0).await?.0.first() == Some(&1))
     }
+
+    async fn reset_terminal(&self) -> Result<(), SandboxError> {
+        let mut out = Enc::default();
+        out.u32(self.number);
+        self.channel.ask(kind::RESET, &out.0).await?;
+        Ok(())
+    }
 }
 
 fn file_error(path: &str, refusal: Refusal) -> FileError {

@@ -9,7 +9,7 @@ use super::SandboxError;
 use std::io;
 
 /// Version of everything below.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// The largest frame that is believed.
 pub(super) const MAX_FRAME: usize = 16 << 20;
 
@@ -26,6 +26,7 @@ pub(super) mod kind {
     pub(in super::super) const REMOVE: u8 = 9;
     pub(in super::super) const LISTEN: u8 = 10;
     pub(in super::super) const FREEZE: u8 = 11;
+    pub(in super::super) const RESET: u8 = 12;
     /// A reply that succeeded.
     pub(in super::super) const OK: u8 = 64;
     /// A reply that failed: errno, sentence.

@@ -15,6 +15,7 @@ mod world;
 use super::pass::{Inbox, send_all};
 use super::wire::{self, Dec, Enc, Spec, kind};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::termios::Termios;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -68,8 +69,8 @@ type Answer = Result<(Vec<u8>, Vec<OwnedFd>), Failure>;
 #[derive(Debug)]
 struct Program {
     pid: i32,
-    /// The PTY's master, kept to ask for the foreground group.
-    terminal: Option<OwnedFd>,
+    /// The PTY's master, kept to ask for the foreground group, and the modes that it began with.
+    terminal: Option<(OwnedFd, Termios)>,
 }
 
 /// Everything that the init knows.
@@ -204,6 +205,7 @@ impl Init {
             kind::SPAWN => self.spawn(from),
             kind::SIGNAL => self.signal(from),
             kind::BUSY => self.busy(from),
+            kind::RESET => self.reset(from),
             kind::READ => files::read(&self.spec, from),
             kind::WRITE => files::write(&self.spec, from),
             kind::STAT => files::stat(&self.spec, from),

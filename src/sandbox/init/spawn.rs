@@ -5,6 +5,7 @@ use super::reap::{check, kill};
 use super::{Answer, Dec, During, Enc, Failure, Init, Program};
 use crate::sandbox::wire::Spec;
 use rustix::fs::{Mode, OFlags};
+use rustix::termios::{OptionalActions, Termios};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io::{self, Read};
@@ -70,7 +71,7 @@ impl Init {
         let Some(program) = self.programs.get(&number) else { return Ok((Vec::new(), Vec::new())) };
         let pid = match (target, &program.terminal) {
             (0, _) => program.pid,
-            (2, Some(terminal)) => -foreground(terminal).during("the terminal's foreground group")?,
+            (2, Some((terminal, _))) => -foreground(terminal).during("the terminal's foreground group")?,
             _ => -program.pid,
         };
         if pid != 0 && pid != -1 {
@@ -81,12 +82,21 @@ impl Init {
 
     pub(super) fn busy(&mut self, from: &mut Dec<'_>) -> Answer {
         let busy = match self.programs.get(&from.u32()?) {
-            Some(Program { pid, terminal: Some(terminal) }) => {
+            Some(Program { pid, terminal: Some((terminal, _)) }) => {
                 foreground(terminal).is_ok_and(|group| group != 0 && group != *pid)
             }
             _ => false,
         };
         Ok((vec![u8::from(busy)], Vec::new()))
+    }
+
+    /// Gives a PTY its first modes again: set on the master they hold for both sides, whoever is in front.
+    pub(super) fn reset(&mut self, from: &mut Dec<'_>) -> Answer {
+        if let Some(Program { terminal: Some((terminal, modes)), .. }) = self.programs.get(&from.u32()?) {
+            rustix::termios::tcsetattr(terminal, OptionalActions::Now, modes)
+                .during("reset the PTY's modes")?;
+        }
+        Ok((Vec::new(), Vec::new()))
     }
 }
 
@@ -123,18 +133,18 @@ fn look_up(argv: &[String], path: &str, cwd: &Path) -> Result<PathBuf, Failure> 
 }
 
 /// Child's descriptors with their numbers, the harness's ends, and the master to keep.
-type Streams = (Vec<(OwnedFd, i32)>, Vec<OwnedFd>, Option<OwnedFd>);
+type Streams = (Vec<(OwnedFd, i32)>, Vec<OwnedFd>, Option<(OwnedFd, Termios)>);
 
 fn streams(pty: Option<(u16, u16)>, status: i32) -> Result<Streams, Failure> {
     let mut inside = Vec::new();
     let mut outgoing = Vec::new();
     let mut terminal = None;
     if let Some(size) = pty {
-        let (master, slave) = open_pty(size)?;
+        let (master, slave, modes) = open_pty(size)?;
         for number in 0..3 {
             inside.push((high(slave.as_fd())?, number));
         }
-        terminal = Some(high(master.as_fd())?);
+        terminal = Some((high(master.as_fd())?, modes));
         outgoing.push(master);
     } else {
         for number in 0..3 {
@@ -162,11 +172,9 @@ fn high(descriptor: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
 }
 
 /// A PTY without echo and without newline translation: what programs write is what is read.
-fn open_pty((columns, rows): (u16, u16)) -> Result<(OwnedFd, OwnedFd), Failure> {
+fn open_pty((columns, rows): (u16, u16)) -> Result<(OwnedFd, OwnedFd, Termios), Failure> {
     use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
-    use rustix::termios::{
-        LocalModes, OptionalActions, OutputModes, Winsize, tcgetattr, tcsetattr, tcsetwinsize,
-    };
+    use rustix::termios::{LocalModes, OutputModes, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
     let master =
         openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).during("open a PTY")?;
     let _ = grantpt(&master);
@@ -182,7 +190,7 @@ fn open_pty((columns, rows): (u16, u16)) -> Result<(OwnedFd, OwnedFd), Failure> 
     tcsetattr(&slave, OptionalActions::Now, &modes).during("set the PTY's modes")?;
     tcsetwinsize(&slave, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })
         .during("set the PTY's size")?;
-    Ok((master, slave))
+    Ok((master, slave, modes))
 }
 
 fn fork_exec(plan: &Plan) -> Result<i32, Failure> {
