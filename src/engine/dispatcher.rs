@@ -1,13 +1,12 @@
 //! The dispatcher: hands attempts to executors, owns the run's state, tells the sinks.
 
-use super::executor::{self, Surroundings};
+use super::executor;
 use super::judge;
 use super::plan::{Plan, Planned};
+use super::surroundings::{Message, Surroundings};
 use super::unwind;
 use super::{Sink, SinkError};
-use crate::model::{
-    AttemptId, ErrorClass, Event, Exchanged, Finished, Outcome, RunError, RunManifest, RunSummary,
-};
+use crate::model::{ErrorClass, Event, Finished, Outcome, RunError, RunManifest, RunSummary};
 use crate::sandbox::Launcher;
 use crate::util::clock::Clock;
 use std::collections::VecDeque;
@@ -39,14 +38,6 @@ pub struct Ended {
     pub summary: RunSummary,
     /// The first sink that could not go on.
     pub sink_error: Option<SinkError>,
-}
-
-/// What executors tell the dispatcher while they work.
-pub(super) enum Message {
-    /// A step was added.
-    Step(AttemptId, u64, String),
-    /// A model exchange took place.
-    Exchanged(Box<Exchanged>),
 }
 
 struct Dispatcher<'a> {

@@ -1,36 +1,24 @@
 //! One attempt: sandbox, services, agent, then everything dead, then the probes, then the verdict.
 
-use super::dispatcher::Message;
+use super::ending::Ending;
 use super::judge::{self, Material};
-use super::plan::{Plan, Planned};
+use super::place::{put, sandbox_config, sandbox_error, serve};
+use super::plan::Planned;
 use super::probe::{self, Kept};
+use super::surroundings::{Message, Surroundings};
 use super::unwind::Unwinding;
 use crate::agent::{AgentEnd, Session, StepLog};
 use crate::backend::{Budget, Metered, Stop};
-use crate::model::{AttemptId, ErrorClass, Exchanged, Finished, LimitKind, Object, Outcome, RunError};
-use crate::sandbox::{Config, ExitReport, Launcher, Sandbox, SandboxError};
-use crate::service::{self, Running, Secrets};
-use crate::suite::{ServiceSpec, Task};
+use crate::model::{AttemptId, Exchanged, Finished, Object, Outcome, RunError};
+use crate::sandbox::{ExitReport, Sandbox};
+use crate::service::{self, Running};
+use crate::suite::Task;
 use crate::tools::Toolbox;
-use crate::util::clock::Clock;
 use crate::util::redact::Redactor;
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio_util::sync::CancellationToken;
-
-/// Port of a task's first service in a sandbox with a loopback of its own; the others follow.
-const FIRST_PORT: u16 = 8080;
-
-/// What all attempts of a run share.
-pub(super) struct Surroundings {
-    pub(super) plan: Arc<Plan>,
-    pub(super) launcher: Arc<Launcher>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) messages: UnboundedSender<Message>,
-    pub(super) stop: CancellationToken,
-}
 
 /// How the agent's part ended, and what is left to judge.
 struct Played {
@@ -41,20 +29,6 @@ struct Played {
     requests: BTreeMap<String, Vec<Object>>,
     redactor: Redactor,
     report: ExitReport,
-}
-
-/// How the agent's part ended.
-pub(super) enum Ending {
-    /// The loop ended by itself, or a limit or error stopped it.
-    Agent(AgentEnd),
-    /// The wall clock ran out.
-    Wall,
-    /// The run was stopped.
-    Cancelled,
-    /// The loop panicked.
-    Panic(String),
-    /// Nothing could be begun.
-    Error(RunError),
 }
 
 /// Runs one attempt to its record. Never fails: what goes wrong is the outcome.
@@ -185,24 +159,6 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     played
 }
 
-/// The sandbox of a task, for the agent and for its probes alike.
-pub(super) fn sandbox_config(label: String, task: &Task, mounts: &[(String, String)]) -> Config {
-    Config {
-        label,
-        hosts: task.services.iter().flat_map(|service| service.hosts.clone()).collect(),
-        env: BTreeMap::new(),
-        mounts: mounts.to_vec(),
-        memory: task.sandbox.memory,
-        cpus: task.sandbox.cpus,
-        pids: task.sandbox.pids,
-        disk: task.sandbox.disk,
-    }
-}
-
-pub(super) fn sandbox_error(error: &SandboxError) -> RunError {
-    RunError::new(ErrorClass::Sandbox, error.message.clone())
-}
-
 /// Puts the task's files in and starts its services.
 async fn prepare(
     around: &Surroundings,
@@ -210,46 +166,13 @@ async fn prepare(
     task: &Task,
     sandbox: &dyn Sandbox,
 ) -> Result<Vec<Running>, RunError> {
-    probe::put(sandbox, &task.files, "").await?;
+    put(sandbox, &task.files, "").await?;
     let mut services = Vec::new();
     for (index, spec) in task.services.iter().enumerate() {
         let secrets = service::derive_secrets(around.plan.seed, &planned.id.to_string(), &spec.name);
         services.push(serve(index, spec, &Object::new(), secrets, sandbox).await?);
     }
     Ok(services)
-}
-
-/// Starts one service inside a sandbox and tells programs where it is. `options` are laid over the task's own.
-pub(super) async fn serve(
-    index: usize,
-    spec: &ServiceSpec,
-    options: &Object,
-    secrets: Secrets,
-    sandbox: &dyn Sandbox,
-) -> Result<Running, RunError> {
-    let failed = |message: String| RunError::new(ErrorClass::Service, message);
-    let Some(kind) = service::ALL.iter().find(|kind| kind.name == spec.kind) else {
-        return Err(failed(format!("service '{}' is of the unknown kind '{}'", spec.name, spec.kind)));
-    };
-    let port = spec.port.unwrap_or(FIRST_PORT + index as u16);
-    let (listener, _) = sandbox.listen(port).await.map_err(|error| {
-        failed(format!("service '{}' can't listen in its sandbox: {}", spec.name, error.message))
-    })?;
-    let mut merged = spec.options.clone();
-    merged.extend(options.clone());
-    let running = (kind.start)(spec, &merged, secrets, listener)?;
-    sandbox.set_env(&url_variable(&spec.name), &running.url());
-    if let Some(name) = &spec.key_env {
-        sandbox.set_env(name, &running.secrets.key);
-    }
-    Ok(running)
-}
-
-/// `ROLLTAPE_SERVICE_<NAME>_URL`, the name in capitals with underscores.
-fn url_variable(name: &str) -> String {
-    let name: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-    format!("ROLLTAPE_SERVICE_{name}_URL")
 }
 
 /// What must not be written: keys, and what differs from run to run by chance.
@@ -289,17 +212,6 @@ async fn forward(
         // The dispatcher outlives every attempt; a closed channel means that the process ends.
         if messages.send(message).is_err() {
             break;
-        }
-    }
-}
-
-impl Ending {
-    /// The limit that ended the agent's part, if one did.
-    pub(super) fn limit(&self) -> Option<LimitKind> {
-        match self {
-            Ending::Wall => Some(LimitKind::Wall),
-            Ending::Agent(AgentEnd::Stopped(Stop::Limit(kind))) => Some(*kind),
-            _ => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From what an attempt left to its record: findings, scores, outcome. Pure but for what it is given.
 
-use super::executor::Ending;
+use super::ending::Ending;
 use super::plan::{Plan, Planned};
 use super::redaction;
 use crate::agent::AgentEnd;

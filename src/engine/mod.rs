@@ -5,11 +5,14 @@
 //! sandboxes. Must not know: the store, reports, where suites came from.
 
 mod dispatcher;
+mod ending;
 mod executor;
 mod judge;
+mod place;
 mod plan;
 mod probe;
 mod redaction;
+mod surroundings;
 mod unwind;
 mod versions;
 

@@ -1,6 +1,7 @@
 //! Probes: what is kept of the agent's sandbox, and what is run again in fresh ones.
 
-use super::executor::{Surroundings, sandbox_config, sandbox_error, serve};
+use super::place::{put, sandbox_config, sandbox_error, serve};
+use super::surroundings::Surroundings;
 use crate::model::{ErrorClass, Object, RunError};
 use crate::sandbox::{Command, FileError, FileKind, Process, Sandbox, Signal, SignalTarget};
 use crate::score::{Compiled, Probe, ProbeResult};
@@ -81,22 +82,6 @@ impl From<FileError> for Copied {
             refused => Copied::Refused(refused.to_string()),
         }
     }
-}
-
-/// Puts files into a sandbox, below `folder` (the workspace if empty).
-pub(super) async fn put(
-    sandbox: &dyn Sandbox,
-    files: &BTreeMap<String, FileSpec>,
-    folder: &str,
-) -> Result<(), RunError> {
-    for (path, file) in files {
-        let path = if folder.is_empty() { path.clone() } else { format!("{folder}/{path}") };
-        let mode = if file.executable { 0o755 } else { 0o644 };
-        sandbox.files().write(&path, &file.bytes, mode).await.map_err(|error: FileError| {
-            RunError::new(ErrorClass::Sandbox, format!("a file of the task can't be put in place: {error}"))
-        })?;
-    }
-    Ok(())
 }
 
 /// Runs every probe of every scorer; results in the order of scorers and probes, `None` if the run was stopped.

@@ -27,8 +27,8 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     writeln!(
         out,
         "Success {} of the scored, format {} of the judged attempts.",
-        text::rate(stats.success, stats.scored),
-        text::rate(stats.format_ok, stats.judged)
+        text::rate(stats.success_rate()),
+        text::rate(stats.format_rate())
     )?;
     let beside = text::beside(&stats);
     if !beside.is_empty() {
@@ -99,9 +99,9 @@ fn figures(stats: &Stats) -> String {
     [
         stats.attempts.to_string(),
         outcomes.join(", "),
-        text::ratio(stats.success, stats.scored),
+        text::ratio(stats.success_rate()),
         text::reward(stats.mean_reward()),
-        text::ratio(stats.format_ok, stats.judged),
+        text::ratio(stats.format_rate()),
         known(text::count(Some(stats.calls))),
         known(text::count(Some(stats.turns))),
         known(text::count(stats.tokens())),

@@ -4,6 +4,7 @@
 //! never inside. What is unknown for one attempt is unknown for the sum.
 
 use crate::model::{AttemptRecord, Outcome, Usage};
+use crate::stats::Rate;
 use crate::store::RunView;
 
 /// Counts of some attempts.
@@ -97,6 +98,16 @@ impl Stats {
         self.cost_usd = self.cost_usd.zip(record.cost_usd).map(|(a, b)| a + b);
         self.spent_usd += record.spent_usd;
         self.duration_ms = self.duration_ms.zip(duration_ms(record)).map(|(a, b)| a + b);
+    }
+
+    /// Successes of the scored attempts.
+    pub fn success_rate(&self) -> Rate {
+        Rate { hits: self.success, of: self.scored }
+    }
+
+    /// Attempts that kept the format, of the judged ones.
+    pub fn format_rate(&self) -> Rate {
+        Rate { hits: self.format_ok, of: self.judged }
     }
 
     /// How many attempts had that outcome.

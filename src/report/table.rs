@@ -71,9 +71,9 @@ fn row(label: String, subject: &str, stats: &Stats, options: &Options, one_subje
         cells.push(cut(&text::one_line(subject), 32));
     }
     cells.push(outcomes(stats));
-    cells.push(text::ratio(stats.success, stats.scored));
+    cells.push(text::ratio(stats.success_rate()));
     cells.push(text::reward(stats.mean_reward()));
-    cells.push(text::ratio(stats.format_ok, stats.judged));
+    cells.push(text::ratio(stats.format_rate()));
     if stats.ran() {
         cells.push(text::count(Some(stats.calls)));
         cells.push(text::count(Some(stats.turns)));
@@ -135,8 +135,8 @@ fn sentences(
     let stats = totals(view);
     let mut line = format!(
         "success {} scored, format {} judged",
-        text::rate(stats.success, stats.scored),
-        text::rate(stats.format_ok, stats.judged)
+        text::rate(stats.success_rate()),
+        text::rate(stats.format_rate())
     );
     let beside = text::beside(&stats);
     if !beside.is_empty() {

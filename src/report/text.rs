@@ -5,6 +5,7 @@
 
 use super::stats::Stats;
 use crate::model::{AttemptRecord, Outcome};
+use crate::stats::Rate;
 
 /// Text on one line, nothing in it that steers a terminal.
 pub(super) fn one_line(text: &str) -> String {
@@ -79,17 +80,17 @@ pub(super) fn duration(ms: Option<f64>) -> String {
 }
 
 /// `3/4`, or a dash where nothing was counted.
-pub(super) fn ratio(part: u64, of: u64) -> String {
-    if of == 0 { "–".to_owned() } else { format!("{part}/{of}") }
+pub(super) fn ratio(rate: Rate) -> String {
+    if rate.of == 0 { "–".to_owned() } else { rate.to_string() }
 }
 
 /// `3/4 (75 %)`, or that there is nothing.
-pub(super) fn rate(part: u64, of: u64) -> String {
-    if of == 0 {
-        return "no data".to_owned();
-    }
+pub(super) fn rate(rate: Rate) -> String {
     // Rounded down, so that 100 % means all.
-    format!("{part}/{of} ({} %)", part * 100 / of)
+    match (rate.hits * 100).checked_div(rate.of) {
+        Some(percent) => format!("{rate} ({percent} %)"),
+        None => "no data".to_owned(),
+    }
 }
 
 /// A reward with two digits, or a dash.
@@ -147,8 +148,8 @@ mod tests {
         assert_eq!(count(Some(1_234_567)), "1,234,567");
         assert_eq!(count(None), "unknown");
         assert_eq!(duration(Some(61_000.0)), "1 min 1 s");
-        assert_eq!(rate(0, 0), "no data");
-        assert_eq!(rate(999, 1000), "999/1000 (99 %)");
+        assert_eq!(rate(Rate { hits: 0, of: 0 }), "no data");
+        assert_eq!(rate(Rate { hits: 999, of: 1000 }), "999/1000 (99 %)");
     }
 
     #[test]

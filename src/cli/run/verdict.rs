@@ -2,6 +2,7 @@
 
 use crate::cli::Exit;
 use crate::model::{AttemptRecord, ErrorClass, Outcome};
+use crate::stats::Rate;
 use std::collections::BTreeMap;
 
 /// What the process saw besides the records.
@@ -29,7 +30,7 @@ pub(super) fn verdict(records: &[AttemptRecord], fail_under: Option<f64>, seen: 
         return Exit::Harness;
     }
     let says_no = match fail_under {
-        Some(rate) => shares(records).values().any(|(hits, of)| (*hits as f64) < rate * (*of as f64)),
+        Some(bound) => shares(records).values().any(|rate| rate.share().is_some_and(|share| share < bound)),
         None => records
             .iter()
             .any(|record| matches!(record.outcome, Outcome::Failed | Outcome::Invalid | Outcome::Limit(_))),
@@ -38,12 +39,12 @@ pub(super) fn verdict(records: &[AttemptRecord], fail_under: Option<f64>, seen: 
 }
 
 /// Successes over scored attempts, by subject.
-fn shares(records: &[AttemptRecord]) -> BTreeMap<&str, (u64, u64)> {
-    let mut shares: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+fn shares(records: &[AttemptRecord]) -> BTreeMap<&str, Rate> {
+    let mut shares: BTreeMap<&str, Rate> = BTreeMap::new();
     for record in records.iter().filter(|record| record.outcome.is_scored()) {
         let share = shares.entry(record.subject.id.as_str()).or_default();
-        share.0 += u64::from(record.success == Some(true));
-        share.1 += 1;
+        share.hits += u64::from(record.success == Some(true));
+        share.of += 1;
     }
     shares
 }

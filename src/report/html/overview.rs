@@ -114,9 +114,9 @@ fn tasks(view: &RunView, options: &Options) -> Markup {
 
 fn figures(stats: &Stats, options: &Options) -> Markup {
     html! {
-        td.n { (text::ratio(stats.success, stats.scored)) }
+        td.n { (text::ratio(stats.success_rate())) }
         td.n { (text::reward(stats.mean_reward())) }
-        td.n { (text::ratio(stats.format_ok, stats.judged)) }
+        td.n { (text::ratio(stats.format_rate())) }
         @if stats.ran() {
             td.n { (text::count(Some(stats.calls))) }
             td.n { (text::count(Some(stats.turns))) }
