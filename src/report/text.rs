@@ -139,7 +139,7 @@ pub(super) fn reason(record: &AttemptRecord) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{capped, count, duration, one_line, rate, usd, visible};
+    use super::{Rate, capped, count, duration, one_line, rate, usd, visible};
 
     #[test]
     fn figures_say_when_they_are_unknown() {
