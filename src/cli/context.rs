@@ -37,18 +37,21 @@ pub(super) fn global_args() -> Vec<Arg> {
     vec![
         Arg::new("quiet")
             .short('q')
+            .help_heading("Global options")
             .long("quiet")
             .global(true)
             .action(ArgAction::SetTrue)
             .conflicts_with("verbose")
             .help("Say only errors"),
         Arg::new("verbose")
+            .help_heading("Global options")
             .short('v')
             .long("verbose")
             .global(true)
             .action(ArgAction::SetTrue)
             .help("Say more"),
         Arg::new("color")
+            .help_heading("Global options")
             .long("color")
             .global(true)
             .value_parser(["auto", "always", "never"])

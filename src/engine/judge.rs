@@ -7,7 +7,7 @@ use crate::agent::AgentEnd;
 use crate::backend::{Metered, Stop};
 use crate::model::{
     AttemptRecord, ErrorClass, Evidence as Stored, Finished, LimitKind, Object, Outcome, RunError, Score,
-    Source, Step, Trajectory, Usage,
+    Source, Step, Trajectory,
 };
 use crate::rewards::weighted_mean;
 use crate::rules;
@@ -192,28 +192,11 @@ fn trajectory(plan: &Plan, planned: &Planned, steps: Vec<Step>) -> Trajectory {
 fn blank(plan: &Plan, planned: &Planned) -> AttemptRecord {
     let (_, task, subject) = plan.parts(planned);
     AttemptRecord {
-        seq: planned.seq,
-        id: planned.id.clone(),
         try_n: planned.try_n,
         task_digest: task.digest.clone(),
-        subject: subject.subject.clone(),
         seed: plan.seed,
-        outcome: Outcome::Cancelled,
-        success: None,
-        format_ok: None,
-        reward: None,
-        scores: Vec::new(),
-        findings: Vec::new(),
-        messages: 0,
-        calls: 0,
-        turns: 0,
-        usage: Usage::zero(),
+        // An agent that asks no model costs nothing.
         cost_usd: subject.backend.is_none().then_some(0.0),
-        spent_usd: 0.0,
-        drift: Vec::new(),
-        parent: None,
-        evidence: Vec::new(),
-        trajectory: None,
-        timing: Object::new(),
+        ..AttemptRecord::new(planned.seq, planned.id.clone(), subject.subject.clone())
     }
 }

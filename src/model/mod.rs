@@ -20,7 +20,9 @@ pub use finding::{Finding, Location, ReadingKind, Severity};
 pub use ids::{AttemptId, RunId};
 pub use outcome::{ErrorClass, LimitKind, Outcome, RunError};
 pub use policy::{CallPolicy, Policy, Reading};
-pub use record::{AttemptRecord, Drift, Evidence, LayerState, Parent, RunManifest, Subject, TrajectoryRef};
+pub use record::{
+    AttemptRecord, Drift, Evidence, LAYERS, LayerState, Parent, RunManifest, Subject, TrajectoryRef,
+};
 pub use score::Score;
 pub use span::{Place, Span};
 pub use step::{

@@ -106,6 +106,54 @@ pub struct AttemptRecord {
     pub timing: Object,
 }
 
+impl AttemptRecord {
+    /// The record of an attempt of which nothing is known yet but who it is.
+    pub fn new(seq: u64, id: AttemptId, subject: Subject) -> Self {
+        Self {
+            seq,
+            id,
+            try_n: 1,
+            task_digest: String::new(),
+            subject,
+            seed: 0,
+            outcome: Outcome::Cancelled,
+            success: None,
+            format_ok: None,
+            reward: None,
+            scores: Vec::new(),
+            findings: Vec::new(),
+            messages: 0,
+            calls: 0,
+            turns: 0,
+            usage: Usage::zero(),
+            cost_usd: None,
+            spent_usd: 0.0,
+            drift: Vec::new(),
+            parent: None,
+            evidence: Vec::new(),
+            trajectory: None,
+            timing: Object::new(),
+        }
+    }
+}
+
+/// Names of the sandbox's layers (DESIGN 9), in the order of records.
+pub const LAYERS: [&str; 13] = [
+    "userns",
+    "idmap",
+    "overlay",
+    "mountns",
+    "pidns",
+    "netns",
+    "ipcns",
+    "seccomp",
+    "landlock",
+    "cgroup-memory",
+    "cgroup-pids",
+    "cgroup-cpu",
+    "disk-quota",
+];
+
 /// One sandbox layer and whether it was on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerState {

@@ -20,7 +20,7 @@ mod stream;
 mod wire;
 
 pub use launcher::Launcher;
-pub use probe::{BACKENDS, LAYERS};
+pub use probe::BACKENDS;
 
 use crate::model::{LayerState, LimitKind};
 use async_trait::async_trait;

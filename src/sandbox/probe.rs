@@ -2,26 +2,9 @@
 
 use super::cgroup::Parents;
 use super::{Choice, Level, SandboxError};
-use crate::model::LayerState;
+use crate::model::{LAYERS, LayerState};
 use crate::util::suggest::nearest;
 use std::fs;
-
-/// The layers, in the order of records.
-pub const LAYERS: [&str; 13] = [
-    "userns",
-    "idmap",
-    "overlay",
-    "mountns",
-    "pidns",
-    "netns",
-    "ipcns",
-    "seccomp",
-    "landlock",
-    "cgroup-memory",
-    "cgroup-pids",
-    "cgroup-cpu",
-    "disk-quota",
-];
 
 /// Back ends by name.
 pub const BACKENDS: [(&str, &str); 3] = [

@@ -3,24 +3,7 @@
 use super::reader::{Reader, Table};
 use super::{Limits, MountSpec, RewardRule, SandboxSpec, ScorerSpec, ServiceSpec};
 use crate::dialects;
-use crate::model::{CallPolicy, Policy, Reading};
-
-/// Names of the sandbox's layers (DESIGN 9).
-const LAYERS: &[&str] = &[
-    "userns",
-    "idmap",
-    "overlay",
-    "mountns",
-    "pidns",
-    "netns",
-    "ipcns",
-    "seccomp",
-    "landlock",
-    "cgroup-memory",
-    "cgroup-pids",
-    "cgroup-cpu",
-    "disk-quota",
-];
+use crate::model::{CallPolicy, LAYERS, Policy, Reading};
 
 /// What a task has unless it says otherwise.
 #[derive(Debug, Clone, Default)]
@@ -161,7 +144,7 @@ fn read_sandbox(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &SandboxSp
     if let Some(layers) = reader.strings(&inner, "require") {
         for layer in layers.iter().filter(|layer| !LAYERS.contains(&layer.as_str())) {
             let message = format!("no layer of the sandbox is named '{layer}'");
-            reader.unknown_word(inner.place_of("require"), message, layer, LAYERS);
+            reader.unknown_word(inner.place_of("require"), message, layer, &LAYERS);
         }
         sandbox.require = layers;
     }

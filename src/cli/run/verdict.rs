@@ -52,40 +52,18 @@ fn shares(records: &[AttemptRecord]) -> BTreeMap<&str, Rate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AttemptId, LimitKind, Object, RunError, Subject, Usage};
+    use crate::model::{AttemptId, LimitKind, Object, RunError, Subject};
 
     fn record(subject: &str, outcome: Outcome, success: Option<bool>) -> AttemptRecord {
-        AttemptRecord {
-            seq: 0,
-            id: AttemptId { suite: "s".into(), task: "t".into(), subject: subject.into(), n: 1 },
-            try_n: 1,
-            task_digest: String::new(),
-            subject: Subject {
-                id: subject.into(),
-                agent: "codeact".into(),
-                backend: String::new(),
-                model: None,
-                params: Object::new(),
-            },
-            seed: 0,
-            outcome,
-            success,
-            format_ok: None,
-            reward: None,
-            scores: Vec::new(),
-            findings: Vec::new(),
-            messages: 0,
-            calls: 0,
-            turns: 0,
-            usage: Usage::zero(),
-            cost_usd: None,
-            spent_usd: 0.0,
-            drift: Vec::new(),
-            parent: None,
-            evidence: Vec::new(),
-            trajectory: None,
-            timing: Object::new(),
-        }
+        let id = AttemptId { suite: "s".into(), task: "t".into(), subject: subject.into(), n: 1 };
+        let subject = Subject {
+            id: subject.into(),
+            agent: "codeact".into(),
+            backend: String::new(),
+            model: None,
+            params: Object::new(),
+        };
+        AttemptRecord { outcome, success, ..AttemptRecord::new(0, id, subject) }
     }
 
     fn error(class: ErrorClass) -> Outcome {

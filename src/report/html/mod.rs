@@ -160,44 +160,20 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::Options;
-    use crate::model::{
-        AttemptId, AttemptRecord, Drift, Object, Outcome, RunId, RunManifest, Subject, Usage,
-    };
+    use crate::model::{AttemptId, AttemptRecord, Drift, Object, Outcome, RunId, RunManifest, Subject};
     use crate::store::RunView;
 
     fn record(seq: u64, outcome: Outcome) -> AttemptRecord {
         let id = AttemptId { suite: "s".into(), task: format!("t{seq}"), subject: "a@b".into(), n: 1 };
-        AttemptRecord {
-            seq,
-            id,
-            try_n: 1,
-            task_digest: String::new(),
-            subject: Subject {
-                id: "a@b".into(),
-                agent: "a".into(),
-                backend: "b".into(),
-                model: None,
-                params: Object::new(),
-            },
-            seed: 0,
-            outcome,
-            success: None,
-            format_ok: None,
-            reward: None,
-            scores: Vec::new(),
-            findings: Vec::new(),
-            messages: 0,
-            calls: 0,
-            turns: 0,
-            usage: Usage::zero(),
-            cost_usd: None,
-            spent_usd: 0.0,
-            drift: vec![Drift { turn: 1, diff: "x".repeat(10_000) }],
-            parent: None,
-            evidence: Vec::new(),
-            trajectory: None,
-            timing: Object::new(),
-        }
+        let subject = Subject {
+            id: "a@b".into(),
+            agent: "a".into(),
+            backend: "b".into(),
+            model: None,
+            params: Object::new(),
+        };
+        let drift = vec![Drift { turn: 1, diff: "x".repeat(10_000) }];
+        AttemptRecord { outcome, drift, ..AttemptRecord::new(seq, id, subject) }
     }
 
     #[test]
