@@ -95,7 +95,9 @@ impl Parents {
         };
         let result = all();
         if let Err(error) = result {
-            made.iter().for_each(|group| destroy(group));
+            for group in &made {
+                destroy(group);
+            }
             return Err(error);
         }
         Ok(made)

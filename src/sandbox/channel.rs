@@ -109,9 +109,8 @@ impl Channel {
             let mut start = first;
             while start < frame.len() {
                 let mut guard = socket.writable().await?;
-                match guard.try_io(|fd| send_some(fd.get_ref().as_fd(), &frame, start, &[])) {
-                    Ok(result) => start += result?,
-                    Err(_) => continue,
+                if let Ok(result) = guard.try_io(|fd| send_some(fd.get_ref().as_fd(), &frame, start, &[])) {
+                    start += result?;
                 }
             }
             Ok(())
@@ -173,6 +172,7 @@ async fn listen(socket: Arc<AsyncFd<OwnedFd>>, state: Arc<Mutex<State>>, told: w
     }
     let mut state = lock(&state);
     state.gone = true;
+    #[expect(clippy::iter_over_hash_type, reason = "each is told the same, in whatever order")]
     for (_, sender) in state.waiting.drain() {
         let _ = sender.send(Err(Refusal::gone()));
     }

@@ -174,7 +174,8 @@ fn an_unreadable_file_is_told() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = support::temp();
     fs::write(folder.path().join("closed.json"), GOOD).expect("a file");
-    fs::set_permissions(folder.path().join("closed.json"), fs::Permissions::from_mode(0o000)).expect("a mode");
+    fs::set_permissions(folder.path().join("closed.json"), fs::Permissions::from_mode(0o000))
+        .expect("a mode");
     let output = Rolltape::new(&["check", "closed.json"]).cwd(folder.path()).run().expect_code(2);
     assert_eq!(
         output.stderr,

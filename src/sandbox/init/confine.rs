@@ -66,10 +66,9 @@ fn drop_capabilities(keep: &[u32]) -> io::Result<()> {
     for capability in (0..64).filter(|capability| !keep.contains(capability)) {
         // SAFETY: plain numbers. Ends at the first number that the kernel does not know.
         let result = check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) });
-        match result.map_err(|error| error.raw_os_error()) {
-            // A user without rights has none to drop; `no_new_privs` keeps it so.
-            Err(Some(libc::EINVAL | libc::EPERM)) => break,
-            _ => {}
+        // A user without rights has none to drop; `no_new_privs` keeps it so.
+        if let Err(Some(libc::EINVAL | libc::EPERM)) = result.map_err(|error| error.raw_os_error()) {
+            break;
         }
     }
     let bits = keep.iter().fold(0u64, |bits, capability| bits | 1 << capability);

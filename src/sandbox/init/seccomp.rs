@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(ours(libc::SYS_unshare, libc::CLONE_NEWUSER as u32), errno(libc::EPERM));
         let ioctl = |request: u64| judge(ARCHITECTURE, libc::SYS_ioctl as u32, [0, request as u32]);
         assert_eq!(ioctl(libc::TIOCSTI), errno(libc::EPERM));
-        assert_eq!(ioctl(libc::TIOCLINUX as u64), errno(libc::EPERM));
+        assert_eq!(ioctl(libc::TIOCLINUX), errno(libc::EPERM));
         assert_eq!(ioctl(libc::TIOCGWINSZ), ALLOW);
         if cfg!(target_arch = "x86_64") {
             assert_eq!(ours(0x4000_0000 + 165, 0), errno(libc::ENOSYS));

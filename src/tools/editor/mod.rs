@@ -30,7 +30,7 @@ pub(super) struct Edit<'a> {
     pub(super) view_range: Option<(i64, i64)>,
 }
 
-impl<'a> Edit<'a> {
+impl Edit<'_> {
     fn need<T>(&self, value: Option<T>, name: &str) -> Result<T, Failed> {
         value.ok_or_else(|| text(format!("Parameter `{name}` is required for command: {}.", self.command)))
     }
