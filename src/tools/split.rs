@@ -77,6 +77,11 @@ pub(super) fn statements(command: &str) -> Vec<String> {
     }
 }
 
+/// Whether everything that is opened in `command` is closed, as far as this module understands shell.
+pub(super) fn whole(command: &str) -> bool {
+    Scan::new(command.as_bytes()).run().is_ok()
+}
+
 struct Scan<'a> {
     text: &'a [u8],
     at: usize,

@@ -128,7 +128,7 @@ impl Live {
         let control = process.control;
         let mut live =
             Self { control, file: String::new(), running: true, nonce: nonce()?, stdin, shared, readers };
-        let line = format!(" eval \"$ROLLTAPE_BOOT\"; __rolltape_n={}; __rolltape_end\n", live.nonce);
+        let line = format!(" eval \"$ROLLTAPE_BOOT\"; __rolltape_n={}; __rolltape_end 0\n", live.nonce);
         live.shared.screen().expect_end(&live.nonce);
         live.write(line.as_bytes()).await;
         let wait = Wait { silence: None, total: START, start: START };
@@ -150,17 +150,22 @@ impl Live {
         }
     }
 
-    /// Runs what lies in the file.
-    pub(super) async fn command(&mut self) -> Result<(), SandboxError> {
+    /// Runs what lies in the file, as the prompt's command: there bash tells no job notices.
+    /// What may not be whole is run by the line itself: an unclosed `$(` breaks bash 5.2 in its prompt.
+    pub(super) async fn command(&mut self, whole: bool) -> Result<(), SandboxError> {
         self.nonce = nonce()?;
         self.control.reset_terminal().await?;
         let file = self.file.replace('\'', r"'\''");
-        // The empty line first: after a syntax error bash's parser takes a `{` for a word.
-        let line = format!(
-            "\n {{ __rolltape_begin {} '{file}'; }} 2>/dev/null; \\builtin eval -- \"$__rolltape_c\" 198>&- 199>&-; \
-             {{ __rolltape_end; }} 2>/dev/null\n",
-            self.nonce
-        );
+        // The empty line first: what a syntax error left of bash's state ends with it.
+        let nonce = &self.nonce;
+        let line = if whole {
+            format!("\n __rolltape_begin {nonce} '{file}' prompt\n")
+        } else {
+            format!(
+                "\n __rolltape_begin {nonce} '{file}' here; \\builtin eval -- \"$__rolltape_c\" 197>&- 198>&- 199>&-; \
+                 __rolltape_end $?\n"
+            )
+        };
         self.shared.reports().clear();
         self.shared.screen().expect(&self.nonce, line.as_bytes());
         self.running = true;

@@ -4,7 +4,12 @@
 //! and 300 KB arrive exactly. Its end is told on a pipe that its programs don't have, with a fresh nonce;
 //! marks in the terminal's stream only say which bytes belong to it. A shell that ends is replaced.
 //!
-//! Known and accepted: with a DEBUG trap or `set -x`, bash also shows the shell's own `eval`.
+//! Job notices (`[1] 4711`, `[1]+  Done`) are left out, as they would come at random places with numbers that
+//! no second run has: bash tells none to what the prompt runs by itself, and a command is run so; between
+//! commands the shell's standard error is `/dev/null`. `jobs` and `$!` work as ever.
+//!
+//! Known and accepted: `set -x`, DEBUG and ERR traps also see the shell's own lines. A command that prints
+//! `$__rolltape_n` in a mark cuts its own text; it can not end itself so.
 
 mod live;
 mod screen;
@@ -93,7 +98,7 @@ impl Shell {
         if let Err(error) = hand_over(self.sandbox.as_ref(), live, command).await {
             return Ok(Err(format!("ERROR: The command could not be handed to the shell: {error}.")));
         }
-        live.command().await?;
+        live.command(crate::tools::split::whole(command)).await?;
         self.answer(timeout, None).await.map(Ok)
     }
 
@@ -148,7 +153,7 @@ impl Shell {
             && key == Key::Interrupt
             && !live.control.foreground_busy().await?
         {
-            live.write(b"\n { __rolltape_end; } 2>/dev/null\n").await;
+            live.write(b"\n __rolltape_end $?\n").await;
             let more = self.answer(None, Some(Duration::from_millis(500))).await?;
             return Ok(Answer { output: format!("{}{}", answer.output, more.output), ..more });
         }

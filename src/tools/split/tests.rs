@@ -85,7 +85,9 @@ const MANY: &[(&str, &[&str])] = &[
 fn one_statement_may_have_many_lines() {
     for command in ONE {
         assert_eq!(statements(command).len(), 1, "{command:?}: {:?}", statements(command));
+        assert!(whole(command), "{command:?}");
     }
+    assert!(!whole("cat $(ls") && !whole("fi"));
     assert_eq!(statements(" \n ").len(), 0);
 }
 
