@@ -116,7 +116,7 @@ pub(super) async fn start(
         folder: spec.folder,
         files: RemoteFiles(channel),
         env: Mutex::default(),
-        killed: Mutex::new(0),
+        found: Mutex::default(),
         rest: Mutex::new(Some(rest)),
     }))
 }

@@ -72,6 +72,8 @@ impl Janitor {
 pub(super) fn main() -> ExitCode {
     // Not of the terminal's group: Ctrl-C must reach the harness alone.
     let _ = rustix::process::setsid();
+    // An agent of the same user must not reach into this process.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else { return ExitCode::from(2) };
     let mut inits: BTreeMap<i32, Option<OwnedFd>> = BTreeMap::new();
     let mut groups: Vec<PathBuf> = Vec::new();

@@ -66,6 +66,11 @@ impl Launcher {
             match tried {
                 Ok(()) => {
                     self.layers = self.machine.layers(level, &refused);
+                    if level == Level::Process {
+                        // An agent of the same user must not read our memory or environment.
+                        let hidden = rustix::process::DumpableBehavior::NotDumpable;
+                        let _ = rustix::process::set_dumpable_behavior(hidden);
+                    }
                     return probe::check_required(&choice.require, level, &self.layers);
                 }
                 Err(reason) => refused.push((level, reason)),

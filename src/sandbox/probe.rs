@@ -22,10 +22,12 @@ const EACH: u64 = 65536;
 #[derive(Debug)]
 pub(super) struct Machine {
     root: bool,
+    /// Whether root may become somebody else; what it lacks if not.
+    rights: Result<(), String>,
     /// First free id for sandboxes and how many sandboxes fit; the reason if none.
     ids: Result<(u64, u64), String>,
-    /// The shared unprivileged id where ids are few; 0 if there is none.
-    nobody: u32,
+    /// The shared unprivileged id where ids are few, or why there is none.
+    nobody: Result<u32, String>,
     pub(super) parents: Parents,
     /// Why Landlock is off.
     pub(super) landlock: Option<String>,
@@ -42,10 +44,18 @@ impl Machine {
             let made = abi.handle_access(AccessFs::Execute).and_then(landlock::Ruleset::create);
             made.err().map(|_| "the kernel has no Landlock, or it is not enabled".to_owned())
         };
+        let root = rustix::process::geteuid().is_root();
+        let rights =
+            fs::read_to_string("/proc/self/status").map_or(Ok(()), |status| may_change_user(&status));
+        let nobody = match last_id(&map) {
+            65534.. => Ok(65534),
+            _ => Err("this user namespace has no other user".to_owned()),
+        };
         Self {
-            root: rustix::process::geteuid().is_root(),
-            ids: free_ids(&map, start),
-            nobody: if last_id(&map) >= 65534 { 65534 } else { 0 },
+            root,
+            ids: rights.clone().and_then(|()| free_ids(&map, start)),
+            nobody: rights.clone().and(nobody),
+            rights,
             parents: Parents::find(tag),
             landlock,
         }
@@ -56,6 +66,14 @@ impl Machine {
         match level {
             Level::Overlay if !self.root => Err("it must be started by root".to_owned()),
             Level::Overlay => self.ids.clone().map(drop),
+            // Root of the host would be the user inside.
+            Level::User if self.root => self.rights.clone(),
+            Level::Process => match (self.keeps_root(), &self.landlock) {
+                (Some(why), Some(landlock)) => {
+                    Err(format!("root's files would be open: {why}, and {landlock}"))
+                }
+                _ => Ok(()),
+            },
             _ => Ok(()),
         }
     }
@@ -67,9 +85,14 @@ impl Machine {
         }
         match &self.ids {
             Ok((first, slots)) => (first + (u64::from(number) % slots) * EACH) as u32,
-            // Too few ids for one each: all share nobody's, or none where even that is missing.
-            Err(_) => self.nobody,
+            // Too few ids for one each: all share nobody's, or keep root's where even that is missing.
+            Err(_) => *self.nobody.as_ref().unwrap_or(&0),
         }
+    }
+
+    /// Why programs of level `process` run under root's own id, if they do.
+    fn keeps_root(&self) -> Option<&str> {
+        if self.root && self.ids.is_err() { self.nobody.as_ref().err().map(String::as_str) } else { None }
     }
 
     /// All layers at a level; what the better levels said explains what is missing.
@@ -85,7 +108,11 @@ impl Machine {
             }
             match name {
                 "userns" | "mountns" | "pidns" | "netns" | "ipcns" if own_root => Ok(()),
-                "userns" | "mountns" | "pidns" | "netns" | "ipcns" => Err(said(Level::User)),
+                "userns" => Err(match self.keeps_root() {
+                    Some(why) => format!("{}; programs keep root's user id ({why})", said(Level::User)),
+                    None => said(Level::User),
+                }),
+                "mountns" | "pidns" | "netns" | "ipcns" => Err(said(Level::User)),
                 "idmap" | "overlay" if level == Level::Overlay => Ok(()),
                 "idmap" | "overlay" => Err(said(Level::Overlay)),
                 "seccomp" => Ok(()),
@@ -110,6 +137,18 @@ impl Machine {
 
 fn group(there: bool) -> Result<(), String> {
     if there { Ok(()) } else { Err("no control group with this controller can be made here".to_owned()) }
+}
+
+/// Whether root may become somebody else, own that user's files and remove them again; by the effective
+/// capabilities in `/proc/self/status`.
+fn may_change_user(status: &str) -> Result<(), String> {
+    const NEEDED: [(u32, &str); 6] =
+        [(0, "CHOWN"), (1, "DAC_OVERRIDE"), (3, "FOWNER"), (5, "KILL"), (6, "SETGID"), (7, "SETUID")];
+    let bits = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let Some(bits) = bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()) else { return Ok(()) };
+    let lacks: Vec<&str> =
+        NEEDED.iter().filter(|(bit, _)| bits >> bit & 1 == 0).map(|(_, name)| *name).collect();
+    if lacks.is_empty() { Ok(()) } else { Err(format!("root lacks the capabilities {}", lacks.join(", "))) }
 }
 
 /// The highest id that this user namespace knows.
@@ -200,6 +239,13 @@ pub(super) fn no_level(asked: Option<Level>, refused: &[(Level, String)]) -> San
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn root_without_rights_is_told_which_it_lacks() {
+        assert_eq!(may_change_user("Name:\tx\nCapEff:\t00000000a80425fb\n"), Ok(()));
+        let none = may_change_user("CapEff:\t000001ffffffff3e\n").unwrap_err();
+        assert_eq!(none, "root lacks the capabilities CHOWN, SETGID, SETUID");
+    }
 
     #[test]
     fn ids_come_only_from_a_map_that_has_them() {

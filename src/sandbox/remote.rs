@@ -2,12 +2,12 @@
 
 use super::channel::{Channel, Refusal};
 use super::stream::Terminal;
-use super::wire::{Dec, Enc, WRONG_KIND, failed, kind};
+use super::wire::{Dec, Enc, WRONG_KIND, failed, kind, limit};
 use super::{
     Command, Exit, ExitReport, FileError, FileKind, FileStat, Files, Level, Process, ProcessControl, Reader,
     Sandbox, SandboxError, Signal, SignalTarget, Writer, layout,
 };
-use crate::model::LayerState;
+use crate::model::{LayerState, LimitKind};
 use async_trait::async_trait;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -23,7 +23,8 @@ pub(super) struct Remote {
     pub(super) folder: String,
     pub(super) files: RemoteFiles,
     pub(super) env: Mutex<Vec<(String, String)>>,
-    pub(super) killed: Mutex<u64>,
+    /// Processes killed by a freeze, and the limits that the init saw hit (bits of [`limit`]).
+    pub(super) found: Mutex<(u64, u8)>,
     /// What is left to tidy up on the host; taken by the first `close`.
     pub(super) rest: Mutex<Option<super::attempt::Rest>>,
 }
@@ -104,25 +105,24 @@ impl Sandbox for Remote {
 
     async fn freeze(&self) -> Result<ExitReport, SandboxError> {
         let (fields, _) = self.channel().ask(kind::FREEZE, &[]).await?;
-        let now = Dec(&fields).u64().map_err(|error| failed("freeze", &error))?;
-        let leftovers = {
-            let mut killed = self.killed.lock().unwrap_or_else(PoisonError::into_inner);
-            *killed += now;
-            *killed
+        let leftovers = self.count(&fields).map_err(|error| failed("freeze", &error))?;
+        let groups = {
+            let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+            rest.as_ref().map_or_else(Vec::new, super::attempt::Rest::limits)
         };
-        Ok(ExitReport { limits: self.limits(), leftovers })
+        Ok(ExitReport { limits: self.limits(groups), leftovers })
     }
 
     async fn close(&self) -> ExitReport {
         let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(rest) = rest else { return ExitReport::default() };
         if let Ok((fields, _)) = self.channel().ask(kind::FREEZE, &[]).await {
-            *self.killed.lock().unwrap_or_else(PoisonError::into_inner) += Dec(&fields).u64().unwrap_or(0);
+            let _ = self.count(&fields);
         }
-        let limits = rest.limits();
+        let limits = self.limits(rest.limits());
         self.channel().hang_up();
         rest.end(self.channel()).await;
-        ExitReport { limits, leftovers: *self.killed.lock().unwrap_or_else(PoisonError::into_inner) }
+        ExitReport { limits, leftovers: self.found.lock().unwrap_or_else(PoisonError::into_inner).0 }
     }
 
     fn set_env(&self, name: &str, value: &str) {
@@ -131,9 +131,25 @@ impl Sandbox for Remote {
 }
 
 impl Remote {
-    fn limits(&self) -> Vec<crate::model::LimitKind> {
-        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        rest.as_ref().map_or_else(Vec::new, super::attempt::Rest::limits)
+    /// Takes in the answer to a freeze; gives how many were killed in all.
+    fn count(&self, fields: &[u8]) -> std::io::Result<u64> {
+        let mut from = Dec(fields);
+        let (killed, hit) = (from.u64()?, from.u8()?);
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.0 += killed;
+        found.1 |= hit;
+        Ok(found.0)
+    }
+
+    /// What control groups or the init saw hit.
+    fn limits(&self, mut limits: Vec<LimitKind>) -> Vec<LimitKind> {
+        let seen = self.found.lock().unwrap_or_else(PoisonError::into_inner).1;
+        for (bit, kind) in [(limit::OOM, LimitKind::Oom), (limit::PIDS, LimitKind::Pids)] {
+            if seen & bit != 0 && !limits.contains(&kind) {
+                limits.push(kind);
+            }
+        }
+        limits
     }
 }
 

@@ -9,7 +9,7 @@ use super::SandboxError;
 use std::io;
 
 /// Version of everything below.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// The largest frame that is believed.
 pub(super) const MAX_FRAME: usize = 16 << 20;
 
@@ -33,6 +33,12 @@ pub(super) mod kind {
     pub(in super::super) const FAILED: u8 = 65;
     /// A program ended: its number, whether by a signal, code.
     pub(in super::super) const EXITED: u8 = 66;
+}
+
+/// Limits that an init saw hit, as bits.
+pub(super) mod limit {
+    pub(in super::super) const OOM: u8 = 1;
+    pub(in super::super) const PIDS: u8 = 2;
 }
 
 /// Errno of a failure that is a wrong kind of file.

@@ -34,11 +34,13 @@ pub(super) fn lock_down(spec: &Spec) -> Result<(), Failure> {
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).during("set no_new_privs")?;
     limit(libc::RLIMIT_CORE, 0).during("limit core files")?;
     if spec.watch_memory && spec.memory > 0 {
-        limit(libc::RLIMIT_DATA, spec.memory).during("limit memory")?;
+        // The init watches the sum; this is for what grows faster than it looks.
+        limit(libc::RLIMIT_DATA, spec.memory.saturating_mul(2)).during("limit memory")?;
     }
     // The count is by user, so it is ours alone only where the user is.
     if spec.watch_pids && spec.pids > 0 && (spec.level >= 2 || spec.uid != 0) {
-        limit(libc::RLIMIT_NPROC, spec.pids).during("limit processes")?;
+        limit(libc::RLIMIT_NPROC, spec.pids.saturating_add(spec.pids / 4).saturating_add(16))
+            .during("limit processes")?;
     }
     if spec.landlock {
         landlock(spec).during("Landlock")?;

@@ -10,16 +10,18 @@ mod files;
 mod reap;
 mod seccomp;
 mod spawn;
+mod watch;
 mod world;
 
 use super::pass::{Inbox, send_all};
 use super::wire::{self, Dec, Enc, Spec, kind};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::Termios;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// A failure to be told: errno (or [`wire::WRONG_KIND`]) and a sentence.
 #[derive(Debug)]
@@ -79,6 +81,8 @@ struct Init {
     spec: Spec,
     programs: BTreeMap<u32, Program>,
     next: u32,
+    /// Where no control group holds the limits.
+    watch: Option<watch::Watch>,
 }
 
 /// Runs the init on descriptor 0 until the harness hangs up.
@@ -117,7 +121,8 @@ fn run() -> io::Result<()> {
         Err(failure) => return reply(control.as_fd(), id, Err(failure)),
     };
     reply(control.as_fd(), id, Ok((Vec::new(), Vec::new())))?;
-    let mut init = Init { control, spec, programs: BTreeMap::new(), next: 1 };
+    let watch = watch::Watch::new(&spec);
+    let mut init = Init { control, spec, programs: BTreeMap::new(), next: 1, watch };
     let ended = init.serve(&mut inbox, &signals);
     reap::kill_all(&init.spec);
     ended
@@ -177,6 +182,7 @@ fn reply(control: BorrowedFd<'_>, id: u32, answer: Answer) -> io::Result<()> {
 
 impl Init {
     fn serve(&mut self, inbox: &mut Inbox, signals: &OwnedFd) -> io::Result<()> {
+        let mut looked = Instant::now();
         loop {
             while let Some((frame, _)) = inbox.next()? {
                 let answer = self.answer(frame.kind, &mut Dec(&frame.fields));
@@ -185,7 +191,9 @@ impl Init {
                 self.reap()?;
             }
             let mut waits = [PollFd::new(&self.control, PollFlags::IN), PollFd::new(signals, PollFlags::IN)];
-            match poll(&mut waits, None) {
+            let left = self.watch.as_ref().map(|watch| watch.wait().saturating_sub(looked.elapsed()));
+            let left = left.map(|left| Timespec { tv_sec: 0, tv_nsec: i64::from(left.subsec_nanos()) });
+            match poll(&mut waits, left.as_ref()) {
                 Err(rustix::io::Errno::INTR) => continue,
                 result => result?,
             };
@@ -193,6 +201,12 @@ impl Init {
             if signal {
                 let _ = rustix::io::read(signals, &mut [0u8; 1024]);
                 self.reap()?;
+            }
+            if let Some(watch) = &mut self.watch
+                && looked.elapsed() >= watch.wait()
+            {
+                watch.look(&self.spec, &self.programs.values().map(|program| program.pid).collect());
+                looked = Instant::now();
             }
             if control && !inbox.fill(self.control.as_fd())? {
                 return Ok(());
@@ -214,7 +228,11 @@ impl Init {
             kind::LISTEN => listen(from),
             kind::FREEZE => {
                 let mut out = Enc::default();
-                out.u64(reap::kill_all(&self.spec));
+                // A last look: what went over the limit just now shall be told too.
+                if let Some(watch) = &mut self.watch {
+                    watch.look(&self.spec, &self.programs.values().map(|program| program.pid).collect());
+                }
+                out.u64(reap::kill_all(&self.spec)).u8(self.watch.as_ref().map_or(0, |watch| watch.hit));
                 Ok((out.0, Vec::new()))
             }
             _ => Err(Failure::new("an unknown request")),

@@ -42,6 +42,33 @@ pub(super) fn ended() -> Vec<(i32, bool, i32)> {
     }
 }
 
+/// Reaps what has ended, but for some children that somebody still waits for.
+pub(super) fn bury(waited_for: &std::collections::BTreeSet<i32>) {
+    loop {
+        // SAFETY: `info` is a local; WNOWAIT leaves the child as it is.
+        let pid = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+            if libc::waitid(libc::P_ALL, 0, &raw mut info, flags) == -1 {
+                return;
+            }
+            info.si_pid()
+        };
+        if pid <= 0 || waited_for.contains(&pid) {
+            return;
+        }
+        // SAFETY: our own child that has ended; no status is asked for.
+        unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) };
+    }
+}
+
+/// Bytes of a page of memory.
+pub(super) fn page_size() -> u64 {
+    // SAFETY: plain numbers.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(4096)
+}
+
 /// Sends a signal; that nobody is there is fine.
 pub(super) fn kill(pid: i32, signal: i32) -> io::Result<()> {
     // SAFETY: plain numbers.
