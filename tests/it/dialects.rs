@@ -88,10 +88,7 @@ fn what_is_left_open_is_said() {
 fn flaws_are_named() {
     assert_eq!(told("<function=f></function>"), "f() !NoNewlineAfterTag");
     assert_eq!(told("<function= f >\n</function>"), " f () !NameNotPlain");
-    assert_eq!(
-        told(&call("<parameter=\"p\">v</parameter>")),
-        "f(\"p\"=\"v\") !NameNotPlain".replace("\"p\"=", "\"p\"=")
-    );
+    assert_eq!(told(&call("<parameter=\"p\">v</parameter>")), "f(\"p\"=\"v\") !NameNotPlain");
     assert_eq!(told(&call("<parameter=p=v</parameter>")), "f(p=\"v\") !EqualsForGreater");
     assert_eq!(told(&call("{\"p\": 1}")), "f() !StrayText");
     assert_eq!(told("<function=f>\r\n</function>"), "f() !CarriageReturn");

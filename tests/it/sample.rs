@@ -4,7 +4,7 @@
 //! run folder. `ROLLTAPE_UPDATE_SAMPLE=1` writes the derived files anew; the difference is then for the
 //! reviewer of the commit.
 
-use crate::support::{ledger, root};
+use crate::support::root;
 use rolltape::engine::Sink as _;
 use rolltape::model::{Event, Finished, Object, RunId};
 use rolltape::report::{self, Options};
@@ -48,10 +48,6 @@ fn the_committed_sample_is_what_its_journal_renders_to() {
     let from = std::env::var_os("ROLLTAPE_SAMPLE_FROM");
     if let Some(from) = &from {
         mask(&root().join(from), &dir);
-    }
-    if !store::is_run(&dir) {
-        ledger::note("sample", "reports/sample holds no run yet");
-        return;
     }
     let view = store::open(&dir).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(view.warnings, Vec::<String>::new());
