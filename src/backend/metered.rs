@@ -135,6 +135,7 @@ impl Metered {
             .collect();
         let line = CassetteLine {
             scope: request.scope,
+            suite: self.attempt.suite.clone(),
             task: self.attempt.task.clone(),
             subject: self.attempt.subject.clone(),
             attempt: self.attempt.n,

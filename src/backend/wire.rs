@@ -15,6 +15,8 @@ const MAJOR: u32 = 1;
 struct LineWire {
     schema: String,
     scope: String,
+    #[serde(default)]
+    suite: String,
     task: String,
     subject: String,
     attempt: u32,
@@ -71,6 +73,7 @@ pub fn line_to_json(line: &CassetteLine) -> String {
     let wire = LineWire {
         schema: SCHEMA.to_owned(),
         scope: scope_word(line.scope).to_owned(),
+        suite: line.suite.clone(),
         task: line.task.clone(),
         subject: line.subject.clone(),
         attempt: line.attempt,
@@ -129,6 +132,7 @@ pub fn line_from_json(text: &str) -> Result<CassetteLine, LineError> {
     };
     Ok(CassetteLine {
         scope,
+        suite: wire.suite,
         task: wire.task,
         subject: wire.subject,
         attempt: wire.attempt,
@@ -168,6 +172,7 @@ mod tests {
         let message = json!({"role": "user", "content": "héllo\n\"quoted\""});
         CassetteLine {
             scope: Scope::Judge,
+            suite: "demo".to_owned(),
             task: "hello".to_owned(),
             subject: "codeact@echo".to_owned(),
             attempt: 2,

@@ -27,6 +27,8 @@ pub struct SseChunk {
 pub struct CassetteLine {
     /// Agent or judge.
     pub scope: Scope,
+    /// Suite name; empty on a tape that does not tell.
+    pub suite: String,
     /// Task id.
     pub task: String,
     /// Subject id.

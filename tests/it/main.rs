@@ -6,6 +6,7 @@
 mod support;
 
 mod agent;
+mod attempts;
 mod backend;
 mod check;
 mod dialects;

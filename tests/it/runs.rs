@@ -223,6 +223,7 @@ pub(crate) fn trajectory(seq: u64, said: &str) -> Trajectory {
 pub(crate) fn exchange(seq: u64) -> Event {
     let line = CassetteLine {
         scope: rolltape::model::Scope::Agent,
+        suite: "demo".to_owned(),
         task: task(seq),
         subject: subject().id,
         attempt: 1,

@@ -12,12 +12,15 @@ const AGAIN: &str = "record the task again with the back end that made the tape"
 
 /// Lines of one task and subject by attempt and turn. An attempt that was tried again has several.
 type Turns = BTreeMap<(u32, u32), Vec<CassetteLine>>;
+/// Turns by subject.
+type Subjects = BTreeMap<String, Turns>;
 
 pub(super) struct Tape {
     pub(super) path: String,
     /// Model, if all replies name the same one.
     pub(super) model: Option<String>,
-    tasks: BTreeMap<String, BTreeMap<String, Turns>>,
+    /// By task and suite. The suite is empty where a line tells none.
+    tasks: BTreeMap<String, BTreeMap<String, Subjects>>,
 }
 
 /// Reads a cassette. Good lines are kept, bad ones come back as warnings; a newer schema is refused.
@@ -82,7 +85,8 @@ impl Tape {
         if line.scope != Scope::Agent {
             return;
         }
-        let subjects = self.tasks.entry(line.task.clone()).or_default();
+        let suites = self.tasks.entry(line.task.clone()).or_default();
+        let subjects = suites.entry(line.suite.clone()).or_default();
         let turns = subjects.entry(line.subject.clone()).or_default();
         turns.entry((line.attempt, line.turn)).or_default().push(line);
     }
@@ -91,14 +95,14 @@ impl Tape {
     pub(super) fn find(&self, request: &Request) -> Result<&CassetteLine, String> {
         let (task, attempt, turn) = (&request.attempt.task, request.attempt.n, request.turn);
         let path = &self.path;
-        let Some(subjects) = self.tasks.get(task) else {
+        let Some(suites) = self.tasks.get(task) else {
             let tasks: Vec<&str> = self.tasks.keys().map(String::as_str).collect();
             return Err(format!(
                 "the cassette {path} has no task '{task}', only {}; {AGAIN}, or leave the task out with --task",
                 tasks.join(", ")
             ));
         };
-        let turns = self.subject(subjects, request)?;
+        let turns = self.subject(self.suite(suites, request)?, request)?;
         if let Some(lines) = turns.get(&(attempt, turn)) {
             // Of several tries of one attempt, the one that said the same so far; the last one wins.
             return lines.iter().rev().find(|line| line.prefix_sha256 == request.prefix_sha256).ok_or_else(|| {
@@ -127,12 +131,27 @@ impl Tape {
         ))
     }
 
-    /// The tape's only subject, else the one of the same id, else the only one of the same agent.
-    fn subject<'a>(
+    /// The lines of the suite of the same name, else those that name none, else those of the task's only suite:
+    /// a suite may be renamed, but two suites that share a task's id must not answer for each other.
+    fn suite<'a>(
         &self,
-        subjects: &'a BTreeMap<String, Turns>,
+        suites: &'a BTreeMap<String, Subjects>,
         request: &Request,
-    ) -> Result<&'a Turns, String> {
+    ) -> Result<&'a Subjects, String> {
+        let wanted = &request.attempt.suite;
+        let only = || suites.values().next().filter(|_| suites.len() == 1);
+        suites.get(wanted).or_else(|| suites.get("")).or_else(only).ok_or_else(|| {
+            format!(
+                "the cassette {} has task '{}' of several suites and none is '{wanted}': {}; {AGAIN}",
+                self.path,
+                request.attempt.task,
+                suites.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+            )
+        })
+    }
+
+    /// The tape's only subject, else the one of the same id, else the only one of the same agent.
+    fn subject<'a>(&self, subjects: &'a Subjects, request: &Request) -> Result<&'a Turns, String> {
         let wanted = &request.attempt.subject;
         if let Some(turns) = subjects.get(wanted) {
             return Ok(turns);
