@@ -51,12 +51,14 @@ fn a_killed_harness_leaves_nothing() {
         assert!(seen.is_empty(), "{backend}: {seen:?}");
         victim.kill().expect("killed");
         victim.wait().expect("ended");
-        let end = Instant::now() + Duration::from_secs(5);
+        let start = Instant::now();
+        let end = start + Duration::from_secs(2);
         while Instant::now() < end && !gone(folder.path()) {
             std::thread::sleep(Duration::from_millis(10));
         }
         let left: Vec<_> = std::fs::read_dir(folder.path()).expect("folder").flatten().collect();
-        assert!(gone(folder.path()), "{backend}: {left:?}");
+        assert!(gone(folder.path()), "{backend}: after {:?} still there: {left:?}", start.elapsed());
+        println!("{backend} 8 sandboxes cleared after {:?}", start.elapsed());
     }
 }
 

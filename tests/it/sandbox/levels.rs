@@ -11,7 +11,7 @@ fn levels() -> Vec<Level> {
     all.into_iter().filter(|level| works(*level)).collect()
 }
 
-fn works(level: Level) -> bool {
+pub(super) fn works(level: Level) -> bool {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         match Launcher::new(choice("", Some(level))).await {

@@ -1,8 +1,10 @@
 //! Sandboxes: every level that the machine can.
 
 mod basics;
+mod guards;
 mod killed;
 mod levels;
+mod poor;
 
 use rolltape::sandbox::{Choice, Command, Exit, Launcher, Level, Process, Sandbox};
 use std::sync::Arc;
