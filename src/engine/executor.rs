@@ -2,7 +2,7 @@
 
 use super::ending::Ending;
 use super::judge::{self, Material};
-use super::place::{put, sandbox_config, sandbox_error, serve};
+use super::place::{FOLDER, folder_of, put, sandbox_config, sandbox_error, serve};
 use super::plan::Planned;
 use super::probe::{self, Kept};
 use super::surroundings::{Message, Surroundings};
@@ -100,7 +100,9 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             return played;
         }
     };
-    played.redactor = Redactor::new(known(&services));
+    let mut hidden = known(&services);
+    hidden.extend(folder_of(sandbox.as_ref()).map(|folder| (FOLDER.to_owned(), folder)));
+    played.redactor = Redactor::new(hidden);
     let (steps, step_inbox) = unbounded_channel();
     let (exchanges, exchange_inbox) = unbounded_channel();
     let forwarder = tokio::spawn(forward(

@@ -8,6 +8,14 @@ use std::collections::BTreeMap;
 
 /// Port of a task's first service in a sandbox with a loopback of its own; the others follow.
 const FIRST_PORT: u16 = 8080;
+/// Stands for the attempt's private folder in what is written: its name differs from run to run.
+pub(super) const FOLDER: &str = "<SANDBOX>";
+
+/// The attempt's private folder, where programs inside see the host's own paths (levels without a root of their own).
+pub(super) fn folder_of(sandbox: &dyn Sandbox) -> Option<String> {
+    let folder = sandbox.workspace().rsplit_once('/')?.0;
+    (!folder.is_empty()).then(|| folder.to_owned())
+}
 
 /// The sandbox of a task, for the agent and for its probes alike.
 pub(super) fn sandbox_config(label: String, task: &Task, mounts: &[(String, String)]) -> Config {

@@ -1,6 +1,6 @@
 //! Probes: what is kept of the agent's sandbox, and what is run again in fresh ones.
 
-use super::place::{put, sandbox_config, sandbox_error, serve};
+use super::place::{FOLDER, folder_of, put, sandbox_config, sandbox_error, serve};
 use super::surroundings::Surroundings;
 use crate::model::{ErrorClass, Object, RunError};
 use crate::sandbox::{Command, FileError, FileKind, Process, Sandbox, Signal, SignalTarget};
@@ -176,6 +176,12 @@ async fn run_in(
         .map_err(|error| sandbox_error(&error))?;
     let (exit_code, stdout, stderr) =
         watch(process, stdin.as_bytes(), Duration::from_millis(*timeout_ms)).await?;
+    // The probe's own folder has a name by chance, as that of the agent's sandbox.
+    let masked = |text: String| match folder_of(sandbox) {
+        Some(folder) => text.replace(&folder, FOLDER),
+        None => text,
+    };
+    let (stdout, stderr) = (masked(stdout), masked(stderr));
     let probed = running.iter().find(|running| Some(running.name.as_str()) == service.as_deref());
     let requests = probed.map(Running::requests).unwrap_or_default();
     let given = probed.map(|running| (given_key.unwrap_or_else(|| running.secrets.key.clone()), running));

@@ -119,3 +119,145 @@ fn two_suites_that_share_a_task_id_replay_from_one_tape() {
     let message = told(&records(&lost)).replace(&folder.path().display().to_string(), "<dir>");
     insta::assert_snapshot!(message);
 }
+
+/// What an agent may leave in the place of its program, and what is read of it on the host: nothing.
+#[test]
+fn what_is_no_regular_file_is_not_kept() {
+    let folder = temp();
+    let mut lab = Lab::new(folder.path(), "left");
+    let both = "score = [{ kind = \"file\", path = \"app.sh\", contains = \"root\" }, \
+                { kind = \"command\", run = \"bash app.sh\", carry = [\"app.sh\"] }]";
+    for (id, command) in [
+        ("big", "head -c 20000000 /dev/zero > app.sh"),
+        ("fifo", "mkfifo app.sh"),
+        ("folder", "mkdir app.sh"),
+        ("sparse", "truncate -s 100G app.sh"),
+        ("symlink", "ln -s /etc/passwd app.sh"),
+    ] {
+        lab.task(id, both, &[bash(command), finish("done")]);
+    }
+    let out = folder.path().join("run");
+    run(&[lab.write()], &out, &[]).expect_code(1);
+    insta::assert_snapshot!(told(&records(&out)));
+}
+
+/// What lives on after the agent can't change what is judged, and a limit is judged like any other end.
+#[test]
+fn daemons_are_dead_and_limits_are_scored() {
+    let folder = temp();
+    let mut lab = Lab::new(folder.path(), "ends");
+    let good = "echo 'exit 0' > app.sh";
+    let evil = "while :; do echo 'exit 3' > app.sh; sleep 0.05; done";
+    let limited = |limit: &str| format!("limits = {{ {limit} }}\n{PROGRAM}");
+    let three = |finish_too: bool| {
+        let mut replies = vec![bash(good), bash("true"), bash("true")];
+        replies.extend(finish_too.then(|| finish("done")));
+        replies
+    };
+    let daemons = [
+        bash(&format!("nohup bash -c 'sleep 1; {evil}' >/dev/null 2>&1 &")),
+        bash(&format!("(setsid bash -c 'trap \"\" TERM HUP INT; sleep 1; {evil}' >/dev/null 2>&1 &)")),
+        bash(good),
+        finish("done"),
+    ];
+    lab.task("daemons", PROGRAM, &daemons);
+    lab.task("tokens", &limited("tokens = 200"), &three(true));
+    lab.task("turns", &limited("turns = 3"), &three(false));
+    lab.task("turns-of-no-use", &format!("limits = {{ turns = 1 }}\n{PROGRAM}"), &[bash("true")]);
+    lab.task("wall", &limited("wall = \"2s\""), &[bash(good), bash("sleep 60")]);
+    let out = folder.path().join("run");
+    run(&[lab.write()], &out, &[]).expect_code(1);
+    let records = records(&out);
+    insta::assert_snapshot!(told(&records));
+    for (name, record) in &records {
+        assert!(record["trajectory"]["len"].as_u64().is_some_and(|len| len > 0), "{name} has no trajectory");
+    }
+}
+
+#[test]
+fn a_script_that_runs_out_is_an_error_and_unmet_needs_are_skips() {
+    let folder = temp();
+    let mut lab = Lab::new(folder.path(), "errs");
+    lab.task("no-program", &format!("needs = [\"no-such-program\"]\n{WORDS}"), &[finish("done")]);
+    lab.task("no-reply", WORDS, &[]);
+    lab.task(
+        "no-variable",
+        &format!("mounts = [{{ env = \"ROLLTAPE_NO_VARIABLE\", at = \"/opt/x\" }}]\n{WORDS}"),
+        &[],
+    );
+    lab.task("runs-out", WORDS, &[bash("true")]);
+    lab.task("works", WORDS, &[finish("done")]);
+    let out = folder.path().join("run");
+    run(&[lab.write()], &out, &[]).expect_code(3);
+    insta::assert_snapshot!(told(&records(&out)).replace(&folder.path().display().to_string(), "<dir>"));
+    // Skips alone are no work done.
+    let skipped = folder.path().join("skipped");
+    run(&[&lab.folder], &skipped, &["--task", "no-program", "--task", "no-variable"]).expect_code(3);
+}
+
+/// Weights, `reward = "all"`, `ask`, and a policy that lets the last word stand without a call.
+#[test]
+fn rewards_and_policies_are_those_of_the_task() {
+    let folder = temp();
+    let mut lab = Lab::new(folder.path(), "rules");
+    let two = "score = [{ kind = \"includes\", text = \"done\", weight = 3 }, { kind = \"equals\", text = \"no\" }]";
+    lab.task("mean", two, &[finish("done")]);
+    lab.task("all", &format!("reward = \"all\"\n{two}"), &[finish("done")]);
+    let question = ["Which key?".to_owned(), finish("done")];
+    lab.task("ask", &format!("policy = {{ calls = \"exactly-one\", ask = \"allow\" }}\n{WORDS}"), &question);
+    lab.task("deny", WORDS, &question);
+    lab.task("last-word", &format!("policy = \"at-most-one\"\n{WORDS}"), &["I am done.".to_owned()]);
+    let no = "no".to_owned();
+    lab.task("gives-up", WORDS, &[no.clone(), no.clone(), no.clone(), finish("done")]);
+    let recovers = [no.clone(), no.clone(), bash("true"), no.clone(), no, finish("done")];
+    lab.task("recovers", WORDS, &recovers);
+    let out = folder.path().join("run");
+    run(&[lab.write()], &out, &[]).expect_code(1);
+    let told: Vec<String> = records(&out)
+        .iter()
+        .map(|(name, record)| {
+            let field = |key: &str| record[key].to_string();
+            format!(
+                "{name}: {} success {} format {} reward {} turns {}",
+                field("outcome"),
+                field("success"),
+                field("format_ok"),
+                field("reward"),
+                field("turns")
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+/// Names that come by chance are not written, and telling an address or a nonce is no leak; telling a key is.
+#[test]
+fn what_differs_by_chance_is_not_written_and_is_no_secret() {
+    let folder = temp();
+    let mut lab = Lab::new(folder.path(), "chance");
+    lab.suite.push_str("[[service]]\nname = \"one\"\nkind = \"llm\"\nkey_env = \"ONE_KEY\"\n");
+    let look = "pwd; echo $HOME $TMPDIR $ROLLTAPE_SERVICE_ONE_URL";
+    let probe = "score = [{ kind = \"command\", run = \"pwd; echo $ROLLTAPE_TESTS; cat app.sh\" }]";
+    lab.task("look", probe, &[bash(look), bash("curl -s http://127.0.0.1:8080/"), finish("done")]);
+    lab.write();
+    for level in ["process", "auto"] {
+        let out = folder.path().join(level);
+        let output = run(&[&lab.folder], &out, &["--level", level]);
+        if level == "process" && output.code == 2 {
+            eprintln!("SKIP: this machine has no level process: {}", output.stderr);
+            continue;
+        }
+        output.expect_code(1);
+        for (name, record) in records(&out) {
+            assert_eq!(record["findings"], serde_json::json!([]), "{name} at level {level}");
+        }
+        for entry in walkdir::WalkDir::new(&out) {
+            let entry = entry.expect("an entry");
+            if entry.file_type().is_file() {
+                let bytes = std::fs::read(entry.path()).expect("a file");
+                let text = String::from_utf8_lossy(&bytes);
+                assert!(!text.contains("rolltape-run-"), "{}", entry.path().display());
+            }
+        }
+    }
+}
