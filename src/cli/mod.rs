@@ -9,7 +9,9 @@ mod input;
 mod progress;
 pub mod suite_files;
 
+use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 pub use context::{Context, Verbosity};
@@ -57,8 +59,13 @@ pub fn main() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => {
             // Help and version go to stdout and are fine; everything else is wrong usage.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { 0 });
+            let wrong = error.use_stderr();
+            if !wrong || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+                let _ = error.print();
+            } else {
+                let _ = writeln!(std::io::stderr(), "{}", wrong_usage(&error.render().to_string()));
+            }
+            return ExitCode::from(if wrong { Exit::Usage.code() } else { 0 });
         }
     };
     let context = Context::from_process(&matches);
@@ -70,6 +77,26 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(exit.code())
+}
+
+/// The parser's complaint with what it tells besides as hints, as all errors of the program are shown.
+fn wrong_usage(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut shown = lines.next().unwrap_or("error: wrong usage").to_owned();
+    for line in lines {
+        if let Some(usage) = line.strip_prefix("Usage: ") {
+            shown.push_str(&format!("\nhint: usage: {usage}"));
+        } else if let Some(tip) = line.strip_prefix("tip: ") {
+            shown.push_str(&format!("\nhint: {tip}"));
+        } else if let Some(values) = line.strip_prefix("[possible values: ") {
+            shown.push_str(&format!("\nhint: it is one of {}", values.trim_end_matches(']')));
+        } else if line.starts_with("For more information") {
+            shown.push_str("\nhint: '--help' tells all options");
+        } else {
+            shown.push_str(&format!(" {line}"));
+        }
+    }
+    shown
 }
 
 fn dispatch(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {

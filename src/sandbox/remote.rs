@@ -71,7 +71,7 @@ impl Sandbox for Remote {
             Some((columns, rows)) => out.u8(1).u32(columns.into()).u32(rows.into()),
         };
         if let Some(number) = command.status_fd
-            && !(3..256).contains(&number)
+            && !(3..200).contains(&number)
         {
             return Err(SandboxError::new(format!("a status pipe can't be descriptor {number}")));
         }

@@ -49,6 +49,12 @@ impl StoreError {
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
                 Some("choose a folder that can be written with '--out DIR'".to_owned())
             }
+            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists if verb == "create" => {
+                Some("a file is in the way; name another folder with '--out DIR'".to_owned())
+            }
+            io::ErrorKind::NotFound if verb == "create" => Some(
+                "the current folder may be gone; change to another, or name one with '--out DIR'".to_owned(),
+            ),
             _ => None,
         };
         out

@@ -5,9 +5,9 @@ use super::verdict::{Seen, verdict};
 use super::{Args, setup};
 use crate::cli::{CliError, Context, Exit, Verbosity, progress};
 use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkError, Work};
-use crate::model::{AttemptRecord, Object, Outcome, RunManifest, Subject};
+use crate::model::{AttemptRecord, LAYERS, Object, Outcome, RunManifest, Subject};
 use crate::report::{self, Report};
-use crate::sandbox::{Choice, Launcher};
+use crate::sandbox::{self, Choice, Launcher};
 use crate::store::{self, Recorder, StoreError, StoreErrorKind};
 use crate::util::clock::{Clock, SystemClock};
 use crate::util::plural::plural;
@@ -70,6 +70,13 @@ fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
 }
 
 async fn launch(args: &Args) -> Result<Arc<Launcher>, CliError> {
+    let backends = || sandbox::BACKENDS.iter().map(|(name, _)| *name);
+    if !backends().any(|name| name == args.sandbox) {
+        return Err(CliError::unknown("sandbox back end", &args.sandbox, backends()));
+    }
+    if let Some(name) = args.require.iter().find(|name| !LAYERS.contains(&name.as_str())) {
+        return Err(CliError::unknown("sandbox layer", name, LAYERS.iter().copied()));
+    }
     let choice = Choice {
         backend: args.sandbox.clone(),
         level: args.level(),
@@ -259,6 +266,13 @@ fn conclude(
     report: &'static Report,
     context: &Context,
 ) -> Result<Exit, CliError> {
+    if !store::is_run(dir) {
+        return Err(CliError::harness(format!(
+            "the run folder '{}' went away during the run",
+            dir.display()
+        ))
+        .hint("nothing of this run is kept; start it again, and leave its folder alone until it ends"));
+    }
     let view = crate::cli::report::open(dir, context)?;
     let options = report::Options {
         timing: true,

@@ -13,6 +13,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// The first descriptor of copies: above every number that a program may ask for, and below a narrow limit of
+/// open files, which is often 256.
+const HIGH: i32 = 200;
+
 /// The unprivileged second user of a sandbox that has one.
 pub(super) const NOBODY: u32 = 65534;
 
@@ -168,7 +172,7 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
 
 /// A copy above every number that a program may ask for, so that moving one never covers another.
 fn high(descriptor: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
-    rustix::io::fcntl_dupfd_cloexec(descriptor, 300).during("copy a descriptor")
+    rustix::io::fcntl_dupfd_cloexec(descriptor, HIGH).during("copy a descriptor")
 }
 
 /// A PTY without echo and without newline translation: what programs write is what is read.
