@@ -25,29 +25,28 @@ fn run(_: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
 /// The whole page, and whether any level works.
 async fn report() -> (String, bool) {
     let mut text = "levels\n".to_owned();
-    let mut best: Option<Launcher> = None;
+    let mut any = false;
     for level in [Level::Overlay, Level::User, Level::Process] {
         let name = level.as_str();
         match Launcher::new(Choice { level: Some(level), ..Choice::default() }).await {
-            Ok(launcher) if best.is_none() => {
-                text.push_str(&format!("  {name:<14} on   used by --level auto\n"));
-                best = Some(launcher);
-            }
             Ok(launcher) => {
-                text.push_str(&format!("  {name:<14} on\n"));
+                let used = if any { "" } else { "   used by --level auto" };
+                any = true;
+                text.push_str(&format!("  {name:<14} on{used}\n"));
                 launcher.finish(Duration::from_secs(2)).await;
             }
             Err(error) => {
                 let lead = format!("the sandbox level '{name}' does not work here: ");
                 let reason = error.message.strip_prefix(&lead).unwrap_or(&error.message);
                 text.push_str(&format!("  {name:<14} off  {reason}\n"));
-                if let Some(way) = enable(level) {
+                if let Some(way) = Launcher::enable(level) {
                     text.push_str(&format!("  {:<14}      enable: {way}\n", ""));
                 }
             }
         }
     }
-    let Some(launcher) = best else { return (text, false) };
+    // Chosen as a run would, so that the layers can say what is against the better levels.
+    let Ok(launcher) = Launcher::new(Choice::default()).await else { return (text, false) };
     text.push_str(&format!("layers of {}\n", launcher.level().as_str()));
     for layer in launcher.layers() {
         let reason = layer.reason.as_deref().unwrap_or("");
@@ -68,15 +67,4 @@ async fn report() -> (String, bool) {
     }
     launcher.finish(Duration::from_secs(2)).await;
     (text, true)
-}
-
-/// The command that makes a level possible.
-fn enable(level: Level) -> Option<&'static str> {
-    match level {
-        Level::Overlay => Some("sudo rolltape …"),
-        Level::User => Some(
-            "sudo sysctl -w user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0",
-        ),
-        _ => None,
-    }
 }

@@ -73,16 +73,16 @@ impl Launcher {
                     }
                     return probe::check_required(&choice.require, level, &self.layers);
                 }
-                Err(reason) => refused.push((level, reason)),
+                Err(reason) => refused.push((level, self.machine.facts.explain(level, reason))),
             }
         }
-        Err(probe::no_level(choice.level, &refused))
+        Err(probe::no_level(&self.machine.facts, choice.level, &refused))
     }
 
     /// Starts `/bin/true` in a level; the reason if that does not work.
     async fn attempt(&self, level: Level) -> Result<(), String> {
         self.machine.may(level)?;
-        let sandbox = self.start(Config::default()).await.map_err(|error| error.message)?;
+        let sandbox = self.start(Config::default()).await.map_err(told)?;
         let command = super::Command { argv: vec!["true".to_owned()], ..super::Command::default() };
         let result = match sandbox.spawn(command).await {
             Ok(mut process) => process.control.wait().await,
@@ -92,8 +92,13 @@ impl Launcher {
         match result {
             Ok(super::Exit::Code(0)) => Ok(()),
             Ok(end) => Err(format!("a program ended with {} inside", end.shell_code())),
-            Err(error) => Err(error.message),
+            Err(error) => Err(told(error)),
         }
+    }
+
+    /// What a user may do to get a level that is off here: a command, or a few words.
+    pub fn enable(level: Level) -> Option<String> {
+        super::advice::Facts::look().enable(level)
     }
 
     /// Level that its sandboxes will have.
@@ -172,4 +177,10 @@ impl Launcher {
     pub async fn finish(self, grace: Duration) {
         let _ = tokio::task::spawn_blocking(move || self.janitor.finish(grace)).await;
     }
+}
+
+/// The reason alone: that a level does not work is said by whoever asks.
+fn told(error: SandboxError) -> String {
+    let reason = error.message.strip_prefix("a sandbox can't start: ");
+    reason.map_or(error.message.clone(), str::to_owned)
 }

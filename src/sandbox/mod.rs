@@ -4,6 +4,7 @@
 //! followed on the host; a missing layer is told, never papered over. Must not know: tasks' meaning,
 //! agents, scores. `unsafe` lives only below this module, each use with a SAFETY note.
 
+mod advice;
 mod attempt;
 mod cgroup;
 mod channel;

@@ -1,5 +1,6 @@
 //! What the machine can: levels, layers, and why not.
 
+use super::advice::Facts;
 use super::cgroup::Parents;
 use super::{Choice, Level, SandboxError};
 use crate::model::{LAYERS, LayerState};
@@ -21,9 +22,7 @@ const EACH: u64 = 65536;
 /// Facts that hold for the whole run.
 #[derive(Debug)]
 pub(super) struct Machine {
-    root: bool,
-    /// Whether root may become somebody else; what it lacks if not.
-    rights: Result<(), String>,
+    pub(super) facts: Facts,
     /// First free id for sandboxes and how many sandboxes fit; the reason if none.
     ids: Result<(u64, u64), String>,
     /// The shared unprivileged id where ids are few, or why there is none.
@@ -44,18 +43,15 @@ impl Machine {
             let made = abi.handle_access(AccessFs::Execute).and_then(landlock::Ruleset::create);
             made.err().map(|_| "the kernel has no Landlock, or it is not enabled".to_owned())
         };
-        let root = rustix::process::geteuid().is_root();
-        let rights =
-            fs::read_to_string("/proc/self/status").map_or(Ok(()), |status| may_change_user(&status));
+        let facts = Facts::look();
         let nobody = match last_id(&map) {
             65534.. => Ok(65534),
             _ => Err("this user namespace has no other user".to_owned()),
         };
         Self {
-            root,
-            ids: rights.clone().and_then(|()| free_ids(&map, start)),
-            nobody: rights.clone().and(nobody),
-            rights,
+            ids: facts.rights.clone().and_then(|()| free_ids(&map, start)),
+            nobody: facts.rights.clone().and(nobody),
+            facts,
             parents: Parents::find(tag),
             landlock,
         }
@@ -63,11 +59,9 @@ impl Machine {
 
     /// What is known to be impossible without trying.
     pub(super) fn may(&self, level: Level) -> Result<(), String> {
+        self.facts.against(level)?;
         match level {
-            Level::Overlay if !self.root => Err("it must be started by root".to_owned()),
             Level::Overlay => self.ids.clone().map(drop),
-            // Root of the host would be the user inside.
-            Level::User if self.root => self.rights.clone(),
             Level::Process => match (self.keeps_root(), &self.landlock) {
                 (Some(why), Some(landlock)) => {
                     Err(format!("root's files would be open: {why}, and {landlock}"))
@@ -80,7 +74,7 @@ impl Machine {
 
     /// First host id of a sandbox, 0 to keep the caller's.
     pub(super) fn first_id(&self, level: Level, number: u32) -> u32 {
-        if !self.root || level == Level::None {
+        if !self.facts.root || level == Level::None {
             return 0;
         }
         match &self.ids {
@@ -92,14 +86,18 @@ impl Machine {
 
     /// Why programs of level `process` run under root's own id, if they do.
     fn keeps_root(&self) -> Option<&str> {
-        if self.root && self.ids.is_err() { self.nobody.as_ref().err().map(String::as_str) } else { None }
+        if self.facts.root && self.ids.is_err() {
+            self.nobody.as_ref().err().map(String::as_str)
+        } else {
+            None
+        }
     }
 
     /// All layers at a level; what the better levels said explains what is missing.
     pub(super) fn layers(&self, level: Level, refused: &[(Level, String)]) -> Vec<LayerState> {
         let said = |wanted: Level| {
             let reason = refused.iter().find(|(level, _)| *level == wanted).map(|(_, reason)| reason.clone());
-            reason.unwrap_or_else(|| format!("the level is {}", level.as_str()))
+            reason.unwrap_or_else(|| format!("not part of level {}", level.as_str()))
         };
         let own_root = matches!(level, Level::User | Level::Overlay);
         let state = |name: &str| -> Result<(), String> {
@@ -137,18 +135,6 @@ impl Machine {
 
 fn group(there: bool) -> Result<(), String> {
     if there { Ok(()) } else { Err("no control group with this controller can be made here".to_owned()) }
-}
-
-/// Whether root may become somebody else, own that user's files and remove them again; by the effective
-/// capabilities in `/proc/self/status`.
-fn may_change_user(status: &str) -> Result<(), String> {
-    const NEEDED: [(u32, &str); 6] =
-        [(0, "CHOWN"), (1, "DAC_OVERRIDE"), (3, "FOWNER"), (5, "KILL"), (6, "SETGID"), (7, "SETUID")];
-    let bits = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let Some(bits) = bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()) else { return Ok(()) };
-    let lacks: Vec<&str> =
-        NEEDED.iter().filter(|(bit, _)| bits >> bit & 1 == 0).map(|(_, name)| *name).collect();
-    if lacks.is_empty() { Ok(()) } else { Err(format!("root lacks the capabilities {}", lacks.join(", "))) }
 }
 
 /// The highest id that this user namespace knows.
@@ -221,7 +207,7 @@ pub(super) fn check_required(
 }
 
 /// No level works, or not the one that was asked for.
-pub(super) fn no_level(asked: Option<Level>, refused: &[(Level, String)]) -> SandboxError {
+pub(super) fn no_level(facts: &Facts, asked: Option<Level>, refused: &[(Level, String)]) -> SandboxError {
     let reasons: Vec<String> =
         refused.iter().map(|(level, reason)| format!("{}: {reason}", level.as_str())).collect();
     let mut error = match asked {
@@ -231,8 +217,10 @@ pub(super) fn no_level(asked: Option<Level>, refused: &[(Level, String)]) -> San
         }
         None => SandboxError::new(format!("no sandbox level works here: {}", reasons.join("; "))),
     };
-    error.hint =
-        Some("`rolltape doctor` shows what is missing; `--level auto` takes the best there is".to_owned());
+    let way = facts.enable(asked.unwrap_or(Level::Process));
+    error.hint = way.map(|way| {
+        format!("to enable it: {way}; `--level auto` takes the best there is, `rolltape doctor` shows it")
+    });
     error
 }
 
@@ -241,18 +229,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn root_without_rights_is_told_which_it_lacks() {
-        assert_eq!(may_change_user("Name:\tx\nCapEff:\t00000000a80425fb\n"), Ok(()));
-        let none = may_change_user("CapEff:\t000001ffffffff3e\n").unwrap_err();
-        assert_eq!(none, "root lacks the capabilities CHOWN, SETGID, SETUID");
-    }
-
-    #[test]
     fn ids_come_only_from_a_map_that_has_them() {
         let (first, slots) = free_ids("         0          0 4294967295\n", 5).unwrap();
         assert_eq!(first, FIRST + 5 * EACH);
         assert!(first + slots * EACH <= 0x8000_0000);
         assert!(free_ids("0 100000 65536\n", 5).is_err());
         assert!(free_ids("", 5).is_err());
+    }
+
+    /// An ordinary user without control groups, where user namespaces are forbidden.
+    fn poor() -> Machine {
+        let facts = Facts {
+            root: false,
+            rights: Ok(()),
+            admin: false,
+            forbids: Some(("kernel.apparmor_restrict_unprivileged_userns", "1", "0")),
+        };
+        let ids = Err("not used".to_owned());
+        Machine { facts, ids, nobody: Ok(65534), parents: Parents::default(), landlock: None }
+    }
+
+    #[test]
+    fn layers_and_refusals_say_why() {
+        let machine = poor();
+        let against = |level| {
+            (level, machine.may(level).err().unwrap_or_else(|| machine.facts.explain(level, String::new())))
+        };
+        let refused = [against(Level::Overlay), against(Level::User)];
+        let layers = machine.layers(Level::Process, &refused);
+        let mut told = String::new();
+        for layer in &layers {
+            told.push_str(&format!("{}: {}\n", layer.name, layer.reason.as_deref().unwrap_or("on")));
+        }
+        let required = ["netns", "seccomp", "cgroup-memory"].map(str::to_owned);
+        let lacking = check_required(&required, Level::Process, &layers).unwrap_err();
+        let one = no_level(&machine.facts, Some(Level::User), &refused[1..]);
+        let none = no_level(&machine.facts, None, &refused);
+        for error in [lacking, one, none] {
+            told.push_str(&format!("error: {error}\nhint: {}\n", error.hint.as_deref().unwrap_or("none")));
+        }
+        insta::assert_snapshot!(told);
     }
 }
