@@ -8,6 +8,7 @@ mod support;
 mod agent;
 mod attempts;
 mod backend;
+mod bad_input;
 mod check;
 mod dialects;
 mod formats;
