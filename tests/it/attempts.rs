@@ -237,8 +237,20 @@ fn what_differs_by_chance_is_not_written_and_is_no_secret() {
     let mut lab = Lab::new(folder.path(), "chance");
     lab.suite.push_str("[[service]]\nname = \"one\"\nkind = \"llm\"\nkey_env = \"ONE_KEY\"\n");
     let look = "pwd; echo $HOME $TMPDIR $ROLLTAPE_SERVICE_ONE_URL";
+    let raw = [
+        "--data '{\"model\":\"deepseek-chat\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' $url/chat/completions",
+        "$url/models",
+        "$url/user/balance",
+    ]
+    .map(|request| format!("curl -s -H \"Authorization: Bearer $ONE_KEY\" {request}"))
+    .join("; ");
+    let raw = format!("url=$ROLLTAPE_SERVICE_ONE_URL; {raw}; echo $ONE_KEY | head -c 3");
     let probe = "score = [{ kind = \"command\", run = \"pwd; echo $ROLLTAPE_TESTS; cat app.sh\" }]";
-    lab.task("look", probe, &[bash(look), bash("curl -s http://127.0.0.1:8080/"), finish("done")]);
+    lab.task(
+        "look",
+        probe,
+        &[bash(look), bash("curl -s http://127.0.0.1:8080/"), bash(&raw), finish("done")],
+    );
     lab.write();
     for level in ["process", "auto"] {
         let out = folder.path().join(level);
@@ -250,6 +262,13 @@ fn what_differs_by_chance_is_not_written_and_is_no_secret() {
         output.expect_code(1);
         for (name, record) in records(&out) {
             assert_eq!(record["findings"], serde_json::json!([]), "{name} at level {level}");
+        }
+        // Other keys, nonces, ports and folders are no drift.
+        let (again, tape) =
+            (folder.path().join(format!("{level}-again")), format!("cassette:{}", out.display()));
+        run(&[&lab.folder], &again, &["--level", level, "--seed", "9", "--backend", &tape]).expect_code(1);
+        for (name, record) in records(&again) {
+            assert_eq!(record["drift"], serde_json::json!([]), "{name} at level {level}");
         }
         for entry in walkdir::WalkDir::new(&out) {
             let entry = entry.expect("an entry");

@@ -193,7 +193,7 @@ fn chat(body: Result<&Value, &str>, options: &Options, secrets: &Secrets) -> Res
     let count = |text: &str| text.chars().count().div_ceil(4) as u64;
     let (prompt, completion) = (count(&last) + 4, count(&text));
     let mut whole = json!({
-        "id": id(body, secrets),
+        "id": id(body),
         "object": "chat.completion",
         // Fixed, so that the same request always gets the same bytes.
         "created": 1_735_689_600,
@@ -248,10 +248,10 @@ fn reply_text(last: &str, secrets: &Secrets) -> String {
     format!("Hello! You wrote: \"{}\". My code for this answer is {}.", heard.trim(), secrets.nonce)
 }
 
-/// An id that is the same for the same request.
-fn id(body: &Map<String, Value>, secrets: &Secrets) -> String {
+/// An id that is the same for the same request, whatever the nonce: tapes of other seeds fit.
+fn id(body: &Map<String, Value>) -> String {
     let text = serde_json::to_string(body).unwrap_or_default();
-    let digest = sha256_hex(format!("{}{text}", secrets.nonce).as_bytes());
+    let digest = sha256_hex(text.as_bytes());
     format!("{}-{}-{}-{}-{}", &digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..32])
 }
 
