@@ -167,6 +167,11 @@ pub(super) fn read_services(reader: &mut Reader<'_>, suite: &Table<'_, '_>) -> V
             reader.error(table.place_of("name"), format!("there are two services named '{name}'"));
             continue;
         }
+        let variable = |name: &str| name.replace('-', "_").to_ascii_uppercase();
+        if let Some(other) = services.iter().find(|other| variable(&other.name) == variable(&name)) {
+            let message = format!("the services '{}' and '{name}' would share one variable", other.name);
+            reader.error(table.place_of("name"), message);
+        }
         reader.require(&table, "kind", "add kind = \"llm\"");
         let port = reader.whole(&table, "port", 1).and_then(|port| {
             let narrow = u16::try_from(port).ok();
@@ -175,11 +180,22 @@ pub(super) fn read_services(reader: &mut Reader<'_>, suite: &Table<'_, '_>) -> V
             }
             narrow
         });
+        let key_env = reader.string(&table, "key_env");
+        for other in &services {
+            let both = format!("the services '{}' and '{name}' both have", other.name);
+            if port.is_some_and(|port| other.port == Some(port)) {
+                reader.error(table.place_of("port"), format!("{both} the port {}", port.unwrap_or(0)));
+            }
+            if key_env.is_some() && other.key_env == key_env {
+                let variable = key_env.as_deref().unwrap_or_default();
+                reader.error(table.place_of("key_env"), format!("{both} their key in {variable}"));
+            }
+        }
         services.push(ServiceSpec {
             kind: reader.string(&table, "kind").unwrap_or_default(),
             hosts: reader.strings(&table, "hosts").unwrap_or_default(),
             port,
-            key_env: reader.string(&table, "key_env"),
+            key_env,
             options: reader.rest(&table, OWN),
             name,
         });

@@ -339,3 +339,23 @@ fn the_clean_script_keeps_the_call_format_and_the_sloppy_one_does_not() {
         assert_eq!(bad.len(), wanted, "{name}: {bad:?}");
     }
 }
+
+#[test]
+fn services_do_not_share_names_variables_or_ports() {
+    let service =
+        |name: &str, more: &str| format!("[[service]]\nname = \"{name}\"\nkind = \"llm\"\n{more}\n");
+    let text = [
+        GOOD.to_owned(),
+        service("a-b", "port = 9000\nkey_env = \"KEY\""),
+        service("a_b", ""),
+        service("c", "port = 9000"),
+        service("d", "key_env = \"KEY\""),
+    ]
+    .join("\n");
+    insta::assert_snapshot!(errors(&[("suite.toml", &text)]), @"
+    error: s/suite.toml:16:8: the services 'a-b' and 'a_b' would share one variable
+    error: s/suite.toml:23:8: the services 'a-b' and 'c' both have the port 9000
+    error: s/suite.toml:28:11: the services 'a-b' and 'd' both have their key in KEY
+    found 3 errors
+    ");
+}
