@@ -176,7 +176,7 @@ fn slow_suite(folder: &Path, tasks: usize) -> PathBuf {
     for n in 0..tasks {
         let _ = write!(
             text,
-            "[[task]]\nid = \"t{n}\"\nprompt = \"wait\"\nscore = [{{ kind = \"includes\", value = \"done\" }}]\n"
+            "[[task]]\nid = \"t{n}\"\nprompt = \"wait\"\nscore = [{{ kind = \"includes\", text = \"done\" }}]\n"
         );
         let _ = write!(
             script,
