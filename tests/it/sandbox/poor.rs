@@ -91,16 +91,16 @@ fn limits_hold_and_are_told_without_control_groups() {
 }
 
 #[test]
-fn a_fork_bomb_is_ended() {
-    if !ordinary("sandbox::poor::a_fork_bomb_is_ended") {
+fn a_tree_of_forks_is_ended() {
+    if !ordinary("sandbox::poor::a_tree_of_forks_is_ended") {
         return;
     }
     for level in levels() {
         with_launcher(choice("", Some(level)), async |launcher| {
-            let config = Config { pids: Some(64), ..Config::default() };
+            let config = Config { pids: Some(32), ..Config::default() };
             let sandbox = launcher.start(config).await.expect("a sandbox");
-            // Bounded, should the watch fail: 2^12 processes that end after a while.
-            let bomb = "b() { [ $1 = 0 ] && { sleep 3; return; }; b $(($1-1)) & b $(($1-1)) & wait; }; b 11";
+            // About 50 processes: above the limit, below where the kernel refuses, which nobody would be told.
+            let bomb = "b() { [ $1 = 0 ] && { sleep 3; return; }; b $(($1-1)) & b $(($1-1)) & wait; }; b 4";
             run(&sandbox, &format!("({bomb}) 2>/dev/null")).await;
             let report = sandbox.close().await;
             assert!(report.limits.contains(&LimitKind::Pids), "{level:?}: {report:?}");
