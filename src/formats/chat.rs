@@ -198,34 +198,46 @@ pub(super) fn content(value: Option<View<'_>>) -> Result<Content, Refusal> {
         return Err(expected(value, "\"content\"", "a string or a list of parts"));
     }
     let mut parts = Vec::new();
-    let mut place = None;
     for item in value.items() {
         if let Some(text) = item.text() {
-            place = place.or(Some(item.place()));
             parts.push(text_part(text.into_owned()));
             continue;
         }
         if !item.is_object() {
             return Err(expected(item, "a part of \"content\"", "an object"));
         }
-        let kind = item.text_at("type").unwrap_or_default();
-        match item.get("text").filter(|_| matches!(&*kind, "text" | "input_text" | "output_text" | "")) {
-            Some(text) => {
-                place = place.or(Some(text.place()));
-                parts.push(text_part(text.text().unwrap_or_default().into_owned()));
-            }
+        match part_text(item) {
+            Some(text) => parts.push(text_part(text.text().unwrap_or_default().into_owned())),
             None => {
+                let kind = item.text_at("type").unwrap_or_default();
                 let kind = kind.strip_suffix("_url").unwrap_or(&kind).to_owned();
                 parts.push(ContentPart { kind, text: None, source: Some(item.object()) });
             }
         }
     }
+    let place = parts_place(value);
     // One text part is text.
     let message = match parts.as_mut_slice() {
         [ContentPart { text: Some(text), .. }] => Message::Text(std::mem::take(text)),
         _ => Message::Parts(parts),
     };
     Ok(Content { message, place })
+}
+
+/// The text of a text part; a bare string is one.
+pub(super) fn part_text(item: View<'_>) -> Option<View<'_>> {
+    if item.text().is_some() {
+        return Some(item);
+    }
+    let kind = item.text_at("type").unwrap_or_default();
+    item.get("text").filter(|_| matches!(&*kind, "text" | "input_text" | "output_text" | ""))
+}
+
+/// Where the text of a list of parts stands: in its one text part, or spread over the list.
+pub(super) fn parts_place(list: View<'_>) -> Option<Place> {
+    let mut texts = list.items().filter_map(part_text).filter(|text| text.text().is_some());
+    let first = texts.next()?;
+    Some(if texts.next().is_some() { list.parts_place() } else { first.place() })
 }
 
 fn text_part(text: String) -> ContentPart {

@@ -1,7 +1,9 @@
 //! From an offset in a decoded message to a line and a column of the decompressed file.
 
+use super::chat::part_text;
 use crate::model::{Location, Place};
-use crate::util::json::advance;
+use crate::util::json::{self, View, advance};
+use std::cell::RefCell;
 
 /// Finds lines and columns in one file. Remembers where it was: findings that come in file order
 /// cost one pass over the file together.
@@ -10,13 +12,16 @@ pub struct Locator<'a> {
     at: usize,
     line: u64,
     column: u64,
+    /// The list of parts looked at last: where it starts; for each text the decoded bytes before it
+    /// and where it stands. One list may hold many findings.
+    parts: RefCell<Option<(usize, Vec<(usize, usize)>)>>,
 }
 
 impl<'a> Locator<'a> {
     /// A locator for a decompressed file; a byte order mark takes no column.
     pub fn new(bytes: &'a [u8]) -> Self {
         let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        Self { bytes, at, line: 1, column: 1 }
+        Self { bytes, at, line: 1, column: 1, parts: RefCell::default() }
     }
 
     /// Line and column of byte `offset` of the decoded text that starts at `place`.
@@ -29,6 +34,9 @@ impl<'a> Locator<'a> {
     pub fn byte(&self, place: Place, offset: usize) -> usize {
         let start = usize::try_from(place.offset).unwrap_or(usize::MAX).min(self.bytes.len());
         let rest = &self.bytes[start..];
+        if place.parts {
+            return self.byte_in_parts(start, offset).unwrap_or(start);
+        }
         if place.json {
             return start + advance(rest, offset);
         }
@@ -43,6 +51,36 @@ impl<'a> Locator<'a> {
             return self.bytes.len();
         }
         (start + offset).min(self.bytes.len())
+    }
+
+    /// The byte behind the last one of a span that ends at byte `end` of the decoded text, which is
+    /// in the part that the span ends in, not where the next part starts.
+    pub fn end_byte(&self, place: Place, end: usize) -> usize {
+        match end.checked_sub(1).filter(|_| place.parts) {
+            Some(last) => self.byte(place, last) + 1,
+            None => self.byte(place, end),
+        }
+    }
+
+    /// The byte behind byte `offset` of the texts of the list of parts that starts at `start`.
+    fn byte_in_parts(&self, start: usize, offset: usize) -> Option<usize> {
+        let mut cache = self.parts.borrow_mut();
+        if cache.as_ref().is_none_or(|(known, _)| *known != start) {
+            let list = json::parse_at(self.bytes, start, &mut Vec::new()).ok()?;
+            let mut texts = Vec::new();
+            let mut before = 0;
+            for part in View::new(self.bytes, &list).items().filter_map(part_text) {
+                let length = part.text().map_or(0, |text| text.len());
+                if length > 0 {
+                    texts.push((before, part.offset() + 1));
+                    before += length;
+                }
+            }
+            *cache = Some((start, texts));
+        }
+        let (_, texts) = cache.as_ref()?;
+        let (before, inside) = texts[..texts.partition_point(|(before, _)| *before <= offset)].last()?;
+        Some(inside + advance(&self.bytes[*inside..], offset - before))
     }
 
     /// Line and column of a byte. Only `\n` ends a line; columns are characters.

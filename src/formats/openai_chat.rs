@@ -50,8 +50,13 @@ fn sniff(source: &Source<'_>) -> Sniff {
         return Sniff::new(20, "has content blocks of another API");
     }
     if !first.is_object() || !roles {
+        // One damaged message must not hide the format; where none has a role, it is another one.
+        let some = messages.items().any(|message| !message.is_object() || message.get("role").is_some());
         let why = "has messages without a \"role\"";
-        return Sniff::new(if record.is_object() { 50 } else { 0 }, why);
+        return Sniff::new(if record.is_object() && some { 50 } else { 0 }, why);
+    }
+    if messages.items().all(|message| message.get("content").is_none() && message.get("text").is_some()) {
+        return Sniff::new(20, "has messages with \"text\" in the place of \"content\"");
     }
     Sniff::new(80, "")
 }

@@ -47,6 +47,8 @@ pub struct Place {
     pub json: bool,
     /// Whether each newline of the text is CR and LF there.
     pub crlf: bool,
+    /// Whether `offset` is that of a JSON list of content parts; the text is that of its text parts, joined.
+    pub parts: bool,
     /// Which file: 0 is the trajectory's own, `n` is entry `n - 1` of its origin's `files`.
     pub file: u32,
 }

@@ -16,6 +16,9 @@ pub(super) static ITEM: Rule = Rule {
 
 fn check(_: &View, message: &Message, found: &mut Found) {
     for call in message.native_calls() {
+        if call.arguments.parsed.is_some() {
+            continue;
+        }
         let Some(raw) = &call.arguments.raw else { continue };
         let (severity, what) = match serde_json::from_str::<Value>(raw) {
             Ok(Value::Object(_)) => continue,

@@ -2,6 +2,7 @@
 
 use super::{At, Check, Found, Message, Rule, View, Weight, quote};
 use crate::model::Severity;
+use crate::util::json::{self, NoteKind};
 use std::collections::HashSet;
 
 pub(super) static ITEM: Rule = Rule {
@@ -15,6 +16,16 @@ pub(super) static ITEM: Rule = Rule {
 };
 
 fn check(_: &View, message: &Message, found: &mut Found) {
+    for call in message.native_calls() {
+        for name in call.arguments.raw.as_deref().map(repeated).unwrap_or_default() {
+            let text = format!(
+                "the arguments of {} give {} again; the last value wins",
+                quote(&call.name),
+                quote(&name)
+            );
+            found.add(At::message(message, None), Weight::both(Severity::Warning), text);
+        }
+    }
     for call in message.text_calls() {
         // What a nested call brings along is FC016's.
         let end = call.nested.first().map_or(usize::MAX, |span| span.start);
@@ -27,4 +38,16 @@ fn check(_: &View, message: &Message, found: &mut Found) {
             }
         }
     }
+}
+
+/// Keys of a JSON object that stand in it again, once for each time.
+fn repeated(raw: &str) -> Vec<String> {
+    let mut notes = Vec::new();
+    let Ok(node) = json::parse_at(raw.as_bytes(), 0, &mut notes) else { return Vec::new() };
+    if notes.iter().all(|note| note.kind != NoteKind::RepeatedKey) {
+        return Vec::new();
+    }
+    let mut seen = HashSet::new();
+    let keys = json::View::new(raw.as_bytes(), &node).members().map(|(key, _)| key.into_owned());
+    keys.filter(|key| !seen.insert(key.clone())).collect()
 }

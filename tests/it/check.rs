@@ -271,3 +271,77 @@ fn rules_are_listed_and_explained() {
     }
     assert!(rolltape(&["list", "formats"]).expect_code(0).stdout.contains("openhands-prompt-log"));
 }
+
+/// A finding in a later content part is shown there, whatever the file's line ends and first bytes.
+#[test]
+fn content_parts_keep_their_lines_and_columns() {
+    let call = "<function=bash>\n<parameter=command>ls</parameter>\n</function>\nafter";
+    let chat = serde_json::json!({ "messages": [
+        { "role": "user", "content": "go" },
+        { "role": "assistant", "content": [
+            { "type": "text", "text": "\u{e9}\u{e9} first" }, { "type": "text", "text": call } ] },
+    ] });
+    let pretty = format!("{chat:#}");
+    let place = |text: &str| {
+        let (at, line) = text.lines().enumerate().find(|(_, line)| line.contains("after")).expect("the line");
+        let column = line[..line.find("after").expect("the text")].chars().count() + 1;
+        (at as u64 + 1, column as u64)
+    };
+    for text in [pretty.clone(), chat.to_string()] {
+        for (name, mark, end) in [("plain", "", "\n"), ("crlf", "", "\r\n"), ("bom", "\u{feff}", "\r\n")] {
+            let written = format!("{mark}{}", text.replace('\n', end));
+            let output = check("chat.json", written, &["--format", "json", "--select", "FC003"]);
+            let report: Value = serde_json::from_str(&output.stdout).expect("JSON");
+            let found = of(&report, "FC003")[0].clone();
+            let shown =
+                (found["line"].as_u64().expect("a line"), found["column"].as_u64().expect("a column"));
+            assert_eq!(shown, place(&text), "{name}");
+        }
+    }
+    let output = check("chat.json", pretty, &["--select", "FC003"]);
+    let carets = output.stdout.lines().find(|line| line.contains('^')).expect("carets");
+    assert_eq!(carets.matches('^').count(), "after".len(), "{carets}");
+}
+
+/// Keys that stand twice in native arguments are found, escapes decoded; deeper ones are no parameters.
+#[test]
+fn a_native_argument_given_twice_is_found() {
+    let chat = |arguments: &str| {
+        serde_json::json!({ "messages": [
+            { "role": "user", "content": "go" },
+            { "role": "assistant", "content": null, "tool_calls": [
+                { "id": "c1", "type": "function", "function": { "name": "bash", "arguments": arguments } } ] },
+            { "role": "tool", "tool_call_id": "c1", "content": "ok" },
+        ] })
+        .to_string()
+    };
+    let found = |arguments: &str| {
+        let output = check("chat.json", chat(arguments), &["--format", "json", "--select", "FC011"]);
+        let report: Value = serde_json::from_str(&output.stdout).expect("JSON");
+        of(&report, "FC011").len()
+    };
+    assert_eq!(found(r#"{"cmd": "ls", "c\u006dd": "pwd", "cmd": "id"}"#), 2);
+    assert_eq!(found(r#"{"cmd": "ls", "env": {"a": 1, "a": 2}}"#), 0);
+    assert_eq!(found(r#"{"cmd": "ls", "cwd": "/"}"#), 0);
+}
+
+/// What only looks like chat is passed by, and a reply beside the messages makes a completion log.
+#[test]
+fn near_relatives_of_chat_are_told_apart() {
+    let log = r#"{"messages": [{"role": "user", "content": "hi"}],
+        "response": {"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": "ho"}}]}}"#;
+    let output = check("log.json", log, &["--format", "json"]);
+    let report: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    assert_eq!((&report["messages"], &report["errors"]), (&1.into(), &Value::Array(Vec::new())));
+    for other in [
+        r#"{"messages": [{"type": "user", "content": "hi"}, {"type": "gemini", "content": "ho"}]}"#,
+        r#"{"messages": [{"role": "user", "text": "hi"}, {"role": "assistant", "text": "ho"}]}"#,
+    ] {
+        let folder = support::temp();
+        fs::write(folder.path().join("other.json"), other).expect("a file");
+        fs::write(folder.path().join("log.json"), log).expect("a file");
+        let output = Rolltape::new(&["check", "."]).cwd(folder.path()).run();
+        assert!(output.stderr.contains("passed by: 1 file of no known format"), "{}", output.stderr);
+        assert!(!output.stderr.contains("error"), "{}", output.stderr);
+    }
+}

@@ -159,7 +159,7 @@ impl<'a> Locators<'a> {
         let start = locator.byte(place, finding.span.map_or(0, |span| span.start));
         finding.location = Some(locator.position(start));
         let line = finding.location.as_ref().map_or(1, |location| location.line);
-        let end = finding.span.filter(|span| !span.is_empty()).map(|span| locator.byte(place, span.end));
+        let end = finding.span.filter(|span| !span.is_empty()).map(|span| locator.end_byte(place, span.end));
         let excerpt = end.map(|end| excerpt(bytes, line, start, end, finding.rule == "SE001"));
         Item { path: path.clone(), finding, excerpt }
     }

@@ -196,7 +196,10 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
         CliError::usage(format!(
             "{} can't be written: {}",
             path.display(),
-            std::io::Error::from(error.kind())
+            match error.kind() {
+                std::io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+                kind => kind.to_string(),
+            }
         ))
         .hint("name a file in a folder that exists with -o")
     })

@@ -1,6 +1,6 @@
 //! Message content: text, or a list of parts.
 
-use super::super::chat::expected;
+use super::super::chat::{expected, parts_place};
 use super::super::source::Refusal;
 use crate::model::{ContentPart, Message, Place};
 use crate::util::json::View;
@@ -14,21 +14,19 @@ pub(super) fn read(value: View<'_>, what: &str) -> Result<(Message, Option<Place
     if !value.is_array() {
         return Err(expected(value, what, "a string or a list of parts"));
     }
-    let mut place = None;
     let mut parts = Vec::new();
     for item in value.items() {
         if !item.is_object() {
             return Err(expected(item, "a content part", "an object"));
         }
         let text = item.some("text");
-        place = place.or(text.map(View::place));
         parts.push(ContentPart {
             kind: item.text_at("type").unwrap_or_default(),
             text: text.and_then(View::text).map(std::borrow::Cow::into_owned),
             source: item.some("source").map(View::object),
         });
     }
-    Ok((Message::Parts(parts), place))
+    Ok((Message::Parts(parts), parts_place(value)))
 }
 
 /// Writes content; the second value holds all parts, if the format can't express some.

@@ -114,7 +114,7 @@ fn join(chain: &[Pair<'_>], output: &mut ReadOutput) -> Trajectory {
             output.errors.push(source.error(at, what));
         }
         let file = trajectory.origin.files.len() as u32;
-        let place = Place { offset: source.start as u64, json: false, crlf, file };
+        let place = Place { offset: source.start as u64, crlf, file, ..Place::default() };
         if n + 1 == chain.len() {
             let id = trajectory.steps.len() as u64 + 1;
             trajectory.steps.push(agent_step(id, &text, place, &mut next_id));

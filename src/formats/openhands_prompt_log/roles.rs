@@ -42,7 +42,7 @@ pub struct Block<'a> {
 impl Block<'_> {
     /// Where the text starts.
     pub fn place(&self) -> Place {
-        Place { offset: self.start as u64, json: false, crlf: self.crlf, file: 0 }
+        Place { offset: self.start as u64, crlf: self.crlf, ..Place::default() }
     }
 
     fn is_observation(&self) -> bool {

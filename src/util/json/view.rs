@@ -89,6 +89,11 @@ impl<'a> View<'a> {
         Place { offset: self.node.start as u64 + 1, json: true, ..Place::default() }
     }
 
+    /// Where a list of content parts starts, whose texts are read as one.
+    pub fn parts_place(self) -> Place {
+        Place { offset: self.node.start as u64, json: true, parts: true, ..Place::default() }
+    }
+
     /// The elements of an array; nothing for other kinds.
     pub fn items(self) -> impl Iterator<Item = View<'a>> {
         let items: &'a [Node] = match &self.node.kind {
