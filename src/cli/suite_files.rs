@@ -4,7 +4,7 @@
 //! that a pipe can't hang the harness and a link can't carry a private file into a sandbox.
 
 use crate::score;
-use crate::suite::{FileSpec, Suite, SuiteError, parse};
+use crate::suite::{self, FileSpec, Suite, SuiteError};
 use crate::util::plural::plural;
 use crate::util::text::printable;
 use std::collections::BTreeMap;
@@ -24,8 +24,17 @@ const MAX_FILES: usize = 20_000;
 pub fn load(path: &Path) -> Result<Suite, Vec<SuiteError>> {
     let root = root_of(path)?;
     let files = read_folder(&root)?;
-    let suite = parse(&root.to_string_lossy(), &files)?;
-    score::compile_all(&suite).map(|_| suite)
+    let (suite, mut errors) = suite::read(&root.to_string_lossy(), &files);
+    if let Some(Err(found)) = suite.as_ref().map(score::compile_all) {
+        errors.extend(found);
+    }
+    match suite {
+        Some(suite) if errors.is_empty() => Ok(suite),
+        _ => {
+            suite::sort_errors(&mut errors);
+            Err(errors)
+        }
+    }
 }
 
 /// The errors as people read them: one block an error, `path:line:column: sentence` and its hint.

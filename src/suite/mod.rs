@@ -14,7 +14,7 @@ use crate::model::{Object, Policy};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use parse::parse;
+pub use parse::{parse, read, sort_errors};
 pub(crate) use reader::did_you_mean;
 pub(crate) use units::duration as parse_duration;
 

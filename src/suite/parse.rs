@@ -22,16 +22,30 @@ const TASK_KEYS: &[&str] = &[
 /// with a `task.toml` directly under `tasks/` or directly in the suite, sorted by path. `root` only
 /// names things. All errors are given at once, sorted by file and line.
 pub fn parse(root: &str, files: &BTreeMap<String, FileSpec>) -> Result<Suite, Vec<SuiteError>> {
+    let (suite, mut errors) = read(root, files);
+    match suite {
+        Some(suite) if errors.is_empty() => Ok(suite),
+        _ => {
+            sort_errors(&mut errors);
+            Err(errors)
+        }
+    }
+}
+
+/// [`parse`] that also gives what could be read beside the errors, so that a caller who knows more (the kinds
+/// of scorers) can add its own to them.
+pub fn read(root: &str, files: &BTreeMap<String, FileSpec>) -> (Option<Suite>, Vec<SuiteError>) {
     let shown = |path: &str| if root.is_empty() { path.to_owned() } else { join(root, path) };
     let mut errors = Vec::new();
     let Some(file) = files.get("suite.toml") else {
-        return Err(vec![SuiteError {
+        let error = SuiteError {
             file: if root.is_empty() { ".".to_owned() } else { root.to_owned() },
             line: 0,
             column: 0,
             message: "there is no suite.toml in this folder".to_owned(),
             hint: Some("a suite is a folder with a suite.toml; name that folder".to_owned()),
-        }]);
+        };
+        return (None, vec![error]);
     };
     let text = text_of(&shown("suite.toml"), &file.bytes, &mut errors);
     let mut reader = Reader::new(shown("suite.toml"), &text);
@@ -39,11 +53,11 @@ pub fn parse(root: &str, files: &BTreeMap<String, FileSpec>) -> Result<Suite, Ve
     if !(reader.errors.is_empty() && errors.is_empty()) {
         // What was not understood would only show up again as missing and unknown keys.
         errors.append(&mut reader.errors);
-        return Err(errors);
+        return (None, errors);
     }
     let table = Table::new(&document, 0..0, "the suite");
     if !schema_is_known(&mut reader, &table) {
-        return Err(reader.errors);
+        return (None, reader.errors);
     }
     reader.known(&table, SUITE_KEYS);
     let mut base = Settings::default();
@@ -69,20 +83,21 @@ pub fn parse(root: &str, files: &BTreeMap<String, FileSpec>) -> Result<Suite, Ve
             hint: Some("add a [[task]] table, or a folder tasks/ID with a task.toml".to_owned()),
         });
     }
-    if errors.is_empty() {
-        let tasks = tasks.into_iter().map(|found| found.task).collect();
-        let digest = digest::of_files(files);
-        return Ok(Suite {
-            name,
-            root: root.to_owned(),
-            digest,
-            default_agent: agent,
-            default_backend: backend,
-            tasks,
-        });
-    }
+    let tasks = tasks.into_iter().map(|found| found.task).collect();
+    let suite = Suite {
+        name,
+        root: root.to_owned(),
+        digest: digest::of_files(files),
+        default_agent: agent,
+        default_backend: backend,
+        tasks,
+    };
+    (Some(suite), errors)
+}
+
+/// Errors in the order of files, lines and columns.
+pub fn sort_errors(errors: &mut [SuiteError]) {
     errors.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-    Err(errors)
 }
 
 /// A task and where its id stands.

@@ -1,6 +1,6 @@
 //! The main job, end to end, with the built program.
 
-use crate::support::{Output, Rolltape, program, root, temp};
+use crate::support::{Rolltape, program, root, temp};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,9 +22,10 @@ fn run(out: &Path, more: &[&str]) -> Rolltape {
     Rolltape::new(&arguments)
 }
 
-fn summary(out: &Path) -> serde_json::Value {
-    let text = std::fs::read_to_string(out.join("summary.json")).expect("summary.json");
-    serde_json::from_str(&text).expect("JSON")
+fn run_id(out: &Path) -> String {
+    let text = std::fs::read_to_string(out.join("run.json")).expect("run.json");
+    let manifest: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    manifest["id"].as_str().expect("an id").to_owned()
 }
 
 fn outcomes(out: &Path) -> BTreeMap<String, String> {
@@ -72,13 +73,7 @@ fn two_runs_give_the_same_derived_files() {
     let reports = |name: &str, jobs: &str| -> Vec<String> {
         let out = folder.path().join(name);
         run(&out, &["-q", "-j", jobs]).run().expect_code(0);
-        let id = std::fs::read_to_string(out.join("run.json"))
-            .ok()
-            .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
-            .and_then(|manifest| {
-                ["id", "run_id"].iter().find_map(|key| manifest[*key].as_str().map(str::to_owned))
-            })
-            .expect("the run's id");
+        let id = run_id(&out);
         ["table", "csv", "json", "jsonl", "junit", "markdown", "html"]
             .iter()
             .map(|format| {
@@ -189,62 +184,104 @@ fn slow_suite(folder: &Path, tasks: usize) -> PathBuf {
     suite
 }
 
-fn interrupted(signal: &str, after: Duration) -> (tempfile::TempDir, PathBuf, i32) {
+/// Sends the signal once `finished` attempts are in the journal.
+fn interrupted(signal: &str, finished: usize) -> (tempfile::TempDir, PathBuf, i32) {
     let folder = temp();
     let suite = slow_suite(folder.path(), 12);
     let out = folder.path().join("run");
     let arguments = ["run", suite.to_str().expect("UTF-8"), "--out", out.to_str().expect("UTF-8"), "-j", "2"];
     let mut child = Rolltape::new(&arguments).cwd(folder.path()).spawn();
-    std::thread::sleep(after);
+    let journal = out.join("attempts.jsonl");
+    let end = std::time::Instant::now() + Duration::from_secs(30);
+    while std::fs::read_to_string(&journal).map_or(0, |text| text.lines().count()) < finished {
+        assert!(std::time::Instant::now() < end, "no attempt ended");
+        std::thread::sleep(Duration::from_millis(3));
+    }
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill");
     assert!(sent.success());
     let code = program::finish(&mut child, Duration::from_secs(20)).expect("it ends");
     (folder, out, code)
 }
 
-fn resumed(folder: &Path, out: &Path) -> Output {
-    Rolltape::new(&["resume", out.to_str().expect("UTF-8")]).cwd(folder).run()
-}
-
-fn whole(out: &Path) {
+/// Resumes, and compares with a run that nobody broke.
+fn resumed_is_whole(folder: &Path, out: &Path) {
+    let resume = Rolltape::new(&["resume", out.to_str().expect("UTF-8")]).cwd(folder).run();
+    resume.expect_code(0);
     let seen = outcomes(out);
     assert_eq!(seen.len(), 12);
     assert!(seen.values().all(|word| word == "passed"), "{seen:?}");
-    assert_eq!(summary(out)["attempts"].as_array().map_or(12, Vec::len), 12);
+    let unbroken = folder.join("unbroken");
+    let suite = folder.join("slow");
+    let arguments = ["run", suite.to_str().expect("UTF-8"), "-q", "--out", unbroken.to_str().expect("UTF-8")];
+    Rolltape::new(&arguments).cwd(folder).run().expect_code(0);
+    let report = |dir: &Path| {
+        let path = dir.to_str().expect("UTF-8");
+        let made = Rolltape::new(&["report", path, "--format", "jsonl", "--no-timing"]).run().expect_code(0);
+        let id = run_id(dir);
+        made.stdout.replace(&id, "<run>")
+    };
+    assert_eq!(report(out), report(&unbroken));
 }
 
 #[test]
 fn an_interrupt_keeps_what_is_finished() {
     need!("kill");
-    let (folder, out, code) = interrupted("-INT", Duration::from_millis(700));
+    let (folder, out, code) = interrupted("-INT", 2);
     assert_eq!(code, 130);
-    resumed(folder.path(), &out).expect_code(0);
-    whole(&out);
+    resumed_is_whole(folder.path(), &out);
 }
 
 #[test]
 fn a_termination_says_143() {
     need!("kill");
-    let (folder, out, code) = interrupted("-TERM", Duration::from_millis(700));
+    let (folder, out, code) = interrupted("-TERM", 3);
     assert_eq!(code, 143);
-    resumed(folder.path(), &out).expect_code(0);
-    whole(&out);
+    resumed_is_whole(folder.path(), &out);
 }
 
 #[test]
 fn a_kill_at_any_moment_loses_and_doubles_nothing() {
     need!("kill");
-    for ms in [150, 400, 700, 1000] {
-        let (folder, out, code) = interrupted("-KILL", Duration::from_millis(ms));
+    for finished in [1, 4, 9] {
+        let (folder, out, code) = interrupted("-KILL", finished);
         assert_eq!(code, 137);
-        if !out.join("run.json").is_file() {
-            continue;
-        }
-        resumed(folder.path(), &out).expect_code(0);
-        whole(&out);
+        resumed_is_whole(folder.path(), &out);
         let journal = std::fs::read_to_string(out.join("attempts.jsonl")).expect("a journal");
         assert_eq!(journal.lines().count(), 12, "each attempt is in the journal once");
     }
+}
+
+#[test]
+fn failures_can_be_bounded_and_rates_asked_for() {
+    let folder = temp();
+    let out = folder.path().join("a");
+    run(&out, &["--agent", "nop", "-j", "1", "--max-fail", "1"]).run().expect_code(1);
+    let words: Vec<String> = outcomes(&out).into_values().collect();
+    assert_eq!(words.iter().filter(|word| *word == "failed").count(), 1, "{words:?}");
+    assert_eq!(words.iter().filter(|word| *word == "cancelled").count(), 3, "{words:?}");
+    // Three of the four sloppy attempts succeed.
+    for (rate, code) in [("0.75", 0), ("0.76", 1)] {
+        let out = folder.path().join(rate);
+        run(&out, &["--backend", &sloppy(), "--fail-under", rate]).run().expect_code(code);
+    }
+}
+
+#[test]
+fn several_suites_and_several_back_ends_are_one_run() {
+    let folder = temp();
+    let slow = slow_suite(folder.path(), 2);
+    let out = folder.path().join("run");
+    let (suite, slow) = (suite(), slow.to_str().expect("UTF-8").to_owned());
+    let suite = suite.to_str().expect("UTF-8");
+    let both = ["run", suite, &slow, "--out", out.to_str().expect("UTF-8")];
+    Rolltape::new(&both).cwd(folder.path()).run().expect_code(0);
+    assert_eq!(outcomes(&out).len(), 6);
+    let out = folder.path().join("two");
+    let clean = format!("cassette:{}", root().join("trajectories/deepseek-api").display());
+    run(&out, &["--backend", &clean, "--backend", &sloppy()]).run().expect_code(1);
+    let seen = outcomes(&out);
+    assert_eq!(seen.len(), 8);
+    assert_eq!(seen.values().filter(|word| *word == "passed").count(), 6, "{seen:?}");
 }
 
 #[test]

@@ -70,7 +70,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
 }
 
 async fn launch(args: &Args) -> Result<Arc<Launcher>, CliError> {
-    let backends = || sandbox::BACKENDS.iter().map(|(name, _)| *name);
+    // `fake` runs no programs: it is for the tests of the harness, not for a hint.
+    let backends = || sandbox::BACKENDS.iter().map(|(name, _)| *name).filter(|name| *name != "fake");
     if !backends().any(|name| name == args.sandbox) {
         return Err(CliError::unknown("sandbox back end", &args.sandbox, backends()));
     }
@@ -279,10 +280,12 @@ fn conclude(
         color: context.color_out,
         width: crate::cli::report::columns(context),
     };
+    let mut seen = seen;
     if !seen.store_failed
         && let Err(error) = report::write_derived(&view, &report::Options::file())
     {
         context.say(&CliError::from(error).to_string());
+        seen.store_failed = true;
     }
     let text = report::render(report, &view, &options)
         .map_err(|error| CliError::harness(format!("can't render the report: {}", store::io_text(&error))))?;
