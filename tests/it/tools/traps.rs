@@ -336,7 +336,8 @@ fn a_command_file_that_the_agent_spoiled_is_made_again() {
             "rm -rf \"$TMPDIR\"/.r*; mkdir \"$TMPDIR/.rolltape-command\"",
             "rm -rf \"$TMPDIR\"/.r*; mkfifo \"$TMPDIR/.rolltape-command\"",
             "rm -rf \"$TMPDIR\"/.r*; ln -s /dev/full \"$TMPDIR/.rolltape-command\"",
-            "chmod 000 \"$TMPDIR\"/.r*",
+            // Not through the link of the one before: as root that would change the machine's own device.
+            "rm -rf \"$TMPDIR\"/.r*; touch \"$TMPDIR/.rolltape-command\"; chmod 000 \"$TMPDIR/.rolltape-command\"",
             "rm -rf \"$TMPDIR\"",
         ] {
             let spoilt = desk.bash(spoil).await;
