@@ -141,7 +141,7 @@ fn error(arguments: &[&str]) -> String {
         std::fs::read_dir(folder.path()).expect("a folder").next().is_none(),
         "something was left behind"
     );
-    output.masked(root(), "<root>")
+    output.masked(root(), "<root>").replace(&folder.path().display().to_string(), "<cwd>")
 }
 
 #[test]

@@ -82,6 +82,20 @@ fn drop_capabilities(keep: &[u32]) -> io::Result<()> {
     check(done as i32).map(drop)
 }
 
+/// A domain of the program's own below the init's: in level `process` nothing else keeps it from killing
+/// the init, which would make a harness error of the attempt. Older kernels can't, and `doctor` says so.
+pub(super) fn own_signals() -> io::Result<()> {
+    use landlock::{CompatLevel, Compatible, Ruleset, RulesetAttr, Scope};
+    let build = || {
+        Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .scope(Scope::Signal)?
+            .create()?
+            .restrict_self()
+    };
+    build().map(drop).map_err(|error: landlock::RulesetError| io::Error::other(error.to_string()))
+}
+
 /// Files: the system to read, the attempt's folder to write. Signals and abstract sockets stay inside
 /// where the kernel can.
 fn landlock(spec: &Spec) -> io::Result<()> {

@@ -30,6 +30,8 @@ struct Plan {
     /// Descriptor of ours, number in the child.
     descriptors: Vec<(OwnedFd, i32)>,
     terminal: bool,
+    /// Whether the program may signal nothing but what it starts itself.
+    own_signals: bool,
 }
 
 impl Init {
@@ -60,6 +62,7 @@ impl Init {
             unprivileged: unprivileged && has_second_user(&self.spec),
             descriptors,
             terminal: terminal.is_some(),
+            own_signals: self.spec.landlock,
         };
         let pid = fork_exec(&plan)?;
         let number = self.next;
@@ -258,6 +261,11 @@ fn child(plan: &Plan, argv: &[*const i8], env: &[*const i8]) -> (u8, io::Error) 
         }
         if libc::chdir(plan.cwd.as_ptr()) == -1 {
             return (b'c', io::Error::last_os_error());
+        }
+        if plan.own_signals
+            && let Err(error) = super::confine::own_signals()
+        {
+            return (b'l', error);
         }
         libc::execve(plan.program.as_ptr(), argv.as_ptr(), env.as_ptr());
         (b'x', io::Error::last_os_error())

@@ -234,3 +234,27 @@ fn a_wrong_choice_is_told() {
         assert!(wrong.message.starts_with("the sandbox level 'none' lacks required layers: netns ("));
     });
 }
+
+/// Whether Landlock can keep signals inside: Linux 6.12.
+fn signals_are_scoped() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6, 12)
+}
+
+#[test]
+fn an_agent_can_not_kill_the_init() {
+    each(async |level, sandbox| {
+        if level == Level::Process && !signals_are_scoped() {
+            crate::support::ledger::note("signals", "Landlock of this kernel does not scope them");
+            return;
+        }
+        // Its parent, by name: never `kill -1`, which on a kernel without scopes would end the tester's session.
+        let (_, _, code) = run(&sandbox, "kill -9 $PPID; exit 3").await;
+        assert_eq!(code, 3, "{level:?}");
+        assert_eq!(run(&sandbox, "echo alive").await.0, "alive\n", "{level:?}");
+        // What it starts itself, it may end.
+        let own = run(&sandbox, "sleep 60 & kill -9 $!; wait $!; echo $?").await;
+        assert_eq!(own.0, "137\n", "{level:?}: {}", own.1);
+    });
+}
