@@ -173,7 +173,8 @@ fn a_full_disk_is_told_and_a_resume_goes_on() {
         let output = run(&disk.0, &["--out", "r"]).run().expect_code(3);
         assert!(output.stderr.contains("no space left on device"), "{size}: {}", output.stderr);
         // Where only a derived file had no room, the records are whole and the hint says so.
-        let told = output.stderr.contains("hint: free some space") || output.stderr.contains("records are safe");
+        let told =
+            output.stderr.contains("hint: free some space") || output.stderr.contains("records are safe");
         assert!(told, "{size}: {}", output.stderr);
         disk.grow();
         Rolltape::new(&["resume", "r"]).cwd(&disk.0).run().expect_code(0);
