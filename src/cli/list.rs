@@ -9,19 +9,23 @@ use clap::{Arg, ArgMatches, Command};
 pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built in", augment, run };
 
 /// One kind: its name and its rows of name and description.
-type Kind = (&'static str, fn() -> Vec<(&'static str, &'static str)>);
+type Kind = (&'static str, fn() -> Vec<(&'static str, String)>);
 
 static KINDS: &[Kind] = &[
-    ("formats", || formats::ALL.iter().map(|item| (item.name, item.about)).collect()),
-    ("rules", || rules::ALL.iter().map(|item| (item.id, item.about)).collect()),
-    ("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about)).collect()),
-    ("scorers", || score::ALL.iter().map(|item| (item.name, item.about)).collect()),
-    ("reports", || report::ALL.iter().map(|item| (item.name, item.about)).collect()),
-    ("agents", || agent::ALL.iter().map(|item| (item.name, item.about)).collect()),
-    ("backends", || backend::ALL.iter().map(|item| (item.name, item.about)).collect()),
-    ("services", || service::ALL.iter().map(|item| (item.name, item.about)).collect()),
-    ("sandboxes", || sandbox::BACKENDS.to_vec()),
-    ("tools", || tools::ALL.iter().map(|item| (item.name, item.about)).collect()),
+    ("formats", || formats::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("rules", || {
+        let row =
+            |rule: &rules::Rule| format!("{:<20}  {:<7}  {}", rule.name, rule.severity.as_str(), rule.about);
+        rules::ALL.iter().map(|rule| (rule.id, row(rule))).collect()
+    }),
+    ("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("scorers", || score::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("reports", || report::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("agents", || agent::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("backends", || backend::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("services", || service::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("sandboxes", || sandbox::BACKENDS.iter().map(|(name, about)| (*name, (*about).to_owned())).collect()),
+    ("tools", || tools::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     // Not built in but on disk: told by `runs`.
     ("runs", Vec::new),
 ];

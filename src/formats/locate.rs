@@ -2,8 +2,8 @@
 
 use super::chat::part_text;
 use crate::model::{Location, Place};
-use crate::util::json::{self, View, advance};
-use std::cell::RefCell;
+use crate::util::json::{self, View, advance_from};
+use std::cell::{Cell, RefCell};
 
 /// Finds lines and columns in one file. Remembers where it was: findings that come in file order
 /// cost one pass over the file together.
@@ -15,13 +15,16 @@ pub struct Locator<'a> {
     /// The list of parts looked at last: where it starts; for each text the decoded bytes before it
     /// and where it stands. One list may hold many findings.
     parts: RefCell<Option<(usize, Vec<(usize, usize)>)>>,
+    /// The JSON string walked over last: where it starts, and how many raw and decoded bytes lie behind. Many
+    /// findings in one long string cost one walk.
+    walked: Cell<(usize, (usize, usize))>,
 }
 
 impl<'a> Locator<'a> {
     /// A locator for a decompressed file; a byte order mark takes no column.
     pub fn new(bytes: &'a [u8]) -> Self {
         let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        Self { bytes, at, line: 1, column: 1, parts: RefCell::default() }
+        Self { bytes, at, line: 1, column: 1, parts: RefCell::default(), walked: Cell::default() }
     }
 
     /// Line and column of byte `offset` of the decoded text that starts at `place`.
@@ -38,7 +41,7 @@ impl<'a> Locator<'a> {
             return self.byte_in_parts(start, offset).unwrap_or(start);
         }
         if place.json {
-            return start + advance(rest, offset);
+            return start + self.walk(start, offset);
         }
         if place.crlf {
             let mut done = 0;
@@ -80,7 +83,17 @@ impl<'a> Locator<'a> {
         }
         let (_, texts) = cache.as_ref()?;
         let (before, inside) = texts[..texts.partition_point(|(before, _)| *before <= offset)].last()?;
-        Some(inside + advance(&self.bytes[*inside..], offset - before))
+        Some(inside + self.walk(*inside, offset - before))
+    }
+
+    /// Raw bytes of the JSON string that starts at `start` up to byte `offset` of its decoded text.
+    fn walk(&self, start: usize, offset: usize) -> usize {
+        let (known, behind) = self.walked.get();
+        // A step back, or another string, is walked from the start.
+        let from = if known == start && behind.1 <= offset { behind } else { (0, 0) };
+        let walked = advance_from(&self.bytes[start..], from, offset);
+        self.walked.set((start, walked));
+        walked.0
     }
 
     /// Line and column of a byte. Only `\n` ends a line; columns are characters.
@@ -142,6 +155,19 @@ mod tests {
         assert_eq!(column("a"), (2, 8));
         assert_eq!(column("\n"), (2, 9));
         assert_eq!(column("<"), (2, 30));
+    }
+
+    #[test]
+    fn a_walk_goes_on_where_the_last_one_ended() {
+        let file = "\"a\\u00e9b\\ud83d\\ude00c\\nd\"";
+        let place = Place { offset: 1, json: true, ..Place::default() };
+        let locator = Locator::new(file.as_bytes());
+        let forward: Vec<usize> = (0..12).map(|offset| locator.byte(place, offset)).collect();
+        let afresh: Vec<usize> =
+            (0..12).map(|offset| Locator::new(file.as_bytes()).byte(place, offset)).collect();
+        assert_eq!(forward, afresh);
+        let back: Vec<usize> = (0..12).rev().map(|offset| locator.byte(place, offset)).collect();
+        assert_eq!(back.into_iter().rev().collect::<Vec<_>>(), afresh);
     }
 
     #[test]

@@ -50,7 +50,12 @@ fn unit(bytes: &[u8]) -> Option<u32> {
 /// Walks over the inside of a JSON string until `decoded` bytes of the decoded text lie behind;
 /// gives how many raw bytes that took. Stops at the closing quote.
 pub fn advance(raw: &[u8], decoded: usize) -> usize {
-    let (mut at, mut done) = (0, 0);
+    advance_from(raw, (0, 0), decoded).0
+}
+
+/// [`advance`] that goes on from where an earlier walk ended: raw and decoded bytes that lie behind, which are
+/// given back in the same way. An escape is never cut, so more than `decoded` bytes may lie behind.
+pub fn advance_from(raw: &[u8], (mut at, mut done): (usize, usize), decoded: usize) -> (usize, usize) {
     while done < decoded && at < raw.len() {
         match raw[at] {
             b'"' => break,
@@ -68,5 +73,5 @@ pub fn advance(raw: &[u8], decoded: usize) -> usize {
             }
         }
     }
-    at
+    (at, done)
 }
