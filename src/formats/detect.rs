@@ -68,7 +68,7 @@ pub fn read_bytes(path: &str, bytes: &[u8], from: Option<&str>) -> Result<ReadOu
     Ok(output)
 }
 
-/// Reads files that [`plan`] puts together or apart; what concerns one file only is an error in the
+/// Reads files that [`plan()`] puts together or apart; what concerns one file only is an error in the
 /// output, so that the others are read.
 ///
 /// # Errors

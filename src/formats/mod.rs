@@ -3,7 +3,7 @@
 //! Readers take bytes and give trajectories plus [`ReadError`]s: a bad record never loses the
 //! good ones. Must not know: rules, runs, where the bytes came from (the caller opens files).
 //!
-//! [`plan`] groups paths (a run folder is one input, a folder of prompt logs another),
+//! [`plan()`] groups paths (a run folder is one input, a folder of prompt logs another),
 //! [`read_files`] reads a group, [`read_bytes`] one file; [`decompress`] and [`Locator`] turn an
 //! offset in a message into line and column of the decompressed file.
 

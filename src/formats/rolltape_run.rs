@@ -1,5 +1,5 @@
 //! `rolltape-run`: a run folder. Its `trajectories.jsonl` is ATIF, one trajectory a line; the other
-//! files of the folder are not trajectories and are never read here (see [`super::plan`]).
+//! files of the folder are not trajectories and are never read here (see [`super::plan()`]).
 
 use super::{Format, ReadOutput, Sniff, Source, atif};
 

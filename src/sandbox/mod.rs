@@ -33,7 +33,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Runs the helper (init, janitor) that this process was re-executed as; `None` for the real program.
 ///
-/// Told apart by an argv[0] that only the harness sets. Single-threaded.
+/// Told apart by a first argument (`argv[0]`) that only the harness sets. Single-threaded.
 pub fn run_if_helper() -> Option<ExitCode> {
     let name = std::env::args_os().next()?;
     if name == attempt::NAME {

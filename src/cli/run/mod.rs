@@ -67,7 +67,7 @@ pub(super) struct Args {
     /// Show what would run, what would be skipped and why; run nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// The run's folder [default: reports/<run id>]
+    /// The run's folder [default: reports/RUN-ID]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// What is written to stdout at the end: a report format
