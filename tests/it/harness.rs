@@ -40,7 +40,6 @@ fn a_skipped_test_is_told_at_the_end_and_fails_where_all_is_required() {
             .env("ROLLTAPE_REQUIRE_ALL", require_all)
             .output()
             .expect("this binary starts");
-        // The shell that tells holds stderr until it has told, so nothing is lost here.
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.success(), text(&output.stdout), text(&output.stderr))
     };

@@ -1,13 +1,15 @@
 //! The ledger of skipped tests, printed when the run ends.
 //!
-//! libtest has no hook for its end and captures what tests print. So the first entry starts a small `sh`
-//! that collects the entries from a pipe. The pipe closes when this process ends, however it ends; then
-//! the shell writes them sorted to the real stderr. Nothing is written to disk.
+//! libtest has no hook for its end and captures what tests print. So the first entry registers a function with the
+//! C library that runs when the process exits, and writes the entries sorted to the real stderr. Nothing is written
+//! to disk, and no process is left behind.
 
-use std::io::Write;
-use std::os::unix::process::CommandExt;
-use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::{Mutex, Once, PoisonError};
+
+static ENTRIES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Says that a test was skipped. A failure with `ROLLTAPE_REQUIRE_ALL=1`.
 ///
@@ -23,32 +25,26 @@ pub(crate) fn skip(test: &str, missing: &str) {
 
 /// Says that a test, or a part of it, had nothing to work on. Never a failure.
 pub(crate) fn note(test: &str, missing: &str) {
-    static PIPE: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
-    let line = format!("  {missing}: {}\n", test.strip_prefix("it::").unwrap_or(test));
-    let told = PIPE.get_or_init(start).as_ref().is_some_and(|pipe| {
-        let mut pipe = pipe.lock().unwrap_or_else(PoisonError::into_inner);
-        pipe.write_all(line.as_bytes()).is_ok()
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        assert!(shutdown_hooks::add_shutdown_hook(tell), "the end of the run can't be hooked");
     });
-    if !told {
-        // Writing to the handle, not by macro, passes libtest's capture by.
-        let _ = write!(std::io::stderr(), "skipped:{line}");
+    let line = format!("  {missing}: {}", test.strip_prefix("it::").unwrap_or(test));
+    ENTRIES.lock().unwrap_or_else(PoisonError::into_inner).insert(line);
+}
+
+/// Runs at the end of the process. A test thread that still runs may hold the lock; it is not waited for.
+extern "C" fn tell() {
+    let Ok(entries) = ENTRIES.try_lock() else { return };
+    let mut text = String::from("\nskipped, as something is missing here:\n");
+    for line in entries.iter() {
+        let _ = writeln!(text, "{line}");
     }
+    text.push('\n');
+    // Writing to the handle, not by macro, passes libtest's capture by.
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 fn require_all() -> bool {
     std::env::var_os("ROLLTAPE_REQUIRE_ALL").is_some_and(|value| value == "1")
-}
-
-fn start() -> Option<Mutex<ChildStdin>> {
-    const PRINT: &str = r#"printf '\nskipped, as something is missing here:\n%s\n\n' "$(sort -u)" >&2"#;
-    let child = Command::new("/bin/sh")
-        .args(["-c", PRINT])
-        // A group of its own: Ctrl-C ends the tests, and the shell still tells what was skipped.
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .spawn();
-    // Never waited for: it lives until this process has ended.
-    child.ok().and_then(|mut child| child.stdin.take()).map(Mutex::new)
 }
