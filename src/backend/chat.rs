@@ -1,16 +1,80 @@
-//! A chat completion as JSON, to and from a [`ModelReply`].
+//! Chat messages and chat completions as JSON of the OpenAI protocol.
 //!
 //! In-process back ends make one of their reply, so that every cassette has the same shape and replays alike.
 
-use super::ModelReply;
-use crate::model::Usage;
+use super::{ChatMessage, ModelReply};
+use crate::model::{Arguments, Object, ToolCall, Usage};
 use serde_json::{Value, json};
+
+/// A message as the protocol has it; what is empty is left out, but for the content.
+pub(super) fn message(message: &ChatMessage) -> Object {
+    let mut object = Object::new();
+    object.insert("role".to_owned(), message.role.as_str().into());
+    object.insert("content".to_owned(), message.content.as_str().into());
+    if let Some(reasoning) = &message.reasoning {
+        object.insert("reasoning_content".to_owned(), reasoning.as_str().into());
+    }
+    if !message.calls.is_empty() {
+        object.insert("tool_calls".to_owned(), message.calls.iter().map(call).collect());
+    }
+    if let Some(id) = &message.call_id {
+        object.insert("tool_call_id".to_owned(), id.as_str().into());
+    }
+    object
+}
+
+/// A native call; its arguments are text, as written where that is known.
+fn call(call: &ToolCall) -> Value {
+    let function = json!({"name": call.name, "arguments": arguments(call)});
+    json!({"id": call.id, "type": "function", "function": function})
+}
+
+/// The text of a call's arguments.
+pub(super) fn arguments(call: &ToolCall) -> String {
+    match (&call.arguments.raw, &call.arguments.parsed) {
+        (Some(raw), _) => raw.clone(),
+        (None, Some(object)) => Value::Object(object.clone()).to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+/// The native calls of a message; the error is a clause.
+fn calls(message: &Value) -> Result<Vec<ToolCall>, String> {
+    let list = match message.get("tool_calls") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(list)) => list,
+        Some(_) => return Err("the tool calls of its message are not a list".to_owned()),
+    };
+    let read = |item: &Value| {
+        let function = item.get("function").ok_or("a tool call of its message has no function")?;
+        let text = |holder: &Value, key: &str| holder.get(key).and_then(Value::as_str).map(str::to_owned);
+        let arguments = match function.get("arguments") {
+            Some(Value::String(text)) => Arguments::text(text.clone()),
+            // Some servers send the object itself.
+            Some(Value::Object(object)) => Arguments::object(object.clone()),
+            None | Some(Value::Null) => Arguments::text(String::new()),
+            Some(_) => {
+                return Err("the arguments of a tool call of its message are neither text nor an object");
+            }
+        };
+        Ok(ToolCall {
+            id: text(item, "id").unwrap_or_default(),
+            name: text(function, "name").ok_or("a tool call of its message has no name")?,
+            arguments,
+            extra: Object::new(),
+        })
+    };
+    list.iter().map(read).collect::<Result<_, &str>>().map_err(str::to_owned)
+}
 
 /// The body of a chat completion that says what `reply` says. What is unknown is left out.
 pub(super) fn to_body(reply: &ModelReply) -> Value {
     let mut message = json!({"role": "assistant", "content": reply.text});
     if let Some(reasoning) = &reply.reasoning {
         message["reasoning_content"] = reasoning.as_str().into();
+    }
+    if !reply.calls.is_empty() {
+        message["tool_calls"] = reply.calls.iter().map(call).collect();
     }
     let mut body = json!({"object": "chat.completion"});
     if let Some(model) = &reply.model {
@@ -50,6 +114,7 @@ pub(super) fn from_body(body: &Value) -> Result<ModelReply, String> {
     let word = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     Ok(ModelReply {
         text,
+        calls: calls(message)?,
         reasoning: word(message, "reasoning_content"),
         finish_reason: word(choice, "finish_reason"),
         usage: body.get("usage").filter(|usage| usage.is_object()).map(usage),
@@ -81,6 +146,12 @@ mod tests {
         let full = ModelReply {
             text: "a\nb".to_owned(),
             reasoning: Some("why".to_owned()),
+            calls: vec![ToolCall {
+                id: "c1".to_owned(),
+                name: "look".to_owned(),
+                arguments: Arguments::text("{\"a\": 1".to_owned()),
+                extra: Object::new(),
+            }],
             finish_reason: Some("length".to_owned()),
             usage: Some(Usage {
                 prompt_tokens: Some(5),

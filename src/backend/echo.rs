@@ -1,10 +1,9 @@
 //! `echo`: replies with the last user prompt. For trying things out and for measuring the harness.
 
-use super::{Backend, BackendKind, ModelReply, OpenError, Request, Role, chat};
+use super::{Backend, BackendKind, ModelReply, OpenError, Opening, Request, Role, chat};
 use crate::model::{Object, RunError};
 use crate::util::redact::Redactor;
 use async_trait::async_trait;
-use std::path::Path;
 use std::sync::Arc;
 
 pub(super) static ITEM: BackendKind =
@@ -12,8 +11,8 @@ pub(super) static ITEM: BackendKind =
 
 struct Echo;
 
-fn open(arg: Option<&str>, _base: &Path) -> Result<Arc<dyn Backend>, OpenError> {
-    match arg {
+fn open(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError> {
+    match opening.arg {
         None => Ok(Arc::new(Echo)),
         Some(arg) => Err((
             format!("the back end 'echo' takes nothing after a colon, but got '{arg}'"),

@@ -122,17 +122,15 @@ impl Metered {
 
     fn record(&mut self, request: &Request, reply: &ModelReply) {
         self.replies.push_str(&self.redactor.redact(&reply.text));
+        for call in &reply.calls {
+            // Ids are by chance, so that a tape fits without them.
+            let text = format!("\u{1}{}\u{1}{}", call.name, chat::arguments(call));
+            self.replies.push_str(&self.redactor.redact(&text));
+        }
         self.replies.push('\0');
         let Some(exchanges) = &self.exchanges else { return };
-        let new_messages = request
-            .new_messages()
-            .map(|message| {
-                let mut object = Object::new();
-                object.insert("role".to_owned(), message.role.as_str().into());
-                object.insert("content".to_owned(), self.redactor.redact(&message.content).into());
-                object
-            })
-            .collect();
+        let new_messages =
+            request.new_messages().map(|message| self.redacted(&chat::message(message))).collect();
         let line = CassetteLine {
             scope: request.scope,
             suite: self.attempt.suite.clone(),
@@ -157,9 +155,9 @@ impl Metered {
         let _ = exchanges.send(Exchanged { attempt: self.attempt.clone(), line });
     }
 
-    /// Parameters may carry what a user put there, a key among it.
-    fn redacted(&self, params: &Object) -> Object {
-        match self.redactor.redact_value(Value::Object(params.clone())) {
+    /// Messages and parameters may carry a key.
+    fn redacted(&self, object: &Object) -> Object {
+        match self.redactor.redact_value(Value::Object(object.clone())) {
             Value::Object(object) => object,
             _ => Object::new(),
         }

@@ -9,7 +9,8 @@ mod metered;
 pub mod wire;
 
 use crate::model::{
-    AttemptId, Drift, ErrorClass, LimitKind, Object, RunError, Scope, SseChunk, ToolDef, Usage,
+    AttemptId, Drift, ErrorClass, LimitKind, Object, Price, RunError, Scope, SseChunk, ToolCall, ToolDef,
+    Usage,
 };
 use crate::util::suggest::nearest;
 use async_trait::async_trait;
@@ -50,12 +51,25 @@ impl Role {
 }
 
 /// One message of the conversation so far.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ChatMessage {
     /// Who.
     pub role: Role,
     /// Text.
     pub content: String,
+    /// Reasoning of the model that goes back to it with its message.
+    pub reasoning: Option<String>,
+    /// Native calls of the model, with their arguments as written.
+    pub calls: Vec<ToolCall>,
+    /// The call that a message of role `tool` answers.
+    pub call_id: Option<String>,
+}
+
+impl ChatMessage {
+    /// A message that is only text.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self { role, content: content.into(), reasoning: None, calls: Vec::new(), call_id: None }
+    }
 }
 
 /// A request for one reply.
@@ -75,7 +89,7 @@ pub struct Request {
     pub tools: Option<Vec<ToolDef>>,
     /// Index of the first message that is new since the last turn.
     pub new_from: usize,
-    /// SHA-256 over the redacted replies so far, each followed by a NUL byte.
+    /// SHA-256 over the redacted replies so far: text, then `\x01name\x01arguments` of each native call, then a NUL byte.
     pub prefix_sha256: String,
 }
 
@@ -95,6 +109,8 @@ impl Request {
 pub struct ModelReply {
     /// Raw text.
     pub text: String,
+    /// Native calls in order, with their arguments as written.
+    pub calls: Vec<ToolCall>,
     /// Reasoning that came apart.
     pub reasoning: Option<String>,
     /// Finish reason as given.
@@ -137,6 +153,10 @@ pub trait Backend: Send + Sync {
     fn model(&self) -> Option<String>;
     /// Parameters that it adds to every request, for the record.
     fn params(&self) -> Object;
+    /// What its tokens cost; `None` is unknown.
+    fn price(&self) -> Option<Price> {
+        None
+    }
     /// What the user should know of how it was opened, for example lines of a tape that could not be read.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
@@ -189,14 +209,43 @@ pub struct BackendKind {
     pub name: &'static str,
     /// One line for `list backends`.
     pub about: &'static str,
-    /// Opens it. `base` is the folder to which a relative path refers.
-    pub open: fn(arg: Option<&str>, base: &Path) -> Result<Arc<dyn Backend>, OpenError>,
+    /// Opens it.
+    pub open: fn(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError>,
 }
 
-/// Opens a back end by name; relative paths are from `base`. An unknown name comes with a did-you-mean.
+/// What a back end is opened with.
+#[derive(Clone, Copy)]
+pub struct Opening<'a> {
+    /// What stands after the colon: a model or a path.
+    pub arg: Option<&'a str>,
+    /// Folder to which a relative path refers.
+    pub base: &'a Path,
+    /// Its table in the configuration, or an empty one.
+    pub settings: &'a Settings,
+    /// A variable of the environment; keys come from here and from nowhere else.
+    pub var: &'a (dyn Fn(&str) -> Option<String> + Sync),
+}
+
+/// A table `[backend.NAME]` of the configuration. What is not set is up to the kind of back end.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settings {
+    /// Where requests go, without a final slash.
+    pub base_url: Option<String>,
+    /// Variable that holds the key.
+    pub key_env: Option<String>,
+    /// Model, if the command line names none.
+    pub model: Option<String>,
+    /// Parameters that go into every request.
+    pub params: Object,
+    /// What tokens cost.
+    pub price: Option<Price>,
+}
+
+/// Opens a back end by name, without configuration or environment; relative paths are from `base`. An unknown name comes with a did-you-mean.
 pub fn open(name: &BackendName, base: &Path) -> Result<Arc<dyn Backend>, OpenError> {
     if let Some(kind) = ALL.iter().find(|kind| kind.name == name.name) {
-        return (kind.open)(name.arg.as_deref(), base);
+        let settings = Settings::default();
+        return (kind.open)(&Opening { arg: name.arg.as_deref(), base, settings: &settings, var: &|_| None });
     }
     let names = || ALL.iter().map(|kind| kind.name);
     let hint = match nearest(&name.name, names()) {

@@ -12,14 +12,13 @@
 //! ```
 
 use super::wire::UsageWire;
-use super::{Backend, BackendKind, ModelReply, OpenError, Request, chat, files};
+use super::{Backend, BackendKind, ModelReply, OpenError, Opening, Request, chat, files};
 use crate::model::{ErrorClass, Object, RunError};
 use crate::util::plural::plural;
 use crate::util::redact::Redactor;
 use async_trait::async_trait;
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 pub(super) static ITEM: BackendKind =
@@ -54,8 +53,8 @@ struct Player {
     replies: HashMap<(String, Option<u32>), Vec<ModelReply>>,
 }
 
-fn open(arg: Option<&str>, base: &Path) -> Result<Arc<dyn Backend>, OpenError> {
-    let path = files::named("scripted", arg, base, "replies.toml")?;
+fn open(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError> {
+    let path = files::named("scripted", opening.arg, opening.base, "replies.toml")?;
     let shown = path.display().to_string();
     let bytes = files::read(&path, "script")?;
     let text = String::from_utf8(bytes).map_err(|error| {

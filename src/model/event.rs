@@ -37,9 +37,9 @@ pub struct CassetteLine {
     pub attempt: u32,
     /// Turn, from 1.
     pub turn: u32,
-    /// SHA-256 over the replies so far, each followed by a NUL byte.
+    /// SHA-256 over the replies so far: text, then `\x01name\x01arguments` of each native call, then a NUL byte.
     pub prefix_sha256: String,
-    /// Messages that are new since the last turn: `{role, content}`.
+    /// Messages that are new since the last turn: `{role, content, reasoning_content?, tool_calls?, tool_call_id?}`.
     pub new_messages: Vec<Object>,
     /// Parameters as sent.
     pub params: Object,

@@ -29,7 +29,7 @@ pub use step::{
     Arguments, ContentPart, Message, Observation, ObservationResult, Reply, Source, Step, ToolCall,
 };
 pub use trajectory::{AgentInfo, Origin, ToolDef, Trajectory};
-pub use usage::{FinalMetrics, Usage};
+pub use usage::{FinalMetrics, Price, Usage};
 
 /// A JSON object in the order in which its keys were written.
 pub type Object = serde_json::Map<String, serde_json::Value>;

@@ -54,3 +54,14 @@ pub struct FinalMetrics {
     /// What else stood there.
     pub extra: super::Object,
 }
+
+/// What tokens cost, in US dollars a million.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Price {
+    /// Prompt tokens.
+    pub input: f64,
+    /// Prompt tokens that came from the provider's cache; `None`: as other prompt tokens.
+    pub cached: Option<f64>,
+    /// Completion tokens.
+    pub output: f64,
+}

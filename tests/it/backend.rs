@@ -44,7 +44,7 @@ fn block<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn user(text: &str) -> ChatMessage {
-    ChatMessage { role: Role::User, content: text.to_owned() }
+    ChatMessage::new(Role::User, text)
 }
 
 fn redactor(key: &str) -> Redactor {
@@ -74,7 +74,7 @@ fn talk(
     let params = Object::new();
     let mut metered =
         Metered::new(Arc::clone(backend), id, params, Budget::default(), redactor(key), Some(sender));
-    let mut messages = vec![ChatMessage { role: Role::System, content: format!("the key is {key}") }];
+    let mut messages = vec![ChatMessage::new(Role::System, format!("the key is {key}"))];
     let mut replies = Vec::new();
     let mut stop = None;
     block(async {
@@ -82,7 +82,7 @@ fn talk(
             messages.push(user(prompt));
             match metered.complete(&messages, None).await {
                 Ok(reply) => {
-                    messages.push(ChatMessage { role: Role::Assistant, content: reply.text.clone() });
+                    messages.push(ChatMessage::new(Role::Assistant, reply.text.clone()));
                     replies.push(reply);
                 }
                 Err(why) => {

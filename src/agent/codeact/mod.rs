@@ -89,7 +89,7 @@ impl Talk<'_> {
                 Ok(reply) => reply,
                 Err(stop) => return AgentEnd::Stopped(stop),
             };
-            self.messages.push(ChatMessage { role: Role::Assistant, content: reply.text.clone() });
+            self.messages.push(ChatMessage::new(Role::Assistant, reply.text.clone()));
             match verdict::of(&reply, self.agent.dialect, &self.agent.tools, &self.task.policy) {
                 Verdict::Violation(what) => {
                     self.log.push(step(&reply, reply.text.clone()), "breaks the call format");
@@ -162,7 +162,7 @@ impl Talk<'_> {
             }
             told.push((self.agent.dialect.observe)(&call.name, &output.text));
         }
-        self.messages.push(ChatMessage { role: Role::User, content: told.join("\n\n") });
+        self.messages.push(ChatMessage::new(Role::User, told.join("\n\n")));
         None
     }
 
@@ -173,7 +173,7 @@ impl Talk<'_> {
             _ => (Source::User, "user"),
         };
         self.log.push(Step::new(0, source, text.clone()), summary);
-        self.messages.push(ChatMessage { role, content: text });
+        self.messages.push(ChatMessage::new(role, text));
     }
 }
 

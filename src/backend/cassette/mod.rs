@@ -6,14 +6,13 @@
 
 mod tape;
 
-use super::{Backend, BackendKind, ModelReply, OpenError, Request, cassette_miss, chat, files};
+use super::{Backend, BackendKind, ModelReply, OpenError, Opening, Request, cassette_miss, chat, files};
 use crate::diff::unified;
 use crate::model::{CassetteLine, Drift, ErrorClass, Object, RunError};
 use crate::util::redact::Redactor;
 use async_trait::async_trait;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use tape::Tape;
 
@@ -28,8 +27,8 @@ struct Cassette {
     warnings: Vec<String>,
 }
 
-fn open(arg: Option<&str>, base: &Path) -> Result<Arc<dyn Backend>, OpenError> {
-    let mut path = files::named("cassette", arg, base, "trajectories/deepseek-api")?;
+fn open(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError> {
+    let mut path = files::named("cassette", opening.arg, opening.base, "trajectories/deepseek-api")?;
     if path.is_dir() {
         let inside = path.join("cassette.jsonl");
         if !inside.exists() {

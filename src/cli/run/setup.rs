@@ -2,7 +2,7 @@
 
 use super::Args;
 use crate::agent::{self, Agent};
-use crate::backend::{self, Backend, BackendName, OpenError};
+use crate::backend::{self, Backend, BackendName, OpenError, Opening, Settings};
 use crate::cli::{CliError, Context, suite_files};
 use crate::engine::{SubjectPlan, SuitePlan};
 use crate::model::{Object, Subject};
@@ -175,7 +175,7 @@ fn subjects(
     };
     let mut plans: Vec<SubjectPlan> = Vec::new();
     for name in names {
-        let (backend, label) = open_backend(&name, &base)?;
+        let (backend, label) = open_backend(&name, &base, context)?;
         for warning in backend.warnings() {
             context.say(&format!("warning: {warning}"));
         }
@@ -196,13 +196,15 @@ fn subjects(
     Ok(plans)
 }
 
-fn open_backend(name: &str, base: &Path) -> Result<(Arc<dyn Backend>, String), CliError> {
+fn open_backend(name: &str, base: &Path, context: &Context) -> Result<(Arc<dyn Backend>, String), CliError> {
     let parsed = BackendName::parse(name);
     let kind = backend::ALL.iter().find(|kind| kind.name == parsed.name).ok_or_else(|| {
         CliError::unknown("back end", &parsed.name, backend::ALL.iter().map(|kind| kind.name))
     })?;
-    let opened =
-        (kind.open)(parsed.arg.as_deref(), base).map_err(|error| open_error("back end", name, error))?;
+    let var = |name: &str| context.var(name).map(str::to_owned);
+    let settings = Settings::default();
+    let opening = Opening { arg: parsed.arg.as_deref(), base, settings: &settings, var: &var };
+    let opened = (kind.open)(&opening).map_err(|error| open_error("back end", name, error))?;
     Ok((opened, parsed.label()))
 }
 
