@@ -57,6 +57,23 @@ pub(crate) fn python(module: &str) -> Result<(), String> {
     if quiet("python3", &["-c", &import]) { Ok(()) } else { Err(format!("python3 has no module {module}")) }
 }
 
+/// Folder of a Python environment that `tests/venvs` makes.
+pub(crate) fn venv_folder(name: &str) -> PathBuf {
+    let folder = std::env::var_os("ROLLTAPE_VENVS").filter(|folder| !folder.is_empty());
+    folder.map_or_else(|| PathBuf::from("/var/tmp/rolltape-venvs"), PathBuf::from).join(name)
+}
+
+/// A Python environment that `tests/venvs` makes.
+pub(crate) fn venv(name: &str) -> Result<(), String> {
+    let folder = venv_folder(name);
+    // Written last: without it the installation broke off.
+    if folder.join("made").is_file() {
+        Ok(())
+    } else {
+        Err(format!("{} is not there; tests/venvs {name} makes it", folder.display()))
+    }
+}
+
 /// The tests run as root.
 pub(crate) fn root() -> Result<(), String> {
     if rustix::process::geteuid().is_root() { Ok(()) } else { Err("root is needed".to_owned()) }
