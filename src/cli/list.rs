@@ -22,7 +22,12 @@ static KINDS: &[Kind] = &[
     ("scorers", || score::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("reports", || report::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("agents", || agent::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
-    ("backends", || backend::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("backends", || {
+        let kinds = backend::ALL.iter().map(|item| (item.name, item.about.to_owned()));
+        let known = |name: &str| backend::ALL.iter().any(|kind| kind.name == name);
+        let presets = backend::PRESETS.iter().filter(|preset| !known(preset.name));
+        kinds.chain(presets.map(|preset| (preset.name, preset.about()))).collect()
+    }),
     ("services", || service::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("sandboxes", || sandbox::BACKENDS.iter().map(|(name, about)| (*name, (*about).to_owned())).collect()),
     ("tools", || tools::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),

@@ -3,6 +3,7 @@
 //! stdout is data, stderr is talk. A verb returns its [`Exit`] or a [`CliError`]; only [`main`] maps
 //! them to a number.
 
+mod config;
 mod context;
 mod error;
 mod input;

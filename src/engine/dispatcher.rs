@@ -38,6 +38,8 @@ pub struct Ended {
     pub summary: RunSummary,
     /// The first sink that could not go on.
     pub sink_error: Option<SinkError>,
+    /// The back end that let nobody in: nothing more was started after it.
+    pub refused: Option<RunError>,
 }
 
 struct Dispatcher<'a> {
@@ -47,6 +49,7 @@ struct Dispatcher<'a> {
     finished: u64,
     failures: u64,
     sink_error: Option<SinkError>,
+    refused: Option<RunError>,
 }
 
 /// What is to be run, and with what.
@@ -66,8 +69,15 @@ pub struct Work {
 /// Runs what is to be done, at most `jobs` attempts at once, and tells the sinks.
 pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, control: Control) -> Ended {
     let Work { plan, todo, manifest, launcher, clock } = work;
-    let mut dispatcher =
-        Dispatcher { sinks, options, control: control.clone(), finished: 0, failures: 0, sink_error: None };
+    let mut dispatcher = Dispatcher {
+        sinks,
+        options,
+        control: control.clone(),
+        finished: 0,
+        failures: 0,
+        sink_error: None,
+        refused: None,
+    };
     dispatcher.emit(&Event::RunStarted(Box::new(manifest)));
     let (messages, mut inbox) = unbounded_channel();
     let surroundings =
@@ -122,7 +132,7 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
     }
     summary.interrupted |= dispatcher.stopped();
     dispatcher.emit(&Event::RunFinished(summary.clone()));
-    Ended { summary, sink_error: dispatcher.sink_error }
+    Ended { summary, sink_error: dispatcher.sink_error, refused: dispatcher.refused }
 }
 
 impl Dispatcher<'_> {
@@ -132,7 +142,7 @@ impl Dispatcher<'_> {
 
     fn may_start(&self) -> bool {
         let enough = self.options.max_fail.is_some_and(|max| self.failures >= max);
-        !self.stopped() && !enough && self.sink_error.is_none()
+        !self.stopped() && !enough && self.sink_error.is_none() && self.refused.is_none()
     }
 
     fn emit(&mut self, event: &Event) {
@@ -166,6 +176,12 @@ impl Dispatcher<'_> {
         self.finished += 1;
         if !matches!(finished.record.outcome, Outcome::Passed | Outcome::Skipped(_) | Outcome::Cancelled) {
             self.failures += 1;
+        }
+        if let Outcome::Error(error) = &finished.record.outcome
+            && error.class == ErrorClass::BackendAuth
+        {
+            // A key that is refused once is refused always; the first refusal is told.
+            self.refused.get_or_insert_with(|| error.clone());
         }
         self.emit(&Event::AttemptFinished(Box::new(finished)));
     }

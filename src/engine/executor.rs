@@ -8,8 +8,8 @@ use super::probe::{self, Kept};
 use super::surroundings::{Message, Surroundings};
 use super::unwind::Unwinding;
 use crate::agent::{AgentEnd, Session, StepLog};
-use crate::backend::{Budget, Metered, Stop};
-use crate::model::{AttemptId, Exchanged, Finished, Object, Outcome, RunError};
+use crate::backend::{Budget, Metered, Stop, Troubles};
+use crate::model::{AttemptId, ErrorClass, Exchanged, Finished, Object, Outcome, RunError};
 use crate::sandbox::{ExitReport, Sandbox};
 use crate::service::{self, Running};
 use crate::suite::Task;
@@ -52,6 +52,9 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
         }
     };
     let mut timing = Object::new();
+    if let Some(retries) = played.metered.as_ref().and_then(|metered| metered.troubles().to_json()) {
+        timing.insert("retries".to_owned(), retries);
+    }
     timing.insert("started".to_owned(), started.to_string().into());
     timing.insert("agent_ms".to_owned(), agent_ms.into());
     timing.insert("duration_ms".to_owned(), millis(&around, begin).into());
@@ -102,6 +105,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     };
     let mut hidden = known(&services);
     hidden.extend(folder_of(sandbox.as_ref()).map(|folder| (FOLDER.to_owned(), folder)));
+    hidden.extend(subject.backend.iter().flat_map(|backend| backend.secrets()));
     played.redactor = Redactor::new(hidden);
     let (steps, step_inbox) = unbounded_channel();
     let (exchanges, exchange_inbox) = unbounded_channel();
@@ -125,6 +129,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         )
     });
     drop(exchanges);
+    let troubles = metered.as_ref().map(Metered::troubles).unwrap_or_default();
     let mut toolbox = Toolbox::new(sandbox.clone());
     let session = Session {
         attempt: &planned.id,
@@ -136,7 +141,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     let loop_end = Unwinding::new(subject.agent.run(session));
     played.end = tokio::select! {
         end = loop_end => end.map_or_else(Ending::Panic, Ending::Agent),
-        () = wall(task) => Ending::Wall,
+        () = wall(task) => out_of_time(&troubles),
         () = around.stop.cancelled() => Ending::Cancelled,
     };
     drop(toolbox);
@@ -186,6 +191,17 @@ fn known(services: &[Running]) -> Vec<(String, String)> {
         known.push((format!("<ADDR:{}>", running.name), running.addr.to_string()));
     }
     known
+}
+
+/// The wall clock ran out: the agent's limit, unless it was the back end that used up the time by failing.
+fn out_of_time(troubles: &Troubles) -> Ending {
+    match troubles.pending() {
+        Some(reason) => {
+            let message = format!("the wall clock ran out while the back end failed: {reason}");
+            Ending::Error(RunError::new(ErrorClass::Backend, message))
+        }
+        None => Ending::Wall,
+    }
 }
 
 async fn wall(task: &Task) {

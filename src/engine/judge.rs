@@ -143,7 +143,7 @@ fn answer(end: &Ending, steps: &[Step], redactor: &Redactor) -> Option<String> {
         _ => steps
             .iter()
             .rev()
-            .find(|step| step.source == Source::Agent && step.calls.is_empty())
+            .find(|step| step.source == Source::Agent && !step.frame && step.calls.is_empty())
             .map(|step| step.message.text().into_owned()),
     };
     said.map(|text| redactor.redact(&text).into_owned())

@@ -1,7 +1,7 @@
 //! A cassette in memory: read once, asked by position.
 
 use super::super::wire::{LineError, line_from_json};
-use super::super::{OpenError, Request};
+use super::super::{OpenError, Request, recorded};
 use crate::model::{CassetteLine, Scope};
 use crate::util::plural::plural;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,9 +37,7 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<(Tape, Vec<String>), Open
         }
         let why = match text.map(line_from_json) {
             Ok(Ok(line)) => {
-                models.insert(
-                    line.body.as_ref().and_then(|body| body.get("model")?.as_str().map(str::to_owned)),
-                );
+                models.insert(recorded::model(line.body.as_ref(), line.sse.as_deref()));
                 tape.add(line);
                 continue;
             }

@@ -5,7 +5,7 @@ use super::verdict::{Seen, verdict};
 use super::{Args, setup};
 use crate::cli::{CliError, Context, Exit, Verbosity, progress};
 use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkError, Work};
-use crate::model::{AttemptRecord, LAYERS, Object, Outcome, RunManifest, Subject};
+use crate::model::{AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
 use crate::report::{self, Report};
 use crate::sandbox::{self, Choice, Launcher};
 use crate::store::{self, Recorder, StoreError, StoreErrorKind};
@@ -126,12 +126,14 @@ async fn go(
     let seen_signal = Arc::new(AtomicU8::new(0));
     let watcher = tokio::spawn(watch_signals(control.clone(), seen_signal.clone(), context.clone()));
     let mut sinks: Vec<Box<dyn Sink>> = vec![recorder.sink(), progress::sink(context)];
+    let asked = plan.clone();
     let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock };
     let options = Options { jobs: args.jobs(), max_fail: args.max_fail };
     let ended = engine::run(work, &mut sinks, options, control).await;
     drop(sinks);
     let kept = recorder.finish().map_err(SinkError::from);
     watcher.abort();
+    tell(&asked, ended.refused.as_ref(), context);
     if let Ok(launcher) = Arc::try_unwrap(launcher) {
         launcher.finish(Duration::from_secs(10)).await;
     }
@@ -149,6 +151,26 @@ async fn go(
         _ => Some(Exit::Interrupted),
     };
     Ok((dir, Seen { signal, store_failed: failure.is_some() }))
+}
+
+/// What came up on the side of the back ends.
+fn tell(plan: &Plan, refused: Option<&RunError>, context: &Context) {
+    if let Some(error) = refused {
+        let hint = "set the key, then go on with `rolltape resume RUN --retry-errors`";
+        context.say(
+            &CliError::harness(format!("nothing more was started: {}", error.message)).hint(hint).to_string(),
+        );
+    }
+    let mut told: Vec<String> = Vec::new();
+    for subject in plan.suites.iter().flat_map(|suite| &suite.subjects) {
+        for note in subject.backend.iter().flat_map(|backend| backend.notes()) {
+            let note = format!("warning: {}: {note}", subject.subject.id);
+            if context.verbosity > Verbosity::Quiet && !told.contains(&note) {
+                context.say(&note);
+                told.push(note);
+            }
+        }
+    }
 }
 
 /// Makes the run's folder. Two runs of one suite in one second get different ids.

@@ -2,8 +2,9 @@
 
 use super::Args;
 use crate::agent::{self, Agent};
-use crate::backend::{self, Backend, BackendName, OpenError, Opening, Settings};
-use crate::cli::{CliError, Context, suite_files};
+use crate::backend::{self, Backend, BackendName, OpenError, Opening};
+use crate::cli::config::{self, Configuration};
+use crate::cli::{CliError, Context, Verbosity, suite_files};
 use crate::engine::{SubjectPlan, SuitePlan};
 use crate::model::{Object, Subject};
 use crate::sandbox::Launcher;
@@ -173,9 +174,10 @@ fn subjects(
     } else {
         (args.backend.clone(), context.cwd.clone())
     };
+    let configuration = config::load(context)?;
     let mut plans: Vec<SubjectPlan> = Vec::new();
     for name in names {
-        let (backend, label) = open_backend(&name, &base, context)?;
+        let (backend, label) = open_backend(&name, &base, &configuration, context)?;
         for warning in backend.warnings() {
             context.say(&format!("warning: {warning}"));
         }
@@ -196,15 +198,28 @@ fn subjects(
     Ok(plans)
 }
 
-fn open_backend(name: &str, base: &Path, context: &Context) -> Result<(Arc<dyn Backend>, String), CliError> {
+fn open_backend(
+    name: &str,
+    base: &Path,
+    configuration: &Configuration,
+    context: &Context,
+) -> Result<(Arc<dyn Backend>, String), CliError> {
     let parsed = BackendName::parse(name);
-    let kind = backend::ALL.iter().find(|kind| kind.name == parsed.name).ok_or_else(|| {
-        CliError::unknown("back end", &parsed.name, backend::ALL.iter().map(|kind| kind.name))
+    let meant = configuration.meaning(&parsed.name)?;
+    let kind = backend::ALL.iter().find(|kind| kind.name == meant.kind).ok_or_else(|| {
+        CliError::unknown("kind of back end", &meant.kind, backend::ALL.iter().map(|kind| kind.name))
     })?;
     let var = |name: &str| context.var(name).map(str::to_owned);
-    let settings = Settings::default();
-    let opening = Opening { arg: parsed.arg.as_deref(), base, settings: &settings, var: &var };
+    let settings = &meant.settings;
+    let opening = Opening { arg: parsed.arg.as_deref(), base, settings, var: &var };
     let opened = (kind.open)(&opening).map_err(|error| open_error("back end", name, error))?;
+    if let (Some(place), Some(url)) = (&meant.place, &settings.base_url)
+        && context.verbosity > Verbosity::Quiet
+    {
+        // A configuration that was found and not named must not send a key somewhere in silence.
+        let key = settings.key_env.as_ref().map(|key| format!(", with the key of {key}")).unwrap_or_default();
+        context.say(&format!("back end '{}' asks {url}{key}, says {place}", parsed.name));
+    }
     Ok((opened, parsed.label()))
 }
 
