@@ -8,7 +8,7 @@ mod tape;
 
 use super::{Backend, BackendKind, ModelReply, OpenError, Opening, Request, cassette_miss, chat, files};
 use crate::diff::unified;
-use crate::model::{CassetteLine, Drift, ErrorClass, Object, RunError};
+use crate::model::{CassetteLine, Drift, ErrorClass, Object, Price, RunError};
 use crate::util::redact::Redactor;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -25,6 +25,8 @@ const MAX_DIFF: usize = 4096;
 struct Cassette {
     tape: Tape,
     warnings: Vec<String>,
+    /// For lines whose cost was not recorded.
+    price: Option<Price>,
 }
 
 fn open(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError> {
@@ -40,7 +42,7 @@ fn open(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError> {
     }
     let bytes = files::read(&path, "cassette")?;
     let (tape, warnings) = tape::read(&path.display().to_string(), &bytes)?;
-    Ok(Arc::new(Cassette { tape, warnings }))
+    Ok(Arc::new(Cassette { tape, warnings, price: opening.settings.price }))
 }
 
 #[async_trait]
@@ -57,11 +59,15 @@ impl Backend for Cassette {
         Object::new()
     }
 
+    fn price(&self) -> Option<Price> {
+        self.price
+    }
+
     fn warnings(&self) -> Vec<String> {
         self.warnings.clone()
     }
 
-    async fn complete(&self, request: &Request, secrets: &Redactor) -> Result<ModelReply, RunError> {
+    async fn complete(&self, request: &Request<'_>, secrets: &Redactor) -> Result<ModelReply, RunError> {
         let line = self.tape.find(request).map_err(cassette_miss)?;
         let mut reply = replay(line, secrets).map_err(|why| {
             let message = format!(
@@ -105,7 +111,7 @@ fn restore(value: Value, secrets: &Redactor) -> Value {
 }
 
 /// The difference between the messages on the tape and those of now, if there is one.
-fn drift(line: &CassetteLine, request: &Request, secrets: &Redactor) -> Option<Drift> {
+fn drift(line: &CassetteLine, request: &Request<'_>, secrets: &Redactor) -> Option<Drift> {
     let now: Vec<(&str, String)> = request
         .new_messages()
         .map(|message| (message.role.as_str(), secrets.redact(&message.content).into_owned()))
