@@ -35,7 +35,7 @@ impl Backend for Echo {
         Object::new()
     }
 
-    async fn complete(&self, request: &Request, _secrets: &Redactor) -> Result<ModelReply, RunError> {
+    async fn complete(&self, request: &Request<'_>, _secrets: &Redactor) -> Result<ModelReply, RunError> {
         let last = request.messages.iter().rev().find(|message| message.role == Role::User);
         let mut reply = ModelReply {
             text: last.map(|message| message.content.clone()).unwrap_or_default(),

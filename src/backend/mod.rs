@@ -3,11 +3,13 @@
 //! Invariant: a reply is kept raw; a partial reply is never taken for a whole one; an error is
 //! typed. Must not know: agents, tasks' meaning, the store.
 
+mod bound;
 mod chat;
 mod files;
 mod http;
 mod metered;
 mod presets;
+mod purse;
 mod recorded;
 mod sse;
 mod troubles;
@@ -24,8 +26,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use crate::suite::BackendSettings as Settings;
-pub use metered::{Budget, Metered};
+pub use bound::ASSUMED_OUTPUT;
+pub use metered::{Ask, Budget, Metered};
 pub use presets::{PRESETS, Preset};
+pub use purse::{Amount, Caps, Held, Purse};
 pub use troubles::Troubles;
 
 registry! {
@@ -80,9 +84,9 @@ impl ChatMessage {
     }
 }
 
-/// A request for one reply.
+/// A request for one reply. Borrowed, as a conversation grows and is asked about every turn.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct Request<'a> {
     /// The attempt that asks.
     pub attempt: AttemptId,
     /// Agent or judge.
@@ -90,11 +94,11 @@ pub struct Request {
     /// Turn, from 1.
     pub turn: u32,
     /// The whole conversation.
-    pub messages: Vec<ChatMessage>,
+    pub messages: &'a [ChatMessage],
     /// Sampling parameters.
     pub params: Object,
     /// Native tools, if the agent uses them.
-    pub tools: Option<Vec<ToolDef>>,
+    pub tools: Option<&'a [ToolDef]>,
     /// Index of the first message that is new since the last turn.
     pub new_from: usize,
     /// SHA-256 over the redacted replies so far: text, then `\x01name\x01arguments` of each native call, then a NUL byte.
@@ -103,7 +107,7 @@ pub struct Request {
     pub troubles: Troubles,
 }
 
-impl Request {
+impl Request<'_> {
     /// Messages that are new since the last turn, without the model's own: those are in the digest.
     pub fn new_messages(&self) -> impl Iterator<Item = &ChatMessage> {
         let first = self.new_from == 0;
@@ -183,7 +187,7 @@ pub trait Backend: Send + Sync {
     /// this attempt's values.
     async fn complete(
         &self,
-        request: &Request,
+        request: &Request<'_>,
         secrets: &crate::util::redact::Redactor,
     ) -> Result<ModelReply, RunError>;
 }

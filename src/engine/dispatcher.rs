@@ -6,6 +6,7 @@ use super::plan::{Plan, Planned};
 use super::surroundings::{Message, Surroundings};
 use super::unwind;
 use super::{Sink, SinkError};
+use crate::backend::Purse;
 use crate::model::{ErrorClass, Event, Finished, Outcome, RunError, RunManifest, RunSummary};
 use crate::sandbox::Launcher;
 use crate::util::clock::Clock;
@@ -50,6 +51,7 @@ struct Dispatcher<'a> {
     failures: u64,
     sink_error: Option<SinkError>,
     refused: Option<RunError>,
+    purse: Option<Arc<Purse>>,
 }
 
 /// What is to be run, and with what.
@@ -64,11 +66,13 @@ pub struct Work {
     pub launcher: Arc<Launcher>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// What all attempts together may spend; `None` is no limit.
+    pub purse: Option<Arc<Purse>>,
 }
 
 /// Runs what is to be done, at most `jobs` attempts at once, and tells the sinks.
 pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, control: Control) -> Ended {
-    let Work { plan, todo, manifest, launcher, clock } = work;
+    let Work { plan, todo, manifest, launcher, clock, purse } = work;
     let mut dispatcher = Dispatcher {
         sinks,
         options,
@@ -77,11 +81,18 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
         failures: 0,
         sink_error: None,
         refused: None,
+        purse: purse.clone(),
     };
     dispatcher.emit(&Event::RunStarted(Box::new(manifest)));
     let (messages, mut inbox) = unbounded_channel();
-    let surroundings =
-        Arc::new(Surroundings { plan: plan.clone(), launcher, clock, messages, stop: control.stop.clone() });
+    let surroundings = Arc::new(Surroundings {
+        plan: plan.clone(),
+        launcher,
+        clock,
+        purse,
+        messages,
+        stop: control.stop.clone(),
+    });
     let mut queue: VecDeque<Planned> = todo.into();
     let mut running: JoinSet<Finished> = JoinSet::new();
     let mut names: Vec<(Id, Planned)> = Vec::new();
@@ -142,7 +153,9 @@ impl Dispatcher<'_> {
 
     fn may_start(&self) -> bool {
         let enough = self.options.max_fail.is_some_and(|max| self.failures >= max);
-        !self.stopped() && !enough && self.sink_error.is_none() && self.refused.is_none()
+        let spent = self.purse.as_ref().is_some_and(|purse| purse.refused().is_some());
+        let over = enough || spent || self.refused.is_some();
+        !self.stopped() && !over && self.sink_error.is_none()
     }
 
     fn emit(&mut self, event: &Event) {

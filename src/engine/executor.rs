@@ -87,7 +87,8 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         redactor: Redactor::default(),
         report: ExitReport::default(),
     };
-    let config = sandbox_config(planned.id.to_string(), task, &suite.mounts[planned.task]);
+    let mounts: Vec<_> = suite.mounts[planned.task].iter().chain(&subject.mounts).cloned().collect();
+    let config = sandbox_config(planned.id.to_string(), task, &mounts);
     let sandbox = match around.launcher.start(config).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
@@ -117,7 +118,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         played.redactor.clone(),
     ));
     played.log = StepLog::new(Some(steps));
-    let budget = Budget { turns: task.limits.turns, tokens: task.limits.tokens };
+    let budget = Budget { turns: task.limits.turns, tokens: task.limits.tokens, usd: task.limits.usd };
     let mut metered = subject.backend.as_ref().map(|backend| {
         Metered::new(
             backend.clone(),
@@ -127,6 +128,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             played.redactor.clone(),
             Some(exchanges.clone()),
         )
+        .with_purse(around.purse.clone())
     });
     drop(exchanges);
     let troubles = metered.as_ref().map(Metered::troubles).unwrap_or_default();

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 pub use error::{StoreError, StoreErrorKind, io_text};
 pub use reader::{is_run, open, runs};
 pub use recorder::Recorder;
-pub use resume::{Resumed, resume, resume_on};
+pub use resume::{Resumed, Used, resume, resume_on};
 pub use run_id::run_id;
 pub use version::{SCHEMA, Version};
 pub use wire::json as record_json;

@@ -70,7 +70,7 @@ impl Backend for Messages {
         self.server.notes()
     }
 
-    async fn complete(&self, request: &Request, secrets: &Redactor) -> Result<ModelReply, RunError> {
+    async fn complete(&self, request: &Request<'_>, secrets: &Redactor) -> Result<ModelReply, RunError> {
         let body = request::body(request, self.server.model(), self.server.stream());
         let post = Post {
             path: "/v1/messages",

@@ -8,7 +8,7 @@ mod tape;
 
 use super::{Backend, BackendKind, ModelReply, OpenError, Opening, Request, cassette_miss, files, recorded};
 use crate::diff::unified;
-use crate::model::{Arguments, CassetteLine, Drift, ErrorClass, Object, RunError, ToolCall};
+use crate::model::{Arguments, CassetteLine, Drift, ErrorClass, Object, Price, RunError, ToolCall};
 use crate::util::redact::Redactor;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -29,6 +29,8 @@ const MAX_DIFF: usize = 4096;
 struct Cassette {
     tape: Tape,
     warnings: Vec<String>,
+    /// For lines whose cost was not recorded.
+    price: Option<Price>,
 }
 
 fn open(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError> {
@@ -44,7 +46,7 @@ fn open(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError> {
     }
     let bytes = files::read(&path, "cassette")?;
     let (tape, warnings) = tape::read(&path.display().to_string(), &bytes)?;
-    Ok(Arc::new(Cassette { tape, warnings }))
+    Ok(Arc::new(Cassette { tape, warnings, price: opening.settings.price }))
 }
 
 #[async_trait]
@@ -61,11 +63,15 @@ impl Backend for Cassette {
         Object::new()
     }
 
+    fn price(&self) -> Option<Price> {
+        self.price
+    }
+
     fn warnings(&self) -> Vec<String> {
         self.warnings.clone()
     }
 
-    async fn complete(&self, request: &Request, secrets: &Redactor) -> Result<ModelReply, RunError> {
+    async fn complete(&self, request: &Request<'_>, secrets: &Redactor) -> Result<ModelReply, RunError> {
         let line = self.tape.find(request).map_err(cassette_miss)?;
         let mut reply = replay(line, secrets).map_err(|why| {
             let message = format!(
@@ -131,7 +137,7 @@ fn restore(value: Value, secrets: &Redactor) -> Value {
 }
 
 /// The difference between the messages on the tape and those of now, if there is one.
-fn drift(line: &CassetteLine, request: &Request, secrets: &Redactor) -> Option<Drift> {
+fn drift(line: &CassetteLine, request: &Request<'_>, secrets: &Redactor) -> Option<Drift> {
     // A result of a call is headed by the call that it answers.
     let head =
         |role: &str, call: Option<&str>| call.map_or_else(|| role.to_owned(), |id| format!("{role} {id}"));

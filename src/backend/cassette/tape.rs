@@ -90,7 +90,7 @@ impl Tape {
     }
 
     /// The line at the request's position; the error is the whole sentence of a `cassette_miss`.
-    pub(super) fn find(&self, request: &Request) -> Result<&CassetteLine, String> {
+    pub(super) fn find(&self, request: &Request<'_>) -> Result<&CassetteLine, String> {
         let (task, attempt, turn) = (&request.attempt.task, request.attempt.n, request.turn);
         let path = &self.path;
         let Some(suites) = self.tasks.get(task) else {
@@ -134,7 +134,7 @@ impl Tape {
     fn suite<'a>(
         &self,
         suites: &'a BTreeMap<String, Subjects>,
-        request: &Request,
+        request: &Request<'_>,
     ) -> Result<&'a Subjects, String> {
         let wanted = &request.attempt.suite;
         let only = || suites.values().next().filter(|_| suites.len() == 1);
@@ -149,7 +149,7 @@ impl Tape {
     }
 
     /// The tape's only subject, else the one of the same id, else the only one of the same agent.
-    fn subject<'a>(&self, subjects: &'a Subjects, request: &Request) -> Result<&'a Turns, String> {
+    fn subject<'a>(&self, subjects: &'a Subjects, request: &Request<'_>) -> Result<&'a Turns, String> {
         let wanted = &request.attempt.subject;
         if let Some(turns) = subjects.get(wanted) {
             return Ok(turns);

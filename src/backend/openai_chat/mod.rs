@@ -61,7 +61,7 @@ impl Backend for Chat {
         self.server.notes()
     }
 
-    async fn complete(&self, request: &Request, secrets: &Redactor) -> Result<ModelReply, RunError> {
+    async fn complete(&self, request: &Request<'_>, secrets: &Redactor) -> Result<ModelReply, RunError> {
         let post = Post {
             path: "/chat/completions",
             body: self.body(request).to_string().into_bytes(),

@@ -6,10 +6,11 @@ use crate::backend::{self, Backend, BackendName, OpenError, Opening};
 use crate::cli::config::{self, Configuration};
 use crate::cli::{CliError, Context, Verbosity, suite_files};
 use crate::engine::{SubjectPlan, SuitePlan};
-use crate::model::{Object, Subject};
+use crate::model::Subject;
 use crate::sandbox::Launcher;
 use crate::score;
 use crate::service;
+use crate::store::io_text;
 use crate::suite::{Suite, SuiteError, Task};
 use crate::util::plural::plural;
 use crate::util::suggest::nearest;
@@ -133,37 +134,107 @@ fn task_mounts(task: &Task, context: &Context) -> (Vec<(String, String)>, Option
     (found, None)
 }
 
+/// Agents times back ends, in the order of the command line. Agents that ask no model make one subject each.
 fn subjects(
     suite: &Suite,
     path: &Path,
     args: &Args,
     context: &Context,
 ) -> Result<Vec<SubjectPlan>, CliError> {
-    let wanted = args.agent.clone().or_else(|| suite.default_agent.clone());
-    let Some(wanted) = wanted else {
+    let wanted: Vec<&str> = if args.agent.is_empty() {
+        suite.default_agent.as_deref().into_iter().collect()
+    } else {
+        args.agent.iter().map(String::as_str).collect()
+    };
+    if wanted.is_empty() {
         return Err(CliError::usage(format!("suite '{}' names no agent", suite.name))
             .hint("pass --agent, or set `agent` under [defaults] in its suite.toml"));
-    };
-    let (name, argument) = match wanted.split_once(':') {
-        Some((name, argument)) => (name, Some(argument)),
-        None => (wanted.as_str(), None),
-    };
-    let kind = agent::ALL
-        .iter()
-        .find(|kind| kind.name == name)
-        .ok_or_else(|| CliError::unknown("agent", name, agent::ALL.iter().map(|kind| kind.name)))?;
-    let open_agent = || (kind.open)(argument).map_err(|error| open_error("agent", &wanted, error));
-    if !kind.uses_model {
-        let subject = Subject {
-            id: clean(&wanted),
-            agent: wanted.clone(),
-            backend: String::new(),
-            model: None,
-            params: Object::new(),
-        };
-        let agent: Arc<dyn Agent> = Arc::from(open_agent()?);
-        return Ok(vec![SubjectPlan { subject, agent, backend: None }]);
     }
+    let mounts = agent_mounts(&args.mount, context)?;
+    let mut backends = None;
+    let mut plans: Vec<SubjectPlan> = Vec::new();
+    for wanted in wanted {
+        let (name, argument) = match wanted.split_once(':') {
+            Some((name, argument)) => (name, Some(argument)),
+            None => (wanted, None),
+        };
+        let kind = agent::ALL
+            .iter()
+            .find(|kind| kind.name == name)
+            .ok_or_else(|| CliError::unknown("agent", name, agent::ALL.iter().map(|kind| kind.name)))?;
+        let open_agent = || (kind.open)(argument).map_err(|error| open_error("agent", wanted, error));
+        let mut add = |backend: Option<&Opened>| {
+            let agent: Arc<dyn Agent> = Arc::from(open_agent()?);
+            let id = match backend {
+                Some(opened) => clean(&format!("{wanted}@{}", opened.label)),
+                None => clean(wanted),
+            };
+            let subject = Subject {
+                id: numbered(id, &plans),
+                agent: wanted.to_owned(),
+                backend: backend.map(|opened| opened.name.clone()).unwrap_or_default(),
+                model: backend.and_then(|opened| opened.backend.model()),
+                params: backend.map(|opened| opened.backend.params()).unwrap_or_default(),
+            };
+            let backend = backend.map(|opened| Arc::clone(&opened.backend));
+            plans.push(SubjectPlan { subject, agent, backend, mounts: mounts.clone() });
+            Ok::<_, CliError>(())
+        };
+        if !kind.uses_model {
+            add(None)?;
+            continue;
+        }
+        if backends.is_none() {
+            backends = Some(open_backends(suite, path, args, context)?);
+        }
+        for opened in backends.iter().flatten() {
+            add(Some(opened))?;
+        }
+    }
+    Ok(plans)
+}
+
+/// The id, with a number where it is taken.
+fn numbered(id: String, plans: &[SubjectPlan]) -> String {
+    let taken = |id: &str| plans.iter().any(|plan| plan.subject.id == id);
+    if !taken(&id) {
+        return id;
+    }
+    (2..).map(|n| format!("{id}-{n}")).find(|id| !taken(id)).unwrap_or(id)
+}
+
+/// Folders that agents see under their own paths.
+fn agent_mounts(folders: &[PathBuf], context: &Context) -> Result<Vec<(String, String)>, CliError> {
+    let mut mounts = Vec::new();
+    for folder in folders {
+        let refused =
+            |why: &str| CliError::usage(format!("the folder '{}' can't be mounted: {why}", folder.display()));
+        let path = context.cwd.join(folder).canonicalize().map_err(|error| refused(&io_text(&error)))?;
+        if !path.is_dir() {
+            return Err(refused("it is no folder"));
+        }
+        if path.parent().is_none() {
+            return Err(refused("it is the whole machine"));
+        }
+        let text = path.to_str().ok_or_else(|| refused("its path is not UTF-8"))?;
+        mounts.push((text.to_owned(), text.to_owned()));
+    }
+    Ok(mounts)
+}
+
+/// A back end that is open, with its name and its part of subject ids.
+struct Opened {
+    name: String,
+    label: String,
+    backend: Arc<dyn Backend>,
+}
+
+fn open_backends(
+    suite: &Suite,
+    path: &Path,
+    args: &Args,
+    context: &Context,
+) -> Result<Vec<Opened>, CliError> {
     // Paths on the command line are from the current folder, those of a suite from its own.
     let (names, base): (Vec<String>, PathBuf) = if args.backend.is_empty() {
         let Some(default) = &suite.default_backend else {
@@ -175,27 +246,15 @@ fn subjects(
         (args.backend.clone(), context.cwd.clone())
     };
     let configuration = config::load(context)?;
-    let mut plans: Vec<SubjectPlan> = Vec::new();
+    let mut opened = Vec::new();
     for name in names {
         let (backend, label) = open_backend(&name, &base, &configuration, context)?;
         for warning in backend.warnings() {
             context.say(&format!("warning: {warning}"));
         }
-        let mut id = clean(&format!("{wanted}@{label}"));
-        let same = plans.iter().filter(|plan| plan.subject.id == id).count();
-        if same > 0 {
-            id = format!("{id}-{}", same + 1);
-        }
-        let subject = Subject {
-            id,
-            agent: wanted.clone(),
-            backend: name,
-            model: backend.model(),
-            params: backend.params(),
-        };
-        plans.push(SubjectPlan { subject, agent: Arc::from(open_agent()?), backend: Some(backend) });
+        opened.push(Opened { name, label, backend });
     }
-    Ok(plans)
+    Ok(opened)
 }
 
 fn open_backend(
