@@ -1,30 +1,34 @@
 //! `llm`: an OpenAI-compatible server with DeepSeek's paths, errors and authorisation.
 //!
-//! HTTP/1.1 on a listener that is given. Invariants: every request that was read to its end is in the log once, in
-//! the order of the answers; neither the key nor any authorisation value is ever in the log; what a client does
-//! wrong ends its own connection only.
+//! HTTP/1.1 on a listener that is given. An answer is a pure function of the request, the secrets and the options
+//! (`answer` and what it calls); clocks, connections and planned breakage are `limits`, `outgoing` and `server`.
+//! Neither the key nor any authorisation value is ever in the log.
 
 mod answer;
+mod auth;
+mod body;
+mod chat;
+mod fault;
+mod fim;
+mod limits;
+mod lists;
+mod log;
+mod messages;
 mod options;
+mod outgoing;
+mod schema;
+mod server;
+mod stream;
+mod tools;
+mod usage;
+mod words;
 
 use super::{Running, Secrets, Service};
 use crate::model::{ErrorClass, Object, RunError};
 use crate::suite::ServiceSpec;
-use answer::{Answer, Asked, Auth};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use options::Options;
-use serde_json::{Value, json};
-use std::convert::Infallible;
+use server::State;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use std::sync::Arc;
 
 pub(super) static ITEM: Service = Service {
     name: "llm",
@@ -32,29 +36,6 @@ pub(super) static ITEM: Service = Service {
     check,
     start,
 };
-
-/// Bytes of a request body that are read.
-const MAX_BODY: usize = 1 << 20;
-/// Bytes of bodies that the log keeps in all; later bodies are `null` there.
-const MAX_LOGGED: usize = 32 << 20;
-/// Requests that the log keeps.
-const MAX_ENTRIES: usize = 20_000;
-/// Connections that are open at once; more wait in the listener's queue, so that the harness keeps its descriptors.
-const MAX_CONNECTIONS: usize = 128;
-/// How long a request's head, and then its body, may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How much too early a retry may come.
-const LENIENCE: Duration = Duration::from_millis(50);
-
-struct State {
-    secrets: Secrets,
-    options: Mutex<Options>,
-    log: Arc<Mutex<Vec<Object>>>,
-    logged: Mutex<usize>,
-    /// When the last planned 429 is over.
-    busy_until: Mutex<Option<Instant>>,
-}
 
 fn check(spec: &ServiceSpec) -> Vec<String> {
     options::read(&spec.options).err().unwrap_or_default()
@@ -74,145 +55,8 @@ fn start(
     let addr = listener.local_addr().map_err(|error| failed(error.to_string()))?;
     listener.set_nonblocking(true).map_err(|error| failed(error.to_string()))?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| failed(error.to_string()))?;
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let state = Arc::new(State {
-        secrets: secrets.clone(),
-        options: Mutex::new(options),
-        log: Arc::clone(&log),
-        logged: Mutex::new(0),
-        busy_until: Mutex::new(None),
-    });
-    let task = runtime.spawn(accept(listener, state));
+    let state = Arc::new(State::new(secrets.clone(), options));
+    let log = state.log.lines();
+    let task = runtime.spawn(server::accept(listener, state));
     Ok(Running::new(spec.name.clone(), addr, secrets, log, task))
-}
-
-/// Accepts until it is dropped; the connections are dropped with it.
-async fn accept(listener: tokio::net::TcpListener, state: Arc<State>) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // The client is gone already, or the harness is out of descriptors for a moment.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        // An answer is one small write; without this it could wait for the client's acknowledgement.
-        let _ = stream.set_nodelay(true);
-        let state = Arc::clone(&state);
-        connections.spawn(async move {
-            let _slot = slot;
-            let service = hyper::service::service_fn(move |request| serve(request, Arc::clone(&state)));
-            // A broken connection is the client's affair.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .half_close(true)
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
-}
-
-async fn serve(request: Request<Incoming>, state: Arc<State>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let header = head.headers.get(AUTHORIZATION);
-    // A value that is not text is no bearer token; it is bad, not missing.
-    let value = header.map(|value| value.to_str().unwrap_or("?"));
-    let auth = Auth::of(value, &state.secrets.key);
-    let shown = value.map(|value| answer::token(value).unwrap_or(value).to_owned());
-    let read = tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await;
-    let (answer, json, size) = match read {
-        Ok(Ok(body)) => {
-            let bytes = body.to_bytes();
-            let json = serde_json::from_slice::<Value>(&bytes);
-            let why = json.as_ref().err().map(ToString::to_string).unwrap_or_default();
-            let mut options = state.options.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut busy_until = state.busy_until.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let early = options.strict_retry && busy_until.is_some_and(|until| now < until);
-            let asked = Asked {
-                method: head.method.as_str(),
-                path: head.uri.path(),
-                auth,
-                body: json.as_ref().map_err(|_| why.as_str()),
-                early,
-            };
-            let answer = answer::answer(&asked, &mut options, &state.secrets);
-            if let (Some(seconds), false) = (answer.retry_after, early) {
-                // A client's clock may be a little faster than this one.
-                *busy_until = now.checked_add(Duration::from_secs(seconds).saturating_sub(LENIENCE));
-            }
-            (answer, json.ok(), bytes.len())
-        }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => (Answer::usual(413, 0), None, 0),
-        Ok(Err(_)) => (Answer::usual(400, 0), None, 0),
-        Err(_) => (Answer::usual(408, 0), None, 0),
-    };
-    let entry = Entry { method: head.method.as_str(), path: head.uri.path(), auth, json, size };
-    state.note(entry, &answer, shown.as_deref());
-    Ok(response(answer))
-}
-
-struct Entry<'a> {
-    method: &'a str,
-    path: &'a str,
-    auth: Auth,
-    json: Option<Value>,
-    size: usize,
-}
-
-impl State {
-    fn note(&self, entry: Entry<'_>, answer: &Answer, shown: Option<&str>) {
-        let hide = |text: &str| {
-            let text = text.replace(&self.secrets.key, "<key>");
-            match shown {
-                // A wrong key may be the user's real one; a word of a few letters would tear up the text.
-                Some(shown) if shown.len() >= 8 => text.replace(shown, "<key>"),
-                _ => text,
-            }
-        };
-        let model = entry.json.as_ref().and_then(|json| json.get("model")).and_then(Value::as_str).map(&hide);
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        *logged = logged.saturating_add(entry.size);
-        let body =
-            entry.json.filter(|_| *logged <= MAX_LOGGED).map_or(Value::Null, |json| hide_in(json, &hide));
-        let line = json!({
-            "method": entry.method,
-            "path": hide(entry.path),
-            "status": answer.status,
-            "auth": entry.auth.as_str(),
-            "model": model,
-            "body": body,
-            "nonce": answer.nonce,
-        });
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Value::Object(line), true) = (line, log.len() < MAX_ENTRIES) {
-            log.push(line);
-        }
-    }
-}
-
-/// The value with all its strings, keys included, passed through `hide`.
-fn hide_in(value: Value, hide: &impl Fn(&str) -> String) -> Value {
-    match value {
-        Value::String(text) => Value::String(hide(&text)),
-        Value::Array(items) => Value::Array(items.into_iter().map(|item| hide_in(item, hide)).collect()),
-        Value::Object(object) => {
-            Value::Object(object.into_iter().map(|(key, item)| (hide(&key), hide_in(item, hide))).collect())
-        }
-        other => other,
-    }
-}
-
-fn response(answer: Answer) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let kind = if answer.stream { "text/event-stream; charset=utf-8" } else { "application/json" };
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    if let Some(seconds) = answer.retry_after {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
 }
