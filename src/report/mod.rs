@@ -3,6 +3,7 @@
 //! Invariant: same run, same bytes; what depends on the clock is left out with `--no-timing`. Must
 //! not know: engine, whether the run is live.
 
+pub mod compare;
 mod stats;
 mod text;
 

@@ -116,12 +116,15 @@ impl Tape {
         }
         let recorded = turns.keys().filter(|(n, _)| *n == attempt).count();
         if recorded == 0 {
-            let mut attempts: Vec<String> = turns.keys().map(|(n, _)| n.to_string()).collect();
+            // Without the number that was asked for, all attempts that the tape lacks have one reason.
+            let mut attempts: Vec<u32> = turns.keys().map(|(n, _)| *n).collect();
             attempts.dedup();
+            let count = attempts.len();
+            let numbers = attempts.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
             return Err(format!(
-                "the cassette {path} has no attempt {attempt} of task '{task}', only {}; record it, or run with \
-                 fewer --attempts",
-                attempts.join(", ")
+                "the cassette {path} has only {} {numbers} of task '{task}'; run with --attempts {count}, or record \
+                 more with the back end that made the tape",
+                if count == 1 { "attempt" } else { "attempts" },
             ));
         }
         Err(format!(

@@ -1,6 +1,6 @@
 //! From arguments to suites with opened subjects and compiled scorers: all that can be wrong is found here.
 
-use super::Args;
+use super::{Args, labels};
 use crate::agent::{self, Agent};
 use crate::backend::{self, Backend, BackendName, OpenError, Opening, Settings};
 use crate::cli::{CliError, Context, suite_files};
@@ -174,8 +174,8 @@ fn subjects(
         (args.backend.clone(), context.cwd.clone())
     };
     let mut plans: Vec<SubjectPlan> = Vec::new();
-    for name in names {
-        let (backend, label) = open_backend(&name, &base, context)?;
+    for (name, label) in labels::labelled(names) {
+        let backend = open_backend(&name, &base, context)?;
         for warning in backend.warnings() {
             context.say(&format!("warning: {warning}"));
         }
@@ -196,7 +196,7 @@ fn subjects(
     Ok(plans)
 }
 
-fn open_backend(name: &str, base: &Path, context: &Context) -> Result<(Arc<dyn Backend>, String), CliError> {
+fn open_backend(name: &str, base: &Path, context: &Context) -> Result<Arc<dyn Backend>, CliError> {
     let parsed = BackendName::parse(name);
     let kind = backend::ALL.iter().find(|kind| kind.name == parsed.name).ok_or_else(|| {
         CliError::unknown("back end", &parsed.name, backend::ALL.iter().map(|kind| kind.name))
@@ -204,8 +204,7 @@ fn open_backend(name: &str, base: &Path, context: &Context) -> Result<(Arc<dyn B
     let var = |name: &str| context.var(name).map(str::to_owned);
     let settings = Settings::default();
     let opening = Opening { arg: parsed.arg.as_deref(), base, settings: &settings, var: &var };
-    let opened = (kind.open)(&opening).map_err(|error| open_error("back end", name, error))?;
-    Ok((opened, parsed.label()))
+    (kind.open)(&opening).map_err(|error| open_error("back end", name, error))
 }
 
 /// An attempt id is divided by slashes, so no part may hold one.
