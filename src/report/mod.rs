@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use stats::{OUTCOMES, Stats, TaskStats, by_subject, by_task, totals};
+pub use text::{ratio, usd};
 
 /// How to render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

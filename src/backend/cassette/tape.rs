@@ -119,12 +119,19 @@ impl Tape {
             // Without the number that was asked for, all attempts that the tape lacks have one reason.
             let mut attempts: Vec<u32> = turns.keys().map(|(n, _)| *n).collect();
             attempts.dedup();
-            let count = attempts.len();
-            let numbers = attempts.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+            let first = (1..).zip(&attempts).take_while(|(n, recorded)| n == *recorded).count();
+            let recorded = match attempts.len() {
+                1 => format!("attempt {}", attempts[0]),
+                n if n == first => format!("attempts 1 to {n}"),
+                _ => {
+                    let numbers = attempts.iter().map(u32::to_string).collect::<Vec<_>>();
+                    format!("attempts {}", numbers.join(", "))
+                }
+            };
+            let fewer = if first > 0 { format!("run with --attempts {first}, or ") } else { String::new() };
             return Err(format!(
-                "the cassette {path} has only {} {numbers} of task '{task}'; run with --attempts {count}, or record \
-                 more with the back end that made the tape",
-                if count == 1 { "attempt" } else { "attempts" },
+                "the cassette {path} has only {recorded} of task '{task}'; {fewer}record more with the back end that \
+                 made the tape"
             ));
         }
         Err(format!(
