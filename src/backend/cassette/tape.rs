@@ -114,12 +114,22 @@ impl Tape {
         }
         let recorded = turns.keys().filter(|(n, _)| *n == attempt).count();
         if recorded == 0 {
-            let mut attempts: Vec<String> = turns.keys().map(|(n, _)| n.to_string()).collect();
+            // Without the number that was asked for, all attempts that the tape lacks have one reason.
+            let mut attempts: Vec<u32> = turns.keys().map(|(n, _)| *n).collect();
             attempts.dedup();
+            let first = (1..).zip(&attempts).take_while(|(n, recorded)| n == *recorded).count();
+            let recorded = match attempts.len() {
+                1 => format!("attempt {}", attempts[0]),
+                n if n == first => format!("attempts 1 to {n}"),
+                _ => {
+                    let numbers = attempts.iter().map(u32::to_string).collect::<Vec<_>>();
+                    format!("attempts {}", numbers.join(", "))
+                }
+            };
+            let fewer = if first > 0 { format!("run with --attempts {first}, or ") } else { String::new() };
             return Err(format!(
-                "the cassette {path} has no attempt {attempt} of task '{task}', only {}; record it, or run with \
-                 fewer --attempts",
-                attempts.join(", ")
+                "the cassette {path} has only {recorded} of task '{task}'; {fewer}record more with the back end that \
+                 made the tape"
             ));
         }
         Err(format!(

@@ -1,6 +1,7 @@
 //! `rolltape run SUITE…`: plans, runs, scores, reports.
 
 mod drive;
+mod labels;
 mod money;
 mod setup;
 mod verdict;

@@ -1,6 +1,6 @@
 //! From arguments to suites with opened subjects and compiled scorers: all that can be wrong is found here.
 
-use super::Args;
+use super::{Args, labels};
 use crate::agent::{self, Agent};
 use crate::backend::{self, Backend, BackendName, OpenError, Opening};
 use crate::cli::config::{self, Configuration};
@@ -247,8 +247,8 @@ fn open_backends(
     };
     let configuration = config::load(context)?;
     let mut opened = Vec::new();
-    for name in names {
-        let (backend, label) = open_backend(&name, &base, &configuration, context)?;
+    for (name, label) in labels::labelled(names) {
+        let backend = open_backend(&name, &base, &configuration, context)?;
         for warning in backend.warnings() {
             context.say(&format!("warning: {warning}"));
         }
@@ -262,7 +262,7 @@ fn open_backend(
     base: &Path,
     configuration: &Configuration,
     context: &Context,
-) -> Result<(Arc<dyn Backend>, String), CliError> {
+) -> Result<Arc<dyn Backend>, CliError> {
     let parsed = BackendName::parse(name);
     let meant = configuration.meaning(&parsed.name)?;
     let kind = backend::ALL.iter().find(|kind| kind.name == meant.kind).ok_or_else(|| {
@@ -279,7 +279,7 @@ fn open_backend(
         let key = settings.key_env.as_ref().map(|key| format!(", with the key of {key}")).unwrap_or_default();
         context.say(&format!("back end '{}' asks {url}{key}, says {place}", parsed.name));
     }
-    Ok((opened, parsed.label()))
+    Ok(opened)
 }
 
 /// An attempt id is divided by slashes, so no part may hold one.
