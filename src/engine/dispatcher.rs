@@ -11,7 +11,7 @@ use crate::model::{ErrorClass, Event, Finished, Outcome, RunError, RunManifest, 
 use crate::sandbox::Launcher;
 use crate::util::clock::Clock;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -92,6 +92,7 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
         purse,
         messages,
         stop: control.stop.clone(),
+        authority: Mutex::default(),
     });
     let mut queue: VecDeque<Planned> = todo.into();
     let mut running: JoinSet<Finished> = JoinSet::new();

@@ -11,7 +11,7 @@ use crate::agent::{AgentEnd, Session, StepLog};
 use crate::backend::{Budget, Metered, Stop, Troubles};
 use crate::model::{AttemptId, ErrorClass, Exchanged, Finished, Object, Outcome, RunError};
 use crate::sandbox::{ExitReport, Sandbox};
-use crate::service::{self, Running};
+use crate::service::{self, Authority, Running};
 use crate::suite::Task;
 use crate::tools::Toolbox;
 use crate::util::redact::Redactor;
@@ -87,8 +87,16 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         redactor: Redactor::default(),
         report: ExitReport::default(),
     };
+    let authority = match around.authority(task) {
+        Ok(authority) => authority,
+        Err(error) => {
+            played.end = Ending::Error(error);
+            return played;
+        }
+    };
+    let authority = authority.as_deref();
     let mounts: Vec<_> = suite.mounts[planned.task].iter().chain(&subject.mounts).cloned().collect();
-    let config = sandbox_config(planned.id.to_string(), task, &mounts);
+    let config = sandbox_config(planned.id.to_string(), task, &mounts, authority);
     let sandbox = match around.launcher.start(config).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
@@ -96,7 +104,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             return played;
         }
     };
-    let services = match prepare(around, planned, task, sandbox.as_ref()).await {
+    let services = match prepare(around, planned, task, sandbox.as_ref(), authority).await {
         Ok(services) => services,
         Err(error) => {
             played.end = Ending::Error(error);
@@ -174,12 +182,13 @@ async fn prepare(
     planned: &Planned,
     task: &Task,
     sandbox: &dyn Sandbox,
+    authority: Option<&Authority>,
 ) -> Result<Vec<Running>, RunError> {
     put(sandbox, &task.files, "").await?;
     let mut services = Vec::new();
     for (index, spec) in task.services.iter().enumerate() {
         let secrets = service::derive_secrets(around.plan.seed, &planned.id.to_string(), &spec.name);
-        services.push(serve(index, spec, &Object::new(), secrets, sandbox).await?);
+        services.push(serve(task, index, &Object::new(), secrets, sandbox, authority).await?);
     }
     Ok(services)
 }
@@ -191,6 +200,7 @@ fn known(services: &[Running]) -> Vec<(String, String)> {
         known.push((format!("<SECRET:{}.key>", running.name), running.secrets.key.clone()));
         known.push((format!("<NONCE:{}>", running.name), running.secrets.nonce.clone()));
         known.push((format!("<ADDR:{}>", running.name), running.addr.to_string()));
+        known.extend(running.tls.map(|addr| (format!("<TLS_ADDR:{}>", running.name), addr.to_string())));
     }
     known
 }
