@@ -4,6 +4,7 @@
 //! the agent is dead. Must not know: sandboxes, services, processes.
 
 mod options;
+mod requests;
 mod seal;
 mod text;
 mod wire;

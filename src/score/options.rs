@@ -128,7 +128,12 @@ impl<'a> Options<'a> {
     /// A pattern of linear run time.
     pub(super) fn regex(&mut self, key: &'static str) -> Option<Regex> {
         let pattern = self.string(key)?;
-        match RegexBuilder::new(&pattern).size_limit(REGEX_BYTES).build() {
+        self.pattern(key, &pattern)
+    }
+
+    /// A pattern that stands at `key`, however deep.
+    pub(super) fn pattern(&mut self, key: &str, pattern: &str) -> Option<Regex> {
+        match RegexBuilder::new(pattern).size_limit(REGEX_BYTES).build() {
             Ok(regex) => Some(regex),
             Err(regex::Error::CompiledTooBig(_)) => {
                 self.error(format!("'{key}' is too large a pattern"), None);

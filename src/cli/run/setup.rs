@@ -7,9 +7,9 @@ use crate::cli::{CliError, Context, suite_files};
 use crate::engine::{SubjectPlan, SuitePlan};
 use crate::model::{Object, Subject};
 use crate::sandbox::Launcher;
-use crate::score;
+use crate::score::{self, Compiled, Probe};
 use crate::service;
-use crate::suite::{Suite, SuiteError, Task};
+use crate::suite::{ServiceSpec, Suite, SuiteError, Task};
 use crate::util::plural::plural;
 use crate::util::suggest::nearest;
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -82,8 +82,8 @@ fn glob_set(globs: &[String]) -> Result<GlobSet, CliError> {
 
 fn open(suite: Suite, path: &Path, args: &Args, context: &Context) -> Result<SuitePlan, CliError> {
     let subjects = subjects(&suite, path, args, context)?;
-    check_services(&suite)?;
     let scorers = score::compile_all(&suite).map_err(|errors| suite_errors(&errors))?;
+    check_services(&suite, &scorers)?;
     let mut mounts = Vec::new();
     let mut skips = Vec::new();
     for task in &suite.tasks {
@@ -95,10 +95,20 @@ fn open(suite: Suite, path: &Path, args: &Args, context: &Context) -> Result<Sui
 }
 
 /// Options of services are checked before anything starts; all errors at once.
-fn check_services(suite: &Suite) -> Result<(), CliError> {
+fn check_services(suite: &Suite, scorers: &[Vec<Compiled>]) -> Result<(), CliError> {
     let mut errors = Vec::new();
-    for task in &suite.tasks {
-        for spec in &task.services {
+    for (task, compiled) in suite.tasks.iter().zip(scorers) {
+        // A probe starts the service with options of its own over those of the task.
+        let probed = compiled.iter().flat_map(|scorer| &scorer.probes).filter_map(|probe| match probe {
+            Probe::Run { service: Some(name), service_options, .. } => {
+                let mut spec = task.services.iter().find(|spec| spec.name == *name)?.clone();
+                spec.options.extend(service_options.clone());
+                Some(spec)
+            }
+            _ => None,
+        });
+        let probed: Vec<ServiceSpec> = probed.collect();
+        for spec in task.services.iter().chain(&probed) {
             let Some(kind) = service::ALL.iter().find(|kind| kind.name == spec.kind) else {
                 let names = service::ALL.iter().map(|kind| kind.name);
                 return Err(CliError::unknown("kind of service", &spec.kind, names)
