@@ -10,7 +10,7 @@ use crate::model::{ErrorClass, Event, Finished, Outcome, RunError, RunManifest, 
 use crate::sandbox::Launcher;
 use crate::util::clock::Clock;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -70,8 +70,14 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
         Dispatcher { sinks, options, control: control.clone(), finished: 0, failures: 0, sink_error: None };
     dispatcher.emit(&Event::RunStarted(Box::new(manifest)));
     let (messages, mut inbox) = unbounded_channel();
-    let surroundings =
-        Arc::new(Surroundings { plan: plan.clone(), launcher, clock, messages, stop: control.stop.clone() });
+    let surroundings = Arc::new(Surroundings {
+        plan: plan.clone(),
+        launcher,
+        clock,
+        messages,
+        stop: control.stop.clone(),
+        authority: Mutex::default(),
+    });
     let mut queue: VecDeque<Planned> = todo.into();
     let mut running: JoinSet<Finished> = JoinSet::new();
     let mut names: Vec<(Id, Planned)> = Vec::new();

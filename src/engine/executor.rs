@@ -11,7 +11,7 @@ use crate::agent::{AgentEnd, Session, StepLog};
 use crate::backend::{Budget, Metered, Stop};
 use crate::model::{AttemptId, Exchanged, Finished, Object, Outcome, RunError};
 use crate::sandbox::{ExitReport, Sandbox};
-use crate::service::{self, Running};
+use crate::service::{self, Authority, Running};
 use crate::suite::Task;
 use crate::tools::Toolbox;
 use crate::util::redact::Redactor;
@@ -84,7 +84,15 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         redactor: Redactor::default(),
         report: ExitReport::default(),
     };
-    let config = sandbox_config(planned.id.to_string(), task, &suite.mounts[planned.task]);
+    let authority = match around.authority(task) {
+        Ok(authority) => authority,
+        Err(error) => {
+            played.end = Ending::Error(error);
+            return played;
+        }
+    };
+    let authority = authority.as_deref();
+    let config = sandbox_config(planned.id.to_string(), task, &suite.mounts[planned.task], authority);
     let sandbox = match around.launcher.start(config).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
@@ -92,7 +100,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             return played;
         }
     };
-    let services = match prepare(around, planned, task, sandbox.as_ref()).await {
+    let services = match prepare(around, planned, task, sandbox.as_ref(), authority).await {
         Ok(services) => services,
         Err(error) => {
             played.end = Ending::Error(error);
@@ -167,12 +175,13 @@ async fn prepare(
     planned: &Planned,
     task: &Task,
     sandbox: &dyn Sandbox,
+    authority: Option<&Authority>,
 ) -> Result<Vec<Running>, RunError> {
     put(sandbox, &task.files, "").await?;
     let mut services = Vec::new();
     for (index, spec) in task.services.iter().enumerate() {
         let secrets = service::derive_secrets(around.plan.seed, &planned.id.to_string(), &spec.name);
-        services.push(serve(index, spec, &Object::new(), secrets, sandbox).await?);
+        services.push(serve(task, index, &Object::new(), secrets, sandbox, authority).await?);
     }
     Ok(services)
 }
@@ -184,6 +193,7 @@ fn known(services: &[Running]) -> Vec<(String, String)> {
         known.push((format!("<SECRET:{}.key>", running.name), running.secrets.key.clone()));
         known.push((format!("<NONCE:{}>", running.name), running.secrets.nonce.clone()));
         known.push((format!("<ADDR:{}>", running.name), running.addr.to_string()));
+        known.extend(running.tls.map(|addr| (format!("<TLS_ADDR:{}>", running.name), addr.to_string())));
     }
     known
 }

@@ -5,7 +5,7 @@ use super::surroundings::Surroundings;
 use crate::model::{ErrorClass, Object, RunError};
 use crate::sandbox::{Command, FileError, FileKind, Process, Sandbox, Signal, SignalTarget};
 use crate::score::{Compiled, Probe, ProbeResult};
-use crate::service::{self, Running};
+use crate::service::{self, Authority, Running};
 use crate::suite::{FileSpec, Task};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -127,10 +127,11 @@ async fn again(
     kept: &Kept,
     mounts: &[(String, String)],
 ) -> Result<Option<ProbeResult>, RunError> {
-    let config = sandbox_config(format!("probe of {}", task.id), task, mounts);
+    let authority = around.authority(task)?;
+    let config = sandbox_config(format!("probe of {}", task.id), task, mounts, authority.as_deref());
     let sandbox = around.launcher.start(config).await.map_err(|error| sandbox_error(&error))?;
     let result = tokio::select! {
-        result = run_in(sandbox.as_ref(), task, probe, kept) => result.map(Some),
+        result = run_in(sandbox.as_ref(), task, probe, kept, authority.as_deref()) => result.map(Some),
         () = around.stop.cancelled() => Ok(None),
     };
     // Also when the run is stopped: a sandbox that nobody closes would live as long as the harness.
@@ -143,6 +144,7 @@ async fn run_in(
     task: &Task,
     probe: &Probe,
     kept: &Kept,
+    authority: Option<&Authority>,
 ) -> Result<ProbeResult, RunError> {
     let Probe::Run { command, env, stdin, carry, hidden, service, service_options, wrong_key, timeout_ms } =
         probe
@@ -163,7 +165,7 @@ async fn run_in(
         put(sandbox, &task.hidden, TESTS).await?;
         env.insert("ROLLTAPE_TESTS".to_owned(), sandbox.resolve(TESTS));
     }
-    let running = start_services(sandbox, task, service.as_deref(), service_options).await?;
+    let running = start_services(sandbox, task, service.as_deref(), service_options, authority).await?;
     let given_key = if *wrong_key { Some(give_wrong_key(sandbox, task, service.as_deref())?) } else { None };
     let process = sandbox
         .spawn(Command {
@@ -195,13 +197,14 @@ async fn start_services(
     task: &Task,
     probed: Option<&str>,
     options: &Object,
+    authority: Option<&Authority>,
 ) -> Result<Vec<Running>, RunError> {
     let mut running = Vec::new();
     for (index, spec) in task.services.iter().enumerate() {
         let secrets = service::random_secrets()?;
         let none = Object::new();
         let options = if Some(spec.name.as_str()) == probed { options } else { &none };
-        running.push(serve(index, spec, options, secrets, sandbox).await?);
+        running.push(serve(task, index, options, secrets, sandbox, authority).await?);
     }
     Ok(running)
 }

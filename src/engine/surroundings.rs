@@ -1,10 +1,12 @@
 //! What all attempts of a run share, and what they tell the dispatcher.
 
 use super::plan::Plan;
-use crate::model::{AttemptId, Exchanged};
+use crate::model::{AttemptId, Exchanged, RunError};
 use crate::sandbox::Launcher;
+use crate::service::Authority;
+use crate::suite::Task;
 use crate::util::clock::Clock;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +17,22 @@ pub(super) struct Surroundings {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) messages: UnboundedSender<Message>,
     pub(super) stop: CancellationToken,
+    /// Made by the first task that needs it.
+    pub(super) authority: Mutex<Option<Arc<Authority>>>,
+}
+
+impl Surroundings {
+    /// What the sandboxes of a task trust: the run's authority, where a service of the task has host names.
+    pub(super) fn authority(&self, task: &Task) -> Result<Option<Arc<Authority>>, RunError> {
+        if task.services.iter().all(|service| service.hosts.is_empty()) {
+            return Ok(None);
+        }
+        let mut made = self.authority.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.is_none() {
+            *made = Some(Arc::new(Authority::new(self.clock.now())?));
+        }
+        Ok(made.clone())
+    }
 }
 
 /// What executors tell the dispatcher while they work.

@@ -145,6 +145,15 @@ impl Launcher {
             Level::User => layout::environment("/home/agent", "/tmp", "agent"),
             _ => layout::environment(&format!("{folder}/home"), &format!("{folder}/tmp"), "agent"),
         };
+        if config.authority.is_some() {
+            env.extend(match self.level {
+                Level::Overlay | Level::User => layout::trusting(layout::BUNDLE, layout::AUTHORITY),
+                Level::Process | Level::None => {
+                    let bundle = layout::bundle_of(&folder);
+                    layout::trusting(&bundle, &bundle)
+                }
+            });
+        }
         env.extend(config.env);
         let groups = if self.level == Level::None {
             Vec::new()
@@ -156,7 +165,8 @@ impl Launcher {
         let spec = Spec {
             level: self.level as u8,
             folder,
-            hosts: config.hosts,
+            hosts: config.hosts.into_iter().map(|(name, address)| (name, address.to_string())).collect(),
+            authority: config.authority.unwrap_or_default(),
             env,
             mounts: config.mounts,
             memory: config.memory.unwrap_or(0),

@@ -10,6 +10,7 @@ mod attempts;
 mod backend;
 mod bad_input;
 mod check;
+mod clients;
 mod dialects;
 mod formats;
 mod harness;

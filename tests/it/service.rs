@@ -42,7 +42,7 @@ pub(crate) fn start(options: Value) -> Server {
     assert_eq!((kind.check)(&spec), Vec::<String>::new());
     let running = {
         let _inside = runtime.enter();
-        (kind.start)(&spec, &spec.options, derive_secrets(0, "s/t/u/1", "deepseek"), listener).unwrap()
+        (kind.start)(&spec, &spec.options, derive_secrets(0, "s/t/u/1", "deepseek"), listener.into()).unwrap()
     };
     Server { running, _runtime: runtime }
 }

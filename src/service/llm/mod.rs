@@ -1,6 +1,6 @@
 //! `llm`: an OpenAI-compatible server with DeepSeek's paths, errors and authorisation.
 //!
-//! HTTP/1.1 on a listener that is given. An answer is a pure function of the request, the secrets and the options
+//! HTTP/1.1, plain and over TLS, behind doors that are given. An answer is a pure function of the request, the secrets and the options
 //! (`answer` and what it calls); clocks, connections and planned breakage are `limits`, `outgoing` and `server`.
 //! Neither the key nor any authorisation value is ever in the log.
 
@@ -23,12 +23,13 @@ mod tools;
 mod usage;
 mod words;
 
-use super::{Running, Secrets, Service};
+use super::{Doors, Running, Secrets, Service};
 use crate::model::{ErrorClass, Object, RunError};
 use crate::suite::ServiceSpec;
-use server::State;
+use server::{State, accept};
 use std::net::TcpListener;
 use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
 
 pub(super) static ITEM: Service = Service {
     name: "llm",
@@ -41,22 +42,36 @@ fn check(spec: &ServiceSpec) -> Vec<String> {
     options::read(&spec.options).err().unwrap_or_default()
 }
 
-fn start(
-    spec: &ServiceSpec,
-    options: &Object,
-    secrets: Secrets,
-    listener: TcpListener,
-) -> Result<Running, RunError> {
+fn start(spec: &ServiceSpec, options: &Object, secrets: Secrets, doors: Doors) -> Result<Running, RunError> {
     let failed = |what: String| {
         RunError::new(ErrorClass::Service, format!("the service '{}' can't start: {what}", spec.name))
     };
     let options = options::read(options).map_err(|errors| failed(errors.join("; ")))?;
     let runtime = tokio::runtime::Handle::try_current().map_err(|error| failed(error.to_string()))?;
-    let addr = listener.local_addr().map_err(|error| failed(error.to_string()))?;
-    listener.set_nonblocking(true).map_err(|error| failed(error.to_string()))?;
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| failed(error.to_string()))?;
+    let addr = doors.main.local_addr().map_err(|error| failed(error.to_string()))?;
+    let open = |listener: TcpListener| {
+        listener.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(listener)
+    };
+    let mut open_doors = Vec::new();
+    for listener in std::iter::once(doors.main).chain(doors.plain) {
+        open_doors.push((open(listener).map_err(|error| failed(error.to_string()))?, None));
+    }
+    let mut tls = None;
+    if let Some((listener, config)) = doors.tls {
+        tls = Some(listener.local_addr().map_err(|error| failed(error.to_string()))?);
+        let listener = open(listener).map_err(|error| failed(error.to_string()))?;
+        open_doors.push((listener, Some(TlsAcceptor::from(config))));
+    }
     let state = Arc::new(State::new(secrets.clone(), options));
     let log = state.log.lines();
-    let task = runtime.spawn(server::accept(listener, state));
-    Ok(Running::new(spec.name.clone(), addr, secrets, log, task))
+    let task = runtime.spawn(async move {
+        // Dropping the set, as the task is dropped, ends all of them.
+        let mut accepting = tokio::task::JoinSet::new();
+        for (listener, tls) in open_doors {
+            accepting.spawn(accept(listener, tls, Arc::clone(&state)));
+        }
+        accepting.join_all().await;
+    });
+    Ok(Running::new(spec.name.clone(), addr, tls, secrets, log, task))
 }

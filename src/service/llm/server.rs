@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// Bytes of a request body that are read.
 const MAX_BODY: usize = 1 << 20;
@@ -59,7 +60,7 @@ impl State {
 }
 
 /// Accepts until it is dropped; the connections are dropped with it.
-pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
+pub(super) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -71,11 +72,24 @@ pub(super) async fn accept(listener: TcpListener, state: Arc<State>) {
         };
         // An answer is one small write; without this it could wait for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
-        let state = Arc::clone(&state);
+        let (tls, state) = (tls.clone(), Arc::clone(&state));
         connections.spawn(async move {
             let _slot = slot;
-            if let Some(stream) = converse(stream, state).await {
-                reset(&stream);
+            match tls {
+                None => {
+                    if let Some(stream) = converse(stream, state).await {
+                        reset(&stream);
+                    }
+                }
+                Some(tls) => {
+                    // A client that does not trust us, or does not speak TLS, is gone.
+                    let shaken = tokio::time::timeout(PATIENCE, tls.accept(stream)).await;
+                    if let Ok(Ok(stream)) = shaken
+                        && let Some(stream) = converse(stream, state).await
+                    {
+                        reset(stream.get_ref().0);
+                    }
+                }
             }
         });
     }
