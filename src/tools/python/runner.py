@@ -3,6 +3,8 @@
 # What a cell shows is the same with and without IPython, and in every version of Python as far as that can
 # be: IPython only rewrites the cell and lends its magics, the rest is done here. Needs Python 3.8.
 import sys
+if sys.version_info < (3, 8):
+    sys.exit("it is older than 3.8")
 if sys.path and sys.path[0] in ("", "."):
     del sys.path[0]  # Until all is imported: a file of the agent must not stand in for a module.
 import ast, asyncio, builtins, inspect, linecache, os, re, signal, subprocess, traceback, types
@@ -66,12 +68,16 @@ def on_interrupt(number, frame):
 # ---- what a cell may hold beside Python ----
 
 def expand(command):
-    """`{name}` and `$name` of variables that the cells made; all else is left to the shell."""
+    """`{name}`, `{name.field}` and `$name` of variables that the cells made; all else is left to the shell."""
     def value(match):
-        name = match.group(1) or match.group(2)
-        known = name in space and not name.startswith("_")
-        return str(space[name]) if known else match.group(0)
-    return re.sub(r"\{([A-Za-z_]\w*)\}|(?<![\\$])\$([A-Za-z_]\w*)", value, command)
+        name, *fields = (match.group(1) or match.group(2)).split(".")
+        if name.startswith("_") or name not in space:
+            return match.group(0)
+        found = space[name]
+        for field in fields:
+            found = getattr(found, field)
+        return str(found)
+    return re.sub(r"(?<![\\$])\{([A-Za-z_][\w.]*)\}|(?<![\\$])\$([A-Za-z_]\w*)", value, command)
 
 
 def program(words, data=None, output=OUT):
