@@ -15,6 +15,7 @@ mod dialects;
 mod formats;
 mod harness;
 mod licences;
+mod llm;
 mod oracle;
 mod proof;
 mod report;
