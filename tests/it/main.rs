@@ -30,5 +30,6 @@ mod servers;
 mod service;
 mod store;
 mod suite;
+mod tapes;
 mod tidy;
 mod tools;

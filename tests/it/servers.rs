@@ -458,7 +458,7 @@ fn hostile_streams_are_read_or_refused_as_they_must() {
         seen += 1;
         let file = case["file"].as_str().unwrap();
         let bytes = std::fs::read(folder.path().join(file)).unwrap();
-        let html = file.ends_with(".html");
+        let html = file == "sse/not_sse.html";
         let head = if html {
             Act::Send(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec())
         } else {
@@ -481,4 +481,79 @@ fn hostile_streams_are_read_or_refused_as_they_must() {
         }
     }
     assert!(seen >= 8, "only {seen} cases");
+}
+
+/// A TLS server with a certificate of its own making for localhost: its port, and the certificate as PEM.
+fn tls_server() -> (u16, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = Arc::new(config);
+    std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        // As many connections as the test makes; the thread ends with the process.
+        for stream in listener.incoming().flatten() {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            let mut request = vec![0; 65536];
+            // A client that trusts nobody sends nothing.
+            if matches!(stream.read(&mut request), Ok(n) if n > 0) {
+                let body = completion(j!({"content": "hello"})).to_string();
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all((head + &body).as_bytes());
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+            }
+        }
+    });
+    (port, made.cert.pem())
+}
+
+#[test]
+fn tls_is_spoken_with_those_who_are_trusted() {
+    let (port, pem) = tls_server();
+    let folder = support::temp();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("ca.pem", &pem);
+    write(
+        "suite.toml",
+        "schema = 1\nname = \"s\"\n[defaults]\nagent = \"codeact\"\npolicy = \"any\"\n[[task]]\nid = \"t\"\nprompt = \"x\"\nscore = [{ kind = \"regex\", pattern = \"hello\" }]\n",
+    );
+    write(
+        "rolltape.toml",
+        &format!(
+            "[backend.own]\nkind = \"openai_chat\"\nbase_url = \"https://localhost:{port}\"\nmodel = \"m\"\nmax_retries = 0\n"
+        ),
+    );
+    let run = |out: &str| {
+        let arguments = ["run", ".", "--backend", "own", "--sandbox", "none", "--out", out];
+        support::Rolltape::new(&arguments).cwd(folder.path())
+    };
+    run("good")
+        .env("SSL_CERT_FILE", folder.path().join("ca.pem"))
+        .env("SSL_CERT_DIR", "/nonexistent")
+        .run()
+        .expect_code(0);
+    // Another root is trusted, and not this one.
+    write("other.pem", &rcgen::generate_simple_self_signed(vec!["other".to_owned()]).unwrap().cert.pem());
+    let other = folder.path().join("other.pem");
+    let bad = run("bad").env("SSL_CERT_FILE", other).env("SSL_CERT_DIR", "/nonexistent").run().expect_code(3);
+    assert!(bad.stdout.contains("shows a certificate that is not trusted"), "{}", bad.stdout);
+    write("none.pem", "");
+    let none = folder.path().join("none.pem");
+    let none =
+        run("none").env("SSL_CERT_FILE", none).env("SSL_CERT_DIR", "/nonexistent").run().expect_code(2);
+    insta::assert_snapshot!(none.stderr, @"
+    error: back end 'own' can't be opened: this machine has no root certificates for TLS
+    hint: install ca-certificates, or name a bundle with SSL_CERT_FILE
+    ");
 }

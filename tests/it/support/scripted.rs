@@ -128,7 +128,7 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
 /// One request, or nothing when the client is gone.
 fn read(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
-    let mut piece = [0; 65536];
+    let mut piece = vec![0; 65536];
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
