@@ -247,10 +247,9 @@ impl Server {
             notes.push(format!("{times} had to be sent again; the last time, {}", seen.last_reason));
         }
         for (other, times) in &seen.others {
-            let replies = plural(usize::try_from(*times).unwrap_or(usize::MAX), "reply");
             let host = self.base.authority();
             notes.push(format!(
-                "asked for '{}', the server {host} let '{other}' answer: {replies}",
+                "asked for '{}', the server {host} let '{other}' answer, {times}×",
                 self.model
             ));
         }
@@ -295,7 +294,7 @@ impl Server {
             if failure.again == Again::Never || tried > self.max_retries {
                 post.troubles.over();
                 if tried > 1 {
-                    error.message.push_str(&format!(" ({})", plural(tried as usize, "try")));
+                    error.message.push_str(&format!(" ({tried} tries)"));
                 }
                 return Err(error);
             }

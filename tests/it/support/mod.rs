@@ -16,6 +16,7 @@ pub(crate) mod data;
 pub(crate) mod ledger;
 pub(crate) mod needs;
 pub(crate) mod program;
+pub(crate) mod scripted;
 
 pub(crate) use data::{data, data_dir};
 pub(crate) use program::{Output, Rolltape, rolltape};
