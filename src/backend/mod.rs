@@ -8,6 +8,7 @@ mod chat;
 mod files;
 mod metered;
 mod purse;
+pub mod server;
 pub mod wire;
 
 use crate::model::{

@@ -7,9 +7,9 @@ use super::plan::Planned;
 use super::probe::{self, Kept};
 use super::surroundings::{Message, Surroundings};
 use super::unwind::Unwinding;
-use crate::agent::{AgentEnd, Session, StepLog};
+use crate::agent::{Agent, AgentEnd, Door, Session, StepLog};
 use crate::backend::{Budget, Metered, Stop};
-use crate::model::{AttemptId, Exchanged, Finished, Object, Outcome, RunError};
+use crate::model::{AttemptId, ErrorClass, Exchanged, Finished, Object, Outcome, RunError};
 use crate::sandbox::{ExitReport, Sandbox};
 use crate::service::{self, Running};
 use crate::suite::Task;
@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// Port of an agent's door in a sandbox with a loopback of its own, below those of the services.
+const DOOR: u16 = 8079;
 
 /// How the agent's part ended, and what is left to judge.
 struct Played {
@@ -55,9 +58,11 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
     timing.insert("started".to_owned(), started.to_string().into());
     timing.insert("agent_ms".to_owned(), agent_ms.into());
     timing.insert("duration_ms".to_owned(), millis(&around, begin).into());
+    let mut log = played.log;
     let material = Material {
         end: played.end,
-        steps: played.log.into_steps(),
+        tools: log.take_tools(),
+        steps: log.into_steps(),
         metered: played.metered,
         requests: played.requests,
         probes: scored,
@@ -101,7 +106,19 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             return played;
         }
     };
+    let door = match door(around, planned, subject.agent.as_ref(), sandbox.as_ref()).await {
+        Ok(door) => door,
+        Err(error) => {
+            played.end = Ending::Error(error);
+            played.report = sandbox.close().await;
+            return played;
+        }
+    };
     let mut hidden = known(&services);
+    if let Some(door) = &door {
+        hidden.push(("<SECRET:agent.key>".to_owned(), door.key.clone()));
+        hidden.push(("<ADDR:agent>".to_owned(), door.addr.to_string()));
+    }
     hidden.extend(folder_of(sandbox.as_ref()).map(|folder| (FOLDER.to_owned(), folder)));
     played.redactor = Redactor::new(hidden);
     let (steps, step_inbox) = unbounded_channel();
@@ -134,6 +151,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         tools: &mut toolbox,
         model: metered.as_mut(),
         log: &mut played.log,
+        door,
     };
     let loop_end = Unwinding::new(subject.agent.run(session));
     played.end = tokio::select! {
@@ -177,6 +195,29 @@ async fn prepare(
         services.push(serve(index, spec, &Object::new(), secrets, sandbox).await?);
     }
     Ok(services)
+}
+
+/// The door of an agent that wants one.
+async fn door(
+    around: &Surroundings,
+    planned: &Planned,
+    agent: &dyn Agent,
+    sandbox: &dyn Sandbox,
+) -> Result<Option<Door>, RunError> {
+    if !agent.wants_door() {
+        return Ok(None);
+    }
+    let mut bound = sandbox.listen(DOOR).await;
+    if bound.is_err() {
+        // A service of the task has that port.
+        bound = sandbox.listen(0).await;
+    }
+    let (listener, addr) = bound.map_err(|error| {
+        let message = format!("the agent's model can't be served in its sandbox: {}", error.message);
+        RunError::new(ErrorClass::Sandbox, message)
+    })?;
+    let key = service::derive_secrets(around.plan.seed, &planned.id.to_string(), "\u{0}agent").key;
+    Ok(Some(Door { listener, addr, key }))
 }
 
 /// What must not be written: keys, and what differs from run to run by chance.

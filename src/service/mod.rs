@@ -3,6 +3,7 @@
 //! A service runs in the harness, on a listener that lies inside the sandbox's network. Invariant:
 //! its keys and nonce derive from what it is given, never from a global. Must not know: scorers.
 
+pub mod http;
 mod secrets;
 
 use crate::model::{Object, RunError};

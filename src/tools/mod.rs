@@ -12,6 +12,8 @@ mod editor;
 mod shell;
 mod split;
 
+pub(crate) use clip::Clip;
+
 use crate::model::{Object, ToolDef};
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::util::suggest::nearest;

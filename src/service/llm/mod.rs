@@ -7,24 +7,20 @@
 mod answer;
 mod options;
 
-use super::{Running, Secrets, Service};
+use super::{Running, Secrets, Service, http};
 use crate::model::{ErrorClass, Object, RunError};
 use crate::suite::ServiceSpec;
 use answer::{Answer, Asked, Auth};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use options::Options;
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 pub(super) static ITEM: Service = Service {
     name: "llm",
@@ -39,11 +35,6 @@ const MAX_BODY: usize = 1 << 20;
 const MAX_LOGGED: usize = 32 << 20;
 /// Requests that the log keeps.
 const MAX_ENTRIES: usize = 20_000;
-/// Connections that are open at once; more wait in the listener's queue, so that the harness keeps its descriptors.
-const MAX_CONNECTIONS: usize = 128;
-/// How long a request's head, and then its body, may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// How much too early a retry may come.
 const LENIENCE: Duration = Duration::from_millis(50);
 
@@ -82,50 +73,19 @@ fn start(
         logged: Mutex::new(0),
         busy_until: Mutex::new(None),
     });
-    let task = runtime.spawn(accept(listener, state));
+    let task = runtime.spawn(http::accept(listener, move |request| serve(request, Arc::clone(&state))));
     Ok(Running::new(spec.name.clone(), addr, secrets, log, task))
 }
 
-/// Accepts until it is dropped; the connections are dropped with it.
-async fn accept(listener: tokio::net::TcpListener, state: Arc<State>) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // The client is gone already, or the harness is out of descriptors for a moment.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        // An answer is one small write; without this it could wait for the client's acknowledgement.
-        let _ = stream.set_nodelay(true);
-        let state = Arc::clone(&state);
-        connections.spawn(async move {
-            let _slot = slot;
-            let service = hyper::service::service_fn(move |request| serve(request, Arc::clone(&state)));
-            // A broken connection is the client's affair.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .half_close(true)
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
-}
-
-async fn serve(request: Request<Incoming>, state: Arc<State>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn serve(request: Request<Incoming>, state: Arc<State>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let header = head.headers.get(AUTHORIZATION);
     // A value that is not text is no bearer token; it is bad, not missing.
     let value = header.map(|value| value.to_str().unwrap_or("?"));
     let auth = Auth::of(value, &state.secrets.key);
     let shown = value.map(|value| answer::token(value).unwrap_or(value).to_owned());
-    let read = tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await;
-    let (answer, json, size) = match read {
-        Ok(Ok(body)) => {
-            let bytes = body.to_bytes();
+    let (answer, json, size) = match http::body(body, MAX_BODY).await {
+        Ok(bytes) => {
             let json = serde_json::from_slice::<Value>(&bytes);
             let why = json.as_ref().err().map(ToString::to_string).unwrap_or_default();
             let mut options = state.options.lock().unwrap_or_else(PoisonError::into_inner);
@@ -146,13 +106,11 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> Result<Response
             }
             (answer, json.ok(), bytes.len())
         }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => (Answer::usual(413, 0), None, 0),
-        Ok(Err(_)) => (Answer::usual(400, 0), None, 0),
-        Err(_) => (Answer::usual(408, 0), None, 0),
+        Err(status) => (Answer::usual(status, 0), None, 0),
     };
     let entry = Entry { method: head.method.as_str(), path: head.uri.path(), auth, json, size };
     state.note(entry, &answer, shown.as_deref());
-    Ok(response(answer))
+    response(answer)
 }
 
 struct Entry<'a> {
