@@ -215,7 +215,20 @@ mod tests {
             json!({"messages": user, "tools": [{"type": "web_search"}]}),
         ]
         .map(|body| read(&body).unwrap_err());
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r"
+        the body is no JSON object
+        'messages' must be a list with a message
+        'messages' must be a list with a message
+        'messages[0]' can't be used: it has no role
+        'messages[0]' can't be used: the role 'ghost' is not served
+        'messages[0]' can't be used: its content is neither text nor a list of parts
+        'messages[0]' can't be used: only parts of text are served
+        'messages[0]' can't be used: a tool message needs a tool_call_id
+        'n' must be 1: one reply a request is recorded
+        'functions' is not served; send 'tools'
+        'tools' is not a list
+        'tools[0]' is no function with a name
+        ");
     }
 
     #[test]
@@ -232,7 +245,21 @@ mod tests {
             calls: vec![call],
             ..ModelReply::default()
         };
-        insta::assert_snapshot!(body(&reply, 3, "m"), @"");
-        insta::assert_snapshot!(stream(&reply, 3, "m", true), @"");
+        insta::assert_snapshot!(body(&reply, 3, "m"), @r#"{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"so","reasoning_content":"why","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}],"id":"chatcmpl-3","created":0,"model":"m"}"#);
+        insta::assert_snapshot!(stream(&reply, 3, "m", true), @r#"
+        data: {"id":"chatcmpl-3","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}
+
+        data: {"id":"chatcmpl-3","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{"reasoning_content":"why"},"finish_reason":null}]}
+
+        data: {"id":"chatcmpl-3","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{"content":"so"},"finish_reason":null}]}
+
+        data: {"id":"chatcmpl-3","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"index":0}]},"finish_reason":null}]}
+
+        data: {"id":"chatcmpl-3","object":"chat.completion.chunk","created":0,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}
+
+        data: {"id":"chatcmpl-3","object":"chat.completion.chunk","created":0,"model":"m","choices":[],"usage":null}
+
+        data: [DONE]
+        "#);
     }
 }

@@ -17,9 +17,11 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Messages at the beginning of a request that were there before.
+    /// Messages at the beginning of a request that were there before. The last one is always new: a program that
+    /// asks the same again asks again.
     pub(super) fn known(&self, messages: &[ChatMessage]) -> usize {
-        messages.iter().zip(&self.seen).take_while(|(new, old)| same(new, old)).count()
+        let equal = messages.iter().zip(&self.seen).take_while(|(new, old)| same(new, old)).count();
+        equal.min(messages.len().saturating_sub(1))
     }
 
     /// Tells what is new in a request.
