@@ -98,7 +98,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             return played;
         }
     };
-    let services = match prepare(around, planned, task, sandbox.as_ref()).await {
+    let (services, door) = match prepare(around, planned, task, sandbox.as_ref()).await {
         Ok(services) => services,
         Err(error) => {
             played.end = Ending::Error(error);
@@ -106,19 +106,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             return played;
         }
     };
-    let door = match door(around, planned, subject.agent.as_ref(), sandbox.as_ref()).await {
-        Ok(door) => door,
-        Err(error) => {
-            played.end = Ending::Error(error);
-            played.report = sandbox.close().await;
-            return played;
-        }
-    };
-    let mut hidden = known(&services);
-    if let Some(door) = &door {
-        hidden.push(("<SECRET:agent.key>".to_owned(), door.key.clone()));
-        hidden.push(("<ADDR:agent>".to_owned(), door.addr.to_string()));
-    }
+    let mut hidden = known(&services, door.as_ref());
     hidden.extend(folder_of(sandbox.as_ref()).map(|folder| (FOLDER.to_owned(), folder)));
     played.redactor = Redactor::new(hidden);
     let (steps, step_inbox) = unbounded_channel();
@@ -181,20 +169,21 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     played
 }
 
-/// Puts the task's files in and starts its services.
+/// Puts the task's files in, starts its services and opens the door of an agent that wants one.
 async fn prepare(
     around: &Surroundings,
     planned: &Planned,
     task: &Task,
     sandbox: &dyn Sandbox,
-) -> Result<Vec<Running>, RunError> {
+) -> Result<(Vec<Running>, Option<Door>), RunError> {
     put(sandbox, &task.files, "").await?;
     let mut services = Vec::new();
     for (index, spec) in task.services.iter().enumerate() {
         let secrets = service::derive_secrets(around.plan.seed, &planned.id.to_string(), &spec.name);
         services.push(serve(index, spec, &Object::new(), secrets, sandbox).await?);
     }
-    Ok(services)
+    let agent = around.plan.parts(planned).2.agent.as_ref();
+    Ok((services, door(around, planned, agent, sandbox).await?))
 }
 
 /// The door of an agent that wants one.
@@ -221,8 +210,12 @@ async fn door(
 }
 
 /// What must not be written: keys, and what differs from run to run by chance.
-fn known(services: &[Running]) -> Vec<(String, String)> {
+fn known(services: &[Running], door: Option<&Door>) -> Vec<(String, String)> {
     let mut known = Vec::new();
+    if let Some(door) = door {
+        known.push(("<SECRET:agent.key>".to_owned(), door.key.clone()));
+        known.push(("<ADDR:agent>".to_owned(), door.addr.to_string()));
+    }
     for running in services {
         known.push((format!("<SECRET:{}.key>", running.name), running.secrets.key.clone()));
         known.push((format!("<NONCE:{}>", running.name), running.secrets.nonce.clone()));

@@ -26,15 +26,14 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     writeln!(out, "# Run {}\n", code(&view.manifest.id.0))?;
     for (subject, stats) in text::rates(view) {
         let (success, format) = (text::rate(stats.success_rate()), text::rate(stats.format_rate()));
-        match subject {
-            None => {
-                writeln!(out, "Success {success} of the scored, format {format} of the judged attempts.")?
-            }
-            Some(id) => writeln!(
+        if let Some(id) = subject {
+            let id = code(&id);
+            writeln!(
                 out,
-                "- {}: success {success} of the scored, format {format} of the judged attempts.",
-                code(&id)
-            )?,
+                "- {id}: success {success} of the scored, format {format} of the judged attempts."
+            )?;
+        } else {
+            writeln!(out, "Success {success} of the scored, format {format} of the judged attempts.")?;
         }
     }
     let beside = text::beside(&stats);

@@ -35,6 +35,10 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    pub(super) fn json(body: &Value) -> Self {
+        Self { status: 200, body: body.to_string(), stream: false }
+    }
+
     /// An error as the protocol has it.
     pub(super) fn error(status: u16, kind: &str, message: &str) -> Self {
         let body = json!({"error": {"message": message, "type": kind, "param": null, "code": kind}});
@@ -102,8 +106,8 @@ impl Desk {
         let path = path.strip_prefix("/v1").unwrap_or(path);
         let known = path == "/models" || path.starts_with("/models/");
         match (&head.method, path) {
-            (&Method::GET, "/models") => self.json(json!({"object": "list", "data": [self.model()]})),
-            (&Method::GET, _) if known => self.json(self.model()),
+            (&Method::GET, "/models") => Answer::json(&json!({"object": "list", "data": [self.model()]})),
+            (&Method::GET, _) if known => Answer::json(&self.model()),
             (&Method::POST, "/chat/completions") => match http::body(body, MAX_BODY).await {
                 Ok(bytes) => self.complete(&bytes).await,
                 Err(status) => Answer::error(status, "invalid_request_error", "the body can't be read"),
@@ -119,10 +123,6 @@ impl Desk {
 
     fn model(&self) -> Value {
         json!({"id": self.model, "object": "model", "created": 0, "owned_by": "rolltape"})
-    }
-
-    fn json(&self, body: Value) -> Answer {
-        Answer { status: 200, body: body.to_string(), stream: false }
     }
 
     async fn complete(&self, bytes: &[u8]) -> Answer {

@@ -202,11 +202,7 @@ impl<'a> Work<'a> {
                 body: server::stream(reply, model.turns(), name, wanted.stream_usage),
                 stream: true,
             },
-            Ok(reply) => Answer {
-                status: 200,
-                body: server::body(reply, model.turns(), name).to_string(),
-                stream: false,
-            },
+            Ok(reply) => Answer::json(&server::body(reply, model.turns(), name)),
             Err(Stop::Limit(kind)) => Answer::error(429, "insufficient_quota", &limit(*kind)),
             Err(Stop::Error(_)) => Answer::error(502, "server_error", "the model can't be reached"),
         };
