@@ -7,7 +7,7 @@ use super::plan::Planned;
 use super::probe::{self, Kept};
 use super::surroundings::{Message, Surroundings};
 use super::unwind::Unwinding;
-use crate::agent::{AgentEnd, Session, StepLog};
+use crate::agent::{Agent, AgentEnd, Door, Session, StepLog};
 use crate::backend::{Budget, Metered, Stop, Troubles};
 use crate::model::{AttemptId, ErrorClass, Exchanged, Finished, Object, Outcome, RunError};
 use crate::sandbox::{ExitReport, Sandbox};
@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// Port of an agent's door in a sandbox with a loopback of its own, below those of the services.
+const DOOR: u16 = 8079;
 
 /// How the agent's part ended, and what is left to judge.
 struct Played {
@@ -58,9 +61,11 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
     timing.insert("started".to_owned(), started.to_string().into());
     timing.insert("agent_ms".to_owned(), agent_ms.into());
     timing.insert("duration_ms".to_owned(), millis(&around, begin).into());
+    let mut log = played.log;
     let material = Material {
         end: played.end,
-        steps: played.log.into_steps(),
+        tools: log.take_tools(),
+        steps: log.into_steps(),
         metered: played.metered,
         requests: played.requests,
         probes: scored,
@@ -104,7 +109,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             return played;
         }
     };
-    let services = match prepare(around, planned, task, sandbox.as_ref(), authority).await {
+    let (services, door) = match prepare(around, planned, task, sandbox.as_ref(), authority).await {
         Ok(services) => services,
         Err(error) => {
             played.end = Ending::Error(error);
@@ -112,7 +117,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             return played;
         }
     };
-    let mut hidden = known(&services);
+    let mut hidden = known(&services, door.as_ref());
     hidden.extend(folder_of(sandbox.as_ref()).map(|folder| (FOLDER.to_owned(), folder)));
     hidden.extend(subject.backend.iter().flat_map(|backend| backend.secrets()));
     played.redactor = Redactor::new(hidden);
@@ -147,6 +152,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         tools: &mut toolbox,
         model: metered.as_mut(),
         log: &mut played.log,
+        door,
     };
     let loop_end = Unwinding::new(subject.agent.run(session));
     played.end = tokio::select! {
@@ -176,26 +182,54 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     played
 }
 
-/// Puts the task's files in and starts its services.
+/// Puts the task's files in, starts its services and opens the door of an agent that wants one.
 async fn prepare(
     around: &Surroundings,
     planned: &Planned,
     task: &Task,
     sandbox: &dyn Sandbox,
     authority: Option<&Authority>,
-) -> Result<Vec<Running>, RunError> {
+) -> Result<(Vec<Running>, Option<Door>), RunError> {
     put(sandbox, &task.files, "").await?;
     let mut services = Vec::new();
     for (index, spec) in task.services.iter().enumerate() {
         let secrets = service::derive_secrets(around.plan.seed, &planned.id.to_string(), &spec.name);
         services.push(serve(task, index, &Object::new(), secrets, sandbox, authority).await?);
     }
-    Ok(services)
+    let agent = around.plan.parts(planned).2.agent.as_ref();
+    Ok((services, door(around, planned, agent, sandbox).await?))
+}
+
+/// The door of an agent that wants one.
+async fn door(
+    around: &Surroundings,
+    planned: &Planned,
+    agent: &dyn Agent,
+    sandbox: &dyn Sandbox,
+) -> Result<Option<Door>, RunError> {
+    if !agent.wants_door() {
+        return Ok(None);
+    }
+    let mut bound = sandbox.listen(DOOR).await;
+    if bound.is_err() {
+        // A service of the task has that port.
+        bound = sandbox.listen(0).await;
+    }
+    let (listener, addr) = bound.map_err(|error| {
+        let message = format!("the agent's model can't be served in its sandbox: {}", error.message);
+        RunError::new(ErrorClass::Sandbox, message)
+    })?;
+    let key = service::derive_secrets(around.plan.seed, &planned.id.to_string(), "\u{0}agent").key;
+    Ok(Some(Door { listener, addr, key }))
 }
 
 /// What must not be written: keys, and what differs from run to run by chance.
-fn known(services: &[Running]) -> Vec<(String, String)> {
+fn known(services: &[Running], door: Option<&Door>) -> Vec<(String, String)> {
     let mut known = Vec::new();
+    if let Some(door) = door {
+        known.push(("<SECRET:agent.key>".to_owned(), door.key.clone()));
+        known.push(("<ADDR:agent>".to_owned(), door.addr.to_string()));
+    }
     for running in services {
         known.push((format!("<SECRET:{}.key>", running.name), running.secrets.key.clone()));
         known.push((format!("<NONCE:{}>", running.name), running.secrets.nonce.clone()));

@@ -354,6 +354,8 @@ pub(super) fn dry_run(
         }
         Ok::<_, CliError>((engine::plan(suites, matrix), level))
     })?;
+    // What can't be begun is told here too.
+    money::purse(&plan, args, &[])?;
     let mut text = String::new();
     for planned in &plan.attempts {
         let (suite, _, _) = plan.parts(planned);

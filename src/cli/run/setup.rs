@@ -207,10 +207,12 @@ fn subjects(
 /// The id, with a number where it is taken.
 fn numbered(id: String, plans: &[SubjectPlan]) -> String {
     let taken = |id: &str| plans.iter().any(|plan| plan.subject.id == id);
-    if !taken(&id) {
-        return id;
+    let (mut free, mut n) = (id.clone(), 1);
+    while taken(&free) {
+        n += 1;
+        free = format!("{id}-{n}");
     }
-    (2..).map(|n| format!("{id}-{n}")).find(|id| !taken(id)).unwrap_or(id)
+    free
 }
 
 /// Folders that agents see under their own paths.

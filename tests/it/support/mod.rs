@@ -17,9 +17,11 @@ pub(crate) mod ledger;
 pub(crate) mod needs;
 pub(crate) mod program;
 pub(crate) mod scripted;
+pub(crate) mod small;
 
 pub(crate) use data::{data, data_dir};
 pub(crate) use program::{Output, Rolltape, rolltape};
+pub(crate) use small::Small;
 
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
