@@ -6,10 +6,11 @@
 mod script;
 
 use crate::backend::{Metered, OpenError, Stop};
-use crate::model::{AgentInfo, AttemptId, Step};
+use crate::model::{AgentInfo, AttemptId, Policy, Step};
 use crate::suite::Task;
 use crate::tools::Toolbox;
 use async_trait::async_trait;
+use std::borrow::Cow;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// How an agent loop ended.
@@ -87,6 +88,14 @@ pub struct Session<'a> {
 pub trait Agent: Send + Sync {
     /// Name, version and tools for the trajectory.
     fn info(&self) -> AgentInfo;
+    /// Whether it does anything in the sandbox. Of one that does not, only the words can be scored.
+    fn uses_sandbox(&self) -> bool {
+        true
+    }
+    /// The policy by which its messages are judged: the task's, unless it has nothing to call.
+    fn policy<'a>(&self, task: &'a Policy) -> Cow<'a, Policy> {
+        Cow::Borrowed(task)
+    }
     /// Runs until done. Dropping the future stops it; what is in the log stays.
     async fn run(&self, session: Session<'_>) -> AgentEnd;
 }
@@ -105,7 +114,7 @@ pub struct AgentKind {
 
 registry! {
     /// All kinds of agents.
-    AgentKind: codeact, oracle, nop, cheat
+    AgentKind: codeact, chat, oracle, nop, cheat
 }
 
 /// Name and version of an agent of ours, without tools.

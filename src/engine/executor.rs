@@ -10,7 +10,7 @@ use super::unwind::Unwinding;
 use crate::agent::{AgentEnd, Session, StepLog};
 use crate::backend::{Budget, Metered, Stop};
 use crate::model::{AttemptId, Exchanged, Finished, Object, Outcome, RunError};
-use crate::sandbox::{ExitReport, Sandbox};
+use crate::sandbox::{ExitReport, Sandbox, nowhere};
 use crate::service::{self, Running};
 use crate::suite::Task;
 use crate::tools::Toolbox;
@@ -84,15 +84,19 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         redactor: Redactor::default(),
         report: ExitReport::default(),
     };
-    let config = sandbox_config(planned.id.to_string(), task, &suite.mounts[planned.task]);
-    let sandbox = match around.launcher.start(config).await {
+    let bare = !around.plan.needs_sandbox(planned);
+    let config = || sandbox_config(planned.id.to_string(), task, &suite.mounts[planned.task]);
+    let place = if bare { Ok(nowhere()) } else { around.start(config()).await };
+    let sandbox = match place {
         Ok(sandbox) => sandbox,
         Err(error) => {
             played.end = Ending::Error(sandbox_error(&error));
             return played;
         }
     };
-    let services = match prepare(around, planned, task, sandbox.as_ref()).await {
+    let prepared =
+        if bare { Ok(Vec::new()) } else { prepare(around, planned, task, sandbox.as_ref()).await };
+    let services = match prepared {
         Ok(services) => services,
         Err(error) => {
             played.end = Ending::Error(error);

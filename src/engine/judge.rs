@@ -42,8 +42,8 @@ pub(super) fn without_run(plan: &Plan, planned: &Planned, outcome: Outcome) -> F
 }
 
 /// Judges an attempt.
-pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Compiled], material: Material) -> Finished {
-    let (_, task, _) = plan.parts(planned);
+pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Arc<Compiled>], material: Material) -> Finished {
+    let (_, task, subject) = plan.parts(planned);
     let mut record = blank(plan, planned);
     let last_words = answer(&material.end, &material.steps, &material.redactor);
     let mut trajectory = trajectory(plan, planned, Vec::new());
@@ -52,7 +52,7 @@ pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Compiled], mater
         let step = redaction::step(step, &material.redactor, &mut secrets);
         trajectory.steps.push(step);
     }
-    let judgement = rules::judge(&trajectory, &task.policy);
+    let judgement = rules::judge(&trajectory, &subject.agent.policy(&task.policy));
     record.format_ok = judgement.format_ok();
     record.messages = judgement.messages;
     record.calls = judgement.calls;

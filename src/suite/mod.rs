@@ -3,6 +3,7 @@
 //! Invariant: parsing takes a map of files and an environment that are passed in and gives all
 //! errors at once, each with file, line and column. Must not know: how anything is run.
 
+mod dataset;
 mod digest;
 mod folder;
 mod parse;
@@ -14,6 +15,7 @@ use crate::model::{Object, Policy};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub(crate) use dataset::few;
 pub use parse::{parse, read, sort_errors};
 pub(crate) use reader::did_you_mean;
 pub(crate) use units::duration as parse_duration;
