@@ -10,7 +10,7 @@ use super::unwind::Unwinding;
 use crate::agent::{Agent, AgentEnd, Door, Session, StepLog};
 use crate::backend::{Budget, Metered, Stop, Troubles};
 use crate::model::{AttemptId, ErrorClass, Exchanged, Finished, Object, Outcome, RunError};
-use crate::sandbox::{ExitReport, Sandbox};
+use crate::sandbox::{ExitReport, Sandbox, nowhere};
 use crate::service::{self, Authority, Running};
 use crate::suite::Task;
 use crate::tools::Toolbox;
@@ -100,16 +100,25 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         }
     };
     let authority = authority.as_deref();
-    let mounts: Vec<_> = suite.mounts[planned.task].iter().chain(&subject.mounts).cloned().collect();
-    let config = sandbox_config(planned.id.to_string(), task, &mounts, authority);
-    let sandbox = match around.launcher.start(config).await {
+    let bare = !around.plan.needs_sandbox(planned);
+    let config = || {
+        let mounts: Vec<_> = suite.mounts[planned.task].iter().chain(&subject.mounts).cloned().collect();
+        sandbox_config(planned.id.to_string(), task, &mounts, authority)
+    };
+    let place = if bare { Ok(nowhere()) } else { around.start(config()).await };
+    let sandbox = match place {
         Ok(sandbox) => sandbox,
         Err(error) => {
             played.end = Ending::Error(sandbox_error(&error));
             return played;
         }
     };
-    let (services, door) = match prepare(around, planned, task, sandbox.as_ref(), authority).await {
+    let prepared = if bare {
+        Ok((Vec::new(), None))
+    } else {
+        prepare(around, planned, task, sandbox.as_ref(), authority).await
+    };
+    let (services, door) = match prepared {
         Ok(services) => services,
         Err(error) => {
             played.end = Ending::Error(error);

@@ -97,7 +97,7 @@ fn open(suite: Suite, path: &Path, args: &Args, context: &Context) -> Result<Sui
 }
 
 /// Options of services are checked before anything starts; all errors at once.
-fn check_services(suite: &Suite, scorers: &[Vec<Compiled>]) -> Result<(), CliError> {
+fn check_services(suite: &Suite, scorers: &[Vec<Arc<Compiled>>]) -> Result<(), CliError> {
     let mut errors = Vec::new();
     for (task, compiled) in suite.tasks.iter().zip(scorers) {
         // A probe starts the service with options of its own over those of the task.
