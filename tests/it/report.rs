@@ -1,12 +1,11 @@
 //! The reports: the same bytes for the same run, and harmless whatever a model wrote.
 
 use crate::runs;
-use crate::support::{Rolltape, needs, rolltape, temp};
+use crate::support::{Rolltape, rolltape, temp};
 use rolltape::report::{self, Options};
 use rolltape::store::{self, RunView};
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 const PLANNED: u64 = 8;
 
@@ -174,69 +173,6 @@ fn junit_is_xml_to_another_parser_too() {
         "first-call/1 passed\nsloppy/1 failure\nloops/1 failure\ntape/1 error\nneeds-curl/1 skipped\n\
          中文任务/1 failure\nstopped/1 skipped\nmodels/1 passed\n"
     );
-}
-
-#[test]
-fn the_page_holds_every_step_and_no_markup_of_a_model() {
-    let (_folder, view) = demo();
-    let page = render(&view, "html", true);
-    assert!(!page.contains("<script"), "no script, of nobody");
-    assert!(!page.contains("<img") && !page.contains("src="), "nothing is loaded");
-    assert!(
-        page.contains(
-            "http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-"
-        )
-    );
-    for seq in 0..PLANNED {
-        assert!(page.contains(&format!("id=\"a{seq}s2\"")), "the steps of attempt {seq}");
-    }
-    assert!(
-        page.contains(
-            "<mark class=\"error\" title=\"FC002 2 calls where exactly one is allowed\">&lt;function"
-        )
-    );
-    assert!(page.contains("<mark class=\"warning\" title=\"FC003 text after the call\">\nand more</mark>"));
-    assert!(page.contains("printed by attempt 0"), "evidence");
-    assert!(page.contains("-old &lt;b&gt;"), "drift");
-}
-
-/// Runs a headless Chromium on a file, with all that it stores in a folder of the test.
-fn chromium(folder: &Path, arguments: &[&str], page: &Path) -> std::process::Output {
-    let profile = folder.join("profile");
-    Command::new(needs::chromium_name().unwrap())
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"])
-        .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        .args(["--disable-dev-shm-usage", "--hide-scrollbars", "--virtual-time-budget=3000"])
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .env("HOME", folder)
-        .args(arguments)
-        .arg(format!("file://{}", page.display()))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
-#[test]
-fn a_browser_shows_the_page_and_runs_nothing() {
-    need!(chromium);
-    let (folder, view) = demo();
-    let page = folder.path().join("report.html");
-    fs::write(&page, render(&view, "html", true)).unwrap();
-    let out = chromium(folder.path(), &["--dump-dom", "--enable-logging=stderr"], &page);
-    let dom = String::from_utf8(out.stdout).unwrap();
-    let log = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(dom.contains("20261123T161900-demo-3f2a"), "{log}");
-    assert!(!dom.contains("<script"), "{dom}");
-    assert!(!log.contains("Content Security Policy"), "the page breaks its own policy: {log}");
-    let shot = folder.path().join("shot.png");
-    let size = ["--window-size=1200,1600", &format!("--screenshot={}", shot.display())];
-    chromium(folder.path(), &size, &page);
-    let image = fs::read(&shot).unwrap();
-    assert!(image.starts_with(b"\x89PNG") && image.len() > 20_000, "{} bytes", image.len());
-    if let Some(keep) = std::env::var_os("ROLLTAPE_KEEP_SHOT") {
-        fs::copy(&page, Path::new(&keep).with_extension("html")).unwrap();
-        fs::copy(shot, keep).unwrap();
-    }
 }
 
 #[test]
