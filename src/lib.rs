@@ -29,6 +29,7 @@ pub mod sandbox;
 pub mod service;
 pub mod tools;
 
+pub mod export;
 pub mod report;
 pub mod store;
 

@@ -3,7 +3,9 @@
 use super::{CliError, Context, Exit, Verb};
 use crate::util::suggest::nearest;
 use crate::util::text::printable;
-use crate::{agent, backend, dialects, formats, report, rules, sandbox, score, service, store, tools};
+use crate::{
+    agent, backend, dialects, export, formats, report, rules, sandbox, score, service, store, tools,
+};
 use clap::{Arg, ArgMatches, Command};
 
 pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built in", augment, run };
@@ -21,6 +23,7 @@ static KINDS: &[Kind] = &[
     ("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("scorers", || score::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("reports", || report::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("targets", || export::ALL.iter().map(|item| (item.name, target(item))).collect()),
     ("agents", || agent::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("backends", || backend::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("services", || service::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
@@ -29,6 +32,12 @@ static KINDS: &[Kind] = &[
     // Not built in but on disk: told by `runs`.
     ("runs", Vec::new),
 ];
+
+/// What a target takes, in one line.
+fn target(target: &export::Target) -> String {
+    let export::Target { about, arguments, roles, ends, container, .. } = target;
+    format!("{about}; columns: {container}; arguments: {arguments}; roles: {roles}; ends with: {ends}")
+}
 
 fn augment(command: Command) -> Command {
     let kinds: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();

@@ -31,7 +31,7 @@ pub struct Verb {
 
 registry! {
     /// All verbs, in the order of `--help`.
-    Verb: run, resume, check, report, explain, list, doctor
+    Verb: run, resume, check, report, export, explain, list, doctor
 }
 
 /// The whole command line, from the registry.
