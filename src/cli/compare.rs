@@ -3,8 +3,8 @@
 use super::report::{columns, find, open};
 use super::{CliError, Context, Exit, Verb};
 use crate::compare::{self, Settings, Side};
-use crate::report::compare::{FORMS, Form, render};
 use crate::report::Options;
+use crate::report::compare::{FORMS, Form, render};
 use crate::store::{self, RunView, disk::Disk};
 use crate::util::suggest::nearest;
 use clap::{Args as _, FromArgMatches as _};
@@ -93,9 +93,8 @@ fn gather(runs: &[String], context: &Context) -> Result<(Vec<RunView>, Vec<Wante
     for argument in runs {
         let (dir, subject) = split(argument, context);
         let real = context.cwd.join(&dir).canonicalize().unwrap_or_else(|_| dir.clone());
-        let same = |view: &RunView| {
-            context.cwd.join(&view.dir).canonicalize().is_ok_and(|other| other == real)
-        };
+        let same =
+            |view: &RunView| context.cwd.join(&view.dir).canonicalize().is_ok_and(|other| other == real);
         let at = match views.iter().position(same) {
             Some(at) => at,
             None => {
@@ -126,7 +125,8 @@ fn opened(dir: &Path, argument: &str, context: &Context) -> Result<RunView, CliE
             .filter_map(|run| Some(run.file_name()?.to_str()?.to_owned()))
             .collect();
         // A folder that is there and no run is no slip of the finger.
-        match nearest(argument, names.iter().map(String::as_str)).filter(|_| !context.cwd.join(dir).exists()) {
+        match nearest(argument, names.iter().map(String::as_str)).filter(|_| !context.cwd.join(dir).exists())
+        {
             Some(name) => error.hint(format!("did you mean '{name}'?")),
             None => error,
         }
@@ -180,8 +180,10 @@ fn line_up(
     }
     if sides.len() < 2 {
         let one = sides.first().map_or("", |(_, subject)| subject.as_str());
-        return Err(CliError::usage(format!("there is one subject only, '{one}': nothing to compare it with"))
-            .hint("name a second run, or run with two back ends: rolltape run SUITE --backend A --backend B"));
+        return Err(CliError::usage(format!(
+            "there is one subject only, '{one}': nothing to compare it with"
+        ))
+        .hint("name a second run, or run with two back ends: rolltape run SUITE --backend A --backend B"));
     }
     let firsts: Vec<usize> = (0..sides.len()).filter(|at| sides[*at].0 == 0).collect();
     let baselines = (0..sides.len())

@@ -10,7 +10,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(super) static ITEM: Verb = Verb { name: "init", about: "Makes a working suite to start from", augment, run };
+pub(super) static ITEM: Verb =
+    Verb { name: "init", about: "Makes a working suite to start from", augment, run };
 
 /// The files of the suite, by path. `@NAME@` is the suite's name, `@DIR@` its folder as the user named it.
 static FILES: &[(&str, &str)] = &[

@@ -4,12 +4,13 @@ mod runs;
 
 use super::{CliError, Context, Exit, Verb};
 use crate::util::suggest::nearest;
-use crate::{agent, backend, dialects, formats, report, rules, sandbox, score, service, tools};
+use crate::{agent, backend, dialects, formats, report, rules, sandbox, schema, score, service, tools};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
 use std::path::PathBuf;
 
-pub(super) static ITEM: Verb = Verb { name: "list", about: "Lists what is built in, or the runs on disk", augment, run };
+pub(super) static ITEM: Verb =
+    Verb { name: "list", about: "Lists what is built in, or the runs on disk", augment, run };
 
 /// One kind: its name and its rows of name and description.
 type Kind = (&'static str, fn() -> Vec<(&'static str, String)>);
@@ -26,6 +27,7 @@ static KINDS: &[Kind] = &[
     ("reports", || report::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("agents", || agent::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("backends", || backend::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("schemas", || schema::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("services", || service::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("sandboxes", || sandbox::BACKENDS.iter().map(|(name, about)| (*name, (*about).to_owned())).collect()),
     ("tools", || tools::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),

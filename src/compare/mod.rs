@@ -147,7 +147,10 @@ fn unfinished(sides: &[Side<'_>]) -> Vec<String> {
     for side in sides {
         let (ended, planned) = (side.run.records.len() as u64, side.run.manifest.planned);
         if ended < planned {
-            notes.push(format!("run '{}' is unfinished: {ended} of {planned} attempts ended", side.run.manifest.id));
+            notes.push(format!(
+                "run '{}' is unfinished: {ended} of {planned} attempts ended",
+                side.run.manifest.id
+            ));
         }
         if !side.run.warnings.is_empty() {
             notes.push(format!(

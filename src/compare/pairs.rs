@@ -4,7 +4,7 @@
 //! knows the value; what does not count is told.
 
 use super::metrics::{Better, METRICS, Metric};
-use super::{Side, Settings};
+use super::{Settings, Side};
 use crate::model::AttemptRecord;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,14 +117,11 @@ fn scored<'a>(records: &[&'a AttemptRecord]) -> Vec<&'a AttemptRecord> {
 }
 
 fn measure(metric: &'static Metric, tasks: &[(Vec<&AttemptRecord>, Vec<&AttemptRecord>)]) -> Paired {
-    let means: Vec<(f64, f64)> = tasks
-        .iter()
-        .filter_map(|(left, right)| mean(metric, left).zip(mean(metric, right)))
-        .collect();
+    let means: Vec<(f64, f64)> =
+        tasks.iter().filter_map(|(left, right)| mean(metric, left).zip(mean(metric, right))).collect();
     let n = means.len() as f64;
-    let over = |value: fn(&(f64, f64)) -> f64| {
-        (!means.is_empty()).then(|| means.iter().map(value).sum::<f64>() / n)
-    };
+    let over =
+        |value: fn(&(f64, f64)) -> f64| (!means.is_empty()).then(|| means.iter().map(value).sum::<f64>() / n);
     Paired {
         metric,
         tasks: means.len() as u64,

@@ -121,7 +121,8 @@ impl Launcher {
             "cgroup" => self.layers.iter().any(|layer| layer.on && layer.name == "cgroup-memory"),
             // Without Landlock, what is left of the agent could read them.
             "hidden-checks" => {
-                level != Level::Process || self.layers.iter().any(|layer| layer.on && layer.name == "landlock")
+                level != Level::Process
+                    || self.layers.iter().any(|layer| layer.on && layer.name == "landlock")
             }
             program => {
                 let found = layout::PATH.split(':').any(|folder| {

@@ -1,7 +1,7 @@
 //! What a list of runs shows of one: read without its trajectories, never an error.
 
-use super::{RunView, journal, lock, reader};
 use super::writer::ATTEMPTS;
+use super::{RunView, journal, lock, reader};
 use crate::model::{Outcome, RunManifest};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -22,6 +22,7 @@ mod run;
 mod runs;
 mod sample;
 mod sandbox;
+mod schema;
 mod score;
 mod secrets;
 mod service;

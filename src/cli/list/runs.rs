@@ -42,7 +42,12 @@ impl Row {
     }
 
     fn suites(&self) -> Vec<&str> {
-        self.glance.view.iter().flat_map(|view| &view.manifest.suites).map(|(name, _)| name.as_str()).collect()
+        self.glance
+            .view
+            .iter()
+            .flat_map(|view| &view.manifest.suites)
+            .map(|(name, _)| name.as_str())
+            .collect()
     }
 
     fn subjects(&self) -> Vec<&str> {
@@ -60,7 +65,8 @@ impl Row {
 
 /// The text of the list; empty if there is no run.
 pub(super) fn list(dir: &Path, as_json: bool, context: &Context) -> String {
-    let mut rows: Vec<Row> = store::run_folders(&context.cwd.join(dir)).par_iter().map(|dir| Row::new(dir)).collect();
+    let mut rows: Vec<Row> =
+        store::run_folders(&context.cwd.join(dir)).par_iter().map(|dir| Row::new(dir)).collect();
     rows.sort_by(|a, b| (b.order(), &b.id).cmp(&(a.order(), &a.id)));
     if as_json {
         let values: Vec<Value> = rows.iter().map(value).collect();
@@ -91,7 +97,8 @@ fn value(row: &Row) -> Value {
 fn table(rows: &[Row], width: usize) -> String {
     let room = (width.saturating_sub(FIGURES) / 2).max(16);
     let mut builder = Builder::default();
-    builder.push_record(["run", "state", "started", "suites", "subjects", "ended", "success", "format", "cost"]);
+    builder
+        .push_record(["run", "state", "started", "suites", "subjects", "ended", "success", "format", "cost"]);
     for row in rows {
         let one_line = |text: &str, room: usize| cut(&printable(&text.replace(['\n', '\t'], " ")), room);
         let several = |names: Vec<&str>| one_line(&names.join(", "), room);

@@ -11,9 +11,8 @@ pub(super) fn labelled(names: Vec<String>) -> Vec<(String, String)> {
     for parts in 2..=most {
         let shared: Vec<usize> = (0..names.len())
             .filter(|at| {
-                (0..names.len()).any(|other| {
-                    parsed[other].arg != parsed[*at].arg && labels[other] == labels[*at]
-                })
+                (0..names.len())
+                    .any(|other| parsed[other].arg != parsed[*at].arg && labels[other] == labels[*at])
             })
             .collect();
         for at in shared {
@@ -48,7 +47,10 @@ mod tests {
             labels(&["cassette:old/tape", "cassette:./new/tape/", "cassette:other"]),
             ["cassette:old_tape", "cassette:new_tape", "cassette:other"]
         );
-        assert_eq!(labels(&["scripted:/x/a/t.toml", "scripted:/y/a/t.toml"]), ["scripted:x_a_t.toml", "scripted:y_a_t.toml"]);
+        assert_eq!(
+            labels(&["scripted:/x/a/t.toml", "scripted:/y/a/t.toml"]),
+            ["scripted:x_a_t.toml", "scripted:y_a_t.toml"]
+        );
         assert_eq!(labels(&["openai:org/m", "openai:org/m"]), ["openai:m", "openai:m"], "the same one twice");
     }
 }

@@ -61,7 +61,8 @@ pub(super) fn render(comparison: &Comparison, options: &Options, out: &mut dyn W
 }
 
 fn head(side: &Summary, metric: &str) -> Vec<String> {
-    let mut row = vec![guarded(&side.run), guarded(&side.subject.id), guarded(metric), side.attempts.to_string()];
+    let mut row =
+        vec![guarded(&side.run), guarded(&side.subject.id), guarded(metric), side.attempts.to_string()];
     row.extend(side.beside.iter().map(|(_, count)| count.to_string()));
     row
 }

@@ -46,7 +46,10 @@ pub(in crate::report) fn section(view: &RunView, options: &Options, out: &mut dy
     // In Markdown, what depends on the clock has a section of its own.
     let options = &Options { timing: false, ..*options };
     let heads = heads(options);
-    writeln!(out, "\n## Comparison\n\nMeans an attempt; in brackets the mean difference to A, paired by task.\n")?;
+    writeln!(
+        out,
+        "\n## Comparison\n\nMeans an attempt; in brackets the mean difference to A, paired by task.\n"
+    )?;
     writeln!(out, "| {} |", heads.join(" | "))?;
     writeln!(out, "| --- |{}", " --: |".repeat(heads.len() - 1))?;
     for (at, side) in comparison.sides.iter().enumerate() {
@@ -81,8 +84,11 @@ fn shown(name: &str, options: &Options) -> bool {
 fn cells(comparison: &Comparison, at: usize, options: &Options) -> Vec<String> {
     let side = &comparison.sides[at];
     let pair = comparison.pairs.iter().find(|pair| pair.side == at);
-    let mut cells: Vec<String> =
-        SHOWN.iter().filter(|(name, _)| shown(name, options)).map(|(name, _)| one(side, pair, name)).collect();
+    let mut cells: Vec<String> = SHOWN
+        .iter()
+        .filter(|(name, _)| shown(name, options))
+        .map(|(name, _)| one(side, pair, name))
+        .collect();
     cells.push(pair.map_or_else(|| "–".to_owned(), |pair| pair.tasks.len().to_string()));
     cells
 }

@@ -49,8 +49,7 @@ pub(super) fn render(comparison: &Comparison, options: &Options, out: &mut dyn W
 pub(super) fn legend(comparison: &Comparison, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     for at in 0..comparison.sides.len() {
         let remarks = remarks(comparison, at);
-        let remarks =
-            if remarks.is_empty() { String::new() } else { format!("  ({})", remarks.join(", ")) };
+        let remarks = if remarks.is_empty() { String::new() } else { format!("  ({})", remarks.join(", ")) };
         let line = format!("{}  {}{remarks}", letter(at), who(comparison, at));
         writeln!(out, "{}", cut(&text::one_line(&line).replacen(' ', "  ", 1), options.width.max(60)))?;
     }
