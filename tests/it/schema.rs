@@ -92,7 +92,9 @@ fn what_a_run_writes_fits() {
         }
     }
     for tape in files(&root().join("trajectories"), "cassette.jsonl") {
-        lines(&tape).iter().for_each(|line| fits(&validator("cassette"), line, &tape.display().to_string()));
+        for line in lines(&tape) {
+            fits(&validator("cassette"), &line, &tape.display().to_string());
+        }
     }
     for dir in [&run, &all, &sample] {
         let text = fs::read_to_string(dir.join("run.json")).unwrap();
@@ -103,7 +105,9 @@ fn what_a_run_writes_fits() {
     let mut outcomes = BTreeSet::new();
     for mut line in records {
         outcomes.insert(line["outcome"].as_str().unwrap().to_owned());
-        line["findings"].as_array().unwrap().iter().for_each(|each| fits(&finding, each, "a finding"));
+        for each in line["findings"].as_array().unwrap() {
+            fits(&finding, each, "a finding");
+        }
         line["colour"] = json!("blue");
         assert!(!record.is_valid(&line));
     }

@@ -39,6 +39,10 @@ pub fn render(form: &Form, comparison: &Comparison, options: &Options) -> io::Re
     Ok(bytes)
 }
 
+/// What the figures of a pair mean.
+const MEANING: &str = "Differences are means over tasks of the mean over each task's scored attempts. Better is more \
+    success, reward and format kept, and less of all else.";
+
 /// `A` to `Z`, then `AA` and on.
 fn letter(at: usize) -> String {
     let last = char::from(b'A' + (at % 26) as u8);

@@ -5,6 +5,7 @@ use super::super::{Options, text};
 use super::{figures, letter, table, unpaired};
 use crate::compare::{self, Comparison, NO_TEST, Pair, Summary};
 use crate::store::RunView;
+use crate::util::plural::plural;
 use std::io::{self, Write};
 use tabled::builder::Builder;
 
@@ -20,7 +21,10 @@ const SHOWN: [(&str, &str); 5] = [
 /// Writes the table at the end of a run; nothing if there is one subject only.
 pub(in crate::report) fn brief(view: &RunView, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let Some(comparison) = compare::of_run(view) else { return Ok(()) };
-    writeln!(out, "\nsubjects, with means an attempt; in brackets the mean difference to A, paired by task")?;
+    writeln!(
+        out,
+        "\nsubjects: scored attempts only, means an attempt; in brackets the mean difference to A, paired by task"
+    )?;
     table::legend(&comparison, options, out)?;
     let mut builder = Builder::default();
     builder.push_record(heads(options).into_iter().map(str::to_owned));
@@ -48,7 +52,7 @@ pub(in crate::report) fn section(view: &RunView, options: &Options, out: &mut dy
     let heads = heads(options);
     writeln!(
         out,
-        "\n## Comparison\n\nMeans an attempt; in brackets the mean difference to A, paired by task.\n"
+        "\n## Comparison\n\nScored attempts only, means an attempt; in brackets the mean difference to A, paired by task.\n"
     )?;
     writeln!(out, "| {} |", heads.join(" | "))?;
     writeln!(out, "| --- |{}", " --: |".repeat(heads.len() - 1))?;
@@ -95,15 +99,26 @@ fn cells(comparison: &Comparison, at: usize, options: &Options) -> Vec<String> {
 
 fn one(side: &Summary, pair: Option<&Pair>, name: &str) -> String {
     let Some(figure) = side.figure(name) else { return String::new() };
-    let shown = match name {
+    let mut shown = match name {
         "success" => text::ratio(side.success),
         "format_ok" => text::ratio(side.format),
-        _ if figure.of == 0 => "–".to_owned(),
+        _ if figure.of == 0 => return "–".to_owned(),
         "timing_total_ms" => figures::value(figure.metric, figure.p50),
         _ => figures::value(figure.metric, figure.mean),
     };
-    match pair.and_then(|pair| pair.metric(name)).filter(|paired| paired.difference.is_some()) {
-        Some(paired) => format!("{shown} ({})", figures::difference(paired.metric, paired.difference)),
+    let whole = figure.known == 0 || figure.known == figure.of || matches!(name, "success" | "format_ok");
+    if !whole {
+        shown = format!("{shown} of {}/{}", figure.known, figure.of);
+    }
+    let Some(pair) = pair else { return shown };
+    match pair.metric(name).filter(|paired| paired.difference.is_some()) {
+        Some(paired) if paired.unknown == 0 => {
+            format!("{shown} ({})", figures::difference(paired.metric, paired.difference))
+        }
+        Some(paired) => {
+            let by = figures::difference(paired.metric, paired.difference);
+            format!("{shown} ({by} on {})", plural(paired.tasks as usize, "task"))
+        }
         None => shown,
     }
 }

@@ -1,7 +1,7 @@
 //! Tables for the terminal: sides beside each other, rules, and each pair.
 
 use super::super::{Options, text};
-use super::{against, figures, letter, remarks, unpaired, who};
+use super::{MEANING, against, figures, letter, remarks, unpaired, who};
 use crate::compare::{Comparison, NO_TEST, Pair};
 use crate::util::plural::plural;
 use crate::util::text::cut;
@@ -38,7 +38,7 @@ pub(super) fn render(comparison: &Comparison, options: &Options, out: &mut dyn W
             writeln!(out, "  {}", text::one_line(&sentence))?;
         }
     }
-    writeln!(out, "\ndifferences are means over tasks of the mean over each task's scored attempts")?;
+    writeln!(out, "\n{}", MEANING.replacen(". ", ".\n", 1))?;
     for note in comparison.unlike.iter().chain(&comparison.notes) {
         writeln!(out, "note: {}", text::one_line(note))?;
     }
