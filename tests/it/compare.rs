@@ -68,7 +68,7 @@ fn slip(record: &mut AttemptRecord, rule: &'static str, severity: Severity) {
 /// Writes a run whose attempts end in this order; their place in the plan is that in `records`.
 fn write(dir: &Path, id: &str, subjects: &[Subject], records: &[AttemptRecord], order: &[usize]) {
     let mut manifest = runs::manifest(records.len() as u64);
-    manifest.id.0 = id.to_owned();
+    id.clone_into(&mut manifest.id.0);
     manifest.subjects = subjects.to_vec();
     let mut recorder = Recorder::create(dir).unwrap();
     let mut sink = recorder.sink();
@@ -190,6 +190,8 @@ fn figures_are_those_worked_out_by_hand() {
     assert_eq!((&metric("cost_usd")["tasks"], &metric("cost_usd")["tasks_unknown"]), (&json!(2), &json!(1)));
     near(&metric("cost_usd")["difference"], (0.003 + 0.012 - 0.005 - 0.009) / 2.0);
     assert_eq!(metric("cached_tokens")["difference"], Value::Null);
+    assert_eq!(pair["by_task"][1]["success"], json!([0.5, 0.0]));
+    assert_eq!(pair["by_task"][2]["cost_usd"], Value::Null);
     assert_eq!(value["significance"], Value::Null);
 }
 
@@ -239,6 +241,24 @@ fn the_order_in_which_attempts_ended_leaves_no_trace() {
         );
     }
     assert_eq!(seen[0], seen[1]);
+}
+
+#[test]
+fn many_subjects_fit_into_a_narrow_terminal() {
+    let folder = temp();
+    let subjects: Vec<Subject> = (0..9).map(|n| subject(&format!("codeact@model-{n}"))).collect();
+    let records: Vec<AttemptRecord> =
+        subjects.iter().map(|subject| attempt(subject, "easy", 1, Outcome::Passed, 2)).collect();
+    write(&folder.path().join("run"), "many", &subjects, &records, &(0..9).collect::<Vec<_>>());
+    let text = Rolltape::new(&["compare", "run"]).env("COLUMNS", "80").cwd(folder.path()).run();
+    let text = text.expect_code(0).stdout;
+    for line in text.lines().filter(|line| line.contains('│')) {
+        assert!(rolltape::util::text::width(line) <= 80, "{line}");
+    }
+    for letter in ["A", "E", "I"] {
+        assert!(text.lines().any(|line| line.contains(&format!("│ {letter} "))), "{letter} in {text}");
+    }
+    assert!(text.contains("I against A, 1 task paired"));
 }
 
 #[test]

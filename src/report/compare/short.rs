@@ -40,8 +40,7 @@ pub(in crate::report) fn brief(view: &RunView, options: &Options, out: &mut dyn 
     for note in &comparison.unlike {
         writeln!(out, "note: {}", text::one_line(note))?;
     }
-    let run = view.dir.display();
-    writeln!(out, "{NO_TEST}; all figures: rolltape compare {}", text::one_line(&run.to_string()))
+    writeln!(out, "{NO_TEST}; 'rolltape compare' shows all figures")
 }
 
 /// Writes the section of a Markdown report; nothing if there is one subject only.

@@ -90,7 +90,7 @@ fn one_pair(pair: &Pair, options: &Options, out: &mut dyn Write) -> io::Result<(
     let mut builder = Builder::default();
     let head = ["metric", &base, &side, "difference"];
     let rest: &[&str] =
-        if wide { &["better", "worse", "equal", "tasks"] } else { &["better/worse/equal", "tasks"] };
+        if wide { &["better", "worse", "equal", "tasks"] } else { &["better/\nworse/equal", "tasks"] };
     builder.push_record(head.iter().chain(rest).map(|head| (*head).to_owned()));
     for paired in figures::paired(pair, options) {
         let metric = paired.metric;
