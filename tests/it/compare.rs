@@ -219,6 +219,11 @@ fn every_form_is_as_it_was() {
     let markdown = at_report(run, "markdown");
     let section = markdown.split("\n## ").find(|section| section.starts_with("Comparison")).unwrap();
     insta::assert_snapshot!("compare_in_markdown", section);
+    let times = markdown.split("\n## ").find(|section| section.starts_with("Timing")).unwrap();
+    assert!(
+        times.contains("| B `codeact@openai:two` | 35 ms (+3 ms) | 111 ms | 10 ms (=) | 10 ms |"),
+        "{times}"
+    );
 }
 
 fn at_report(run: &str, format: &str) -> String {

@@ -14,7 +14,7 @@ use super::Options;
 use crate::compare::{Comparison, Pair};
 use std::io;
 
-pub(super) use short::{brief, section};
+pub(super) use short::{brief, latency, section};
 
 /// A form of a comparison.
 pub struct Form {

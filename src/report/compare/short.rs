@@ -73,6 +73,30 @@ pub(in crate::report) fn section(view: &RunView, options: &Options, out: &mut dy
     writeln!(out, "\nThere is {NO_TEST}.")
 }
 
+/// Writes the subjects' times for the section of a Markdown report that depends on the clock.
+pub(in crate::report) fn latency(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
+    let Some(comparison) = compare::of_run(view) else { return Ok(()) };
+    writeln!(
+        out,
+        "| subject | time p50 (mean difference) | time p95 | a turn p50 (mean difference) | a turn p95 |"
+    )?;
+    writeln!(out, "| --- | --: | --: | --: | --: |")?;
+    for (at, side) in comparison.sides.iter().enumerate() {
+        let pair = comparison.pairs.iter().find(|pair| pair.side == at);
+        write!(out, "| {} {} |", letter(at), cell(&side.subject.id))?;
+        for name in ["timing_total_ms", "timing_turn_ms"] {
+            let Some(figure) = side.figure(name) else { continue };
+            let paired = pair.and_then(|pair| pair.metric(name)).filter(|paired| paired.difference.is_some());
+            let by = paired.map(|paired| figures::difference(paired.metric, paired.difference));
+            let by = by.map_or_else(String::new, |by| format!(" ({by})"));
+            let shown = |value| figures::value(figure.metric, value);
+            write!(out, " {}{by} | {} |", shown(figure.p50), shown(figure.p95))?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out)
+}
+
 fn heads(options: &Options) -> Vec<&'static str> {
     let mut heads = vec!["subject"];
     heads.extend(SHOWN.iter().filter(|(name, _)| shown(name, options)).map(|(_, head)| *head));
