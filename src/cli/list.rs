@@ -5,7 +5,7 @@ mod runs;
 use super::{CliError, Context, Exit, Verb};
 use crate::util::suggest::nearest;
 use crate::{
-    agent, backend, dialects, export, formats, report, rules, sandbox, score, service, tools,
+    agent, backend, dialects, export, formats, report, rules, sandbox, schema, score, service, tools,
 };
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
@@ -35,6 +35,7 @@ static KINDS: &[Kind] = &[
         let presets = backend::PRESETS.iter().filter(|preset| !known(preset.name));
         kinds.chain(presets.map(|preset| (preset.name, preset.about()))).collect()
     }),
+    ("schemas", || schema::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("services", || service::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("sandboxes", || sandbox::BACKENDS.iter().map(|(name, about)| (*name, (*about).to_owned())).collect()),
     ("tools", || tools::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),

@@ -184,7 +184,9 @@ fn drifts(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn timing(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n## Timing\n\n| attempt | time |\n| --- | --: |")?;
+    writeln!(out, "\n## Timing\n")?;
+    compare::latency(view, out)?;
+    writeln!(out, "| attempt | time |\n| --- | --: |")?;
     for record in &view.records {
         writeln!(out, "| {} | {} |", cell(&record.id.to_string()), text::duration(duration_ms(record)))?;
     }

@@ -65,8 +65,7 @@ impl Row {
 
 /// The text of the list; empty if there is no run.
 pub(super) fn list(dir: &Path, as_json: bool, context: &Context) -> String {
-    let mut rows: Vec<Row> =
-        store::run_folders(&context.cwd.join(dir)).par_iter().map(|dir| Row::new(dir)).collect();
+    let mut rows: Vec<Row> = store::run_folders(dir).par_iter().map(|dir| Row::new(dir)).collect();
     rows.sort_by(|a, b| (b.order(), &b.id).cmp(&(a.order(), &a.id)));
     if as_json {
         let values: Vec<Value> = rows.iter().map(value).collect();
@@ -89,7 +88,7 @@ fn value(row: &Row) -> Value {
         "planned": view.map(|view| view.manifest.planned),
         "success": view.map(|_| json!({"passed": stats.success, "of": stats.scored})),
         "format": view.map(|_| json!({"ok": stats.format_ok, "of": stats.judged})),
-        "cost_usd": view.and_then(|_| stats.cost_usd),
+        "cost_usd": view.and(stats.cost_usd),
         "spent_usd": view.map(|_| stats.spent_usd),
     })
 }

@@ -347,6 +347,7 @@ fn overlay(root: &Path, store: &Path, name: &str, tree: &OwnedFd) -> Result<(), 
 fn folders(spec: &Spec, root: &Path) -> Result<(), Failure> {
     let all = [
         ("workspace", 0o755),
+        // Hidden tests are only in the sandboxes of probes, and the unprivileged user runs them.
         ("tests", 0o755),
         ("root", 0o700),
         ("home", 0o755),
