@@ -36,12 +36,12 @@ fn open(kind: &str, settings: &Settings) -> Arc<dyn Backend> {
     (kind.open)(&opening).unwrap_or_else(|(message, hint)| panic!("{message} {hint:?}"))
 }
 
-fn request(messages: Vec<ChatMessage>) -> Request {
+fn request(messages: Vec<ChatMessage>) -> Request<'static> {
     Request {
         attempt: AttemptId { suite: "s".into(), task: "t".into(), subject: "a".into(), n: 1 },
         scope: Scope::Agent,
         turn: 1,
-        messages,
+        messages: messages.leak(),
         params: Object::new(),
         tools: None,
         new_from: 0,
@@ -50,7 +50,7 @@ fn request(messages: Vec<ChatMessage>) -> Request {
     }
 }
 
-fn hello() -> Request {
+fn hello() -> Request<'static> {
     request(vec![ChatMessage::new(Role::System, "be brief"), ChatMessage::new(Role::User, "hello")])
 }
 

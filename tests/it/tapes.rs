@@ -47,16 +47,14 @@ fn talk(backend: &Arc<dyn Backend>, seen: &str) -> (Vec<ModelReply>, Vec<Cassett
     let params = Object::new();
     let mut metered =
         Metered::new(Arc::clone(backend), id, params, Budget::default(), Redactor::default(), Some(sender));
-    let tools = || {
-        Some(vec![ToolDef {
-            name: "look".into(),
-            description: "looks".into(),
-            parameters: json!({"type": "object"}),
-        }])
-    };
+    let tools = [ToolDef {
+        name: "look".into(),
+        description: "looks".into(),
+        parameters: json!({"type": "object"}),
+    }];
     let mut messages = vec![ChatMessage::new(Role::User, "look")];
     let replies = runtime.block_on(async {
-        let first = metered.complete(&messages, tools()).await.unwrap();
+        let first = metered.complete(&messages, Some(&tools)).await.unwrap();
         messages.push(ChatMessage {
             reasoning: first.reasoning.clone(),
             calls: first.calls.clone(),
@@ -65,7 +63,7 @@ fn talk(backend: &Arc<dyn Backend>, seen: &str) -> (Vec<ModelReply>, Vec<Cassett
         for (id, text) in [("a", seen), ("b", "these are no arguments")] {
             messages.push(ChatMessage { call_id: Some(id.into()), ..ChatMessage::new(Role::Tool, text) });
         }
-        vec![first, metered.complete(&messages, tools()).await.unwrap()]
+        vec![first, metered.complete(&messages, Some(&tools)).await.unwrap()]
     });
     let mut lines = Vec::new();
     while let Ok(exchanged) = receiver.try_recv() {
