@@ -166,7 +166,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     let loop_end = Unwinding::new(subject.agent.run(session));
     played.end = tokio::select! {
         end = loop_end => end.map_or_else(Ending::Panic, Ending::Agent),
-        () = wall(task) => out_of_time(&troubles),
+        () = wall(task) => out_of_time(task, &troubles),
         () = around.stop.cancelled() => Ending::Cancelled,
     };
     drop(toolbox);
@@ -248,9 +248,15 @@ fn known(services: &[Running], door: Option<&Door>) -> Vec<(String, String)> {
     known
 }
 
-/// The wall clock ran out: the agent's limit, unless it was the back end that used up the time by failing.
-fn out_of_time(troubles: &Troubles) -> Ending {
-    match troubles.pending() {
+/// The wall clock ran out: the agent's limit, unless it was the back end that used up the time. It did if the request
+/// under way has failed before, or if more than half of the time went by without a byte of its reply.
+fn out_of_time(task: &Task, troubles: &Troubles) -> Ending {
+    let mute = || {
+        let silent =
+            troubles.silent().filter(|silent| task.limits.wall.is_some_and(|wall| *silent > wall / 2))?;
+        Some(format!("no byte of its reply came for {:.1} s", silent.as_secs_f64()))
+    };
+    match troubles.pending().or_else(mute) {
         Some(reason) => {
             let message = format!("the wall clock ran out while the back end failed: {reason}");
             Ending::Error(RunError::new(ErrorClass::Backend, message))

@@ -1,6 +1,6 @@
 //! `rolltape.toml`: which file counts, what is said of a bad one, and runs against a server that it sets up.
 
-use crate::support::scripted::{Act, Scripted, json, streamed, with_headers};
+use crate::support::scripted::{Act, Scripted, chunk, chunked_head, json, streamed, with_headers};
 use crate::support::{self, Rolltape};
 use serde_json::{Value, json as j};
 use std::path::Path;
@@ -189,6 +189,15 @@ fn a_wall_that_a_failing_server_uses_up_is_no_limit_of_the_model() {
     let record = &records(folder.path())[0];
     let message = record["error"]["message"].as_str().unwrap().replace(&server.authority(), "HOST");
     insta::assert_snapshot!(message, @"the wall clock ran out while the back end failed: the server HOST has too much to do (status 503: 'busy')");
+    // One that never says a word is no slow model either; one that speaks slowly is.
+    for (script, code) in [(vec![Act::Hang], 3), (vec![chunked_head(), chunk(": here\n"), Act::Hang], 1)] {
+        let server = Scripted::start(vec![script]);
+        write(folder.path(), "rolltape.toml", &own(&server.url()));
+        std::fs::remove_dir_all(folder.path().join("out")).unwrap();
+        run(folder.path(), &["--backend", "own", "--task", "a"]).run().expect_code(code);
+        let record = &records(folder.path())[0];
+        assert_eq!(record["outcome"], if code == 3 { "error" } else { "limit" }, "{record}");
+    }
 }
 
 #[test]

@@ -183,6 +183,36 @@ fn messages_are_asked_for_in_their_own_words() {
 }
 
 #[test]
+fn what_messages_servers_say_is_typed() {
+    let start = r#"{"type":"message_start","message":{"type":"message","model":"m","content":[]}}"#;
+    let error = |kind: &str, text: &str| j!({"type": "error", "error": {"type": kind, "message": text}});
+    let whole = |content: Value, reason: &str| {
+        vec![json(200, &j!({"type": "message", "model": "m", "content": content, "stop_reason": reason}))]
+    };
+    let cases: Vec<(&str, Vec<Vec<Act>>)> = vec![
+        ("whole", whole(j!([{"type": "text", "text": "hi"}]), "end_turn")),
+        ("refusal", whole(j!([]), "refusal")),
+        ("no content", whole(Value::Null, "end_turn")),
+        ("401", vec![json(401, &error("authentication_error", "invalid x-api-key"))]),
+        ("529", vec![json(529, &error("overloaded_error", "Overloaded"))]),
+        (
+            "context",
+            vec![json(400, &error("invalid_request_error", "prompt is too long: 9 tokens > 8 maximum"))],
+        ),
+        ("model", vec![json(404, &error("not_found_error", "model: m"))]),
+        ("error inside", vec![streamed(&[start, &error("overloaded_error", "Overloaded").to_string()])]),
+        ("garbage", vec![streamed(&[start, "oops"])]),
+        ("cut", vec![streamed(&[start, "{"])]),
+        ("html", vec![response(200, "text/html", "<html>")]),
+    ];
+    let all: Vec<String> = cases
+        .into_iter()
+        .map(|(name, scripts)| format!("{name}: {}", told("anthropic", scripts, |_| ())))
+        .collect();
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
 fn connections_are_kept_and_a_stale_one_is_no_failure() {
     let mut last = good();
     last.push(Act::Close);

@@ -179,7 +179,7 @@ async fn go(
 /// What came up on the side of the back ends.
 fn tell(plan: &Plan, refused: Option<&RunError>, context: &Context) {
     if let Some(error) = refused {
-        let hint = "set the key, then go on with `rolltape resume RUN --retry-errors`";
+        let hint = "mend the key or its account, then go on with `rolltape resume RUN --retry-errors`";
         context.say(
             &CliError::harness(format!("nothing more was started: {}", error.message)).hint(hint).to_string(),
         );
