@@ -157,11 +157,6 @@ impl Row {
     }
 }
 
-/// Turns as they are, for targets that change nothing.
-fn same_turns(dialogue: &Dialogue) -> Result<Vec<Turn>, Reject> {
-    Ok(dialogue.turns.clone())
-}
-
 /// No file but the tables.
 fn no_extra(_splits: &[&str]) -> Vec<(&'static str, String)> {
     Vec::new()

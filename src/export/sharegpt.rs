@@ -121,7 +121,7 @@ fn read(_: usize, row: &Value) -> Result<Vec<Vec<Turn>>, String> {
         if from == "function_call" {
             let at = value.find("</think>").map_or(0, |at| at + "</think>".len());
             let at = at + value[at..].find(['{', '[']).unwrap_or(0);
-            turn.content = value[..at].to_owned();
+            turn.content.truncate(at);
             let calls: Value = serde_json::from_str(&value[at..]).map_err(|_| "a call is no JSON")?;
             let calls = if let Value::Array(calls) = calls { calls } else { vec![calls] };
             for call in calls {

@@ -11,6 +11,7 @@ mod backend;
 mod bad_input;
 mod check;
 mod dialects;
+mod export;
 mod formats;
 mod harness;
 mod licences;
