@@ -136,6 +136,7 @@ struct Writer<'a> {
     leaks: Vec<Leak>,
     rejected: Vec<Rejected>,
     used: BTreeSet<usize>,
+    merged: u64,
 }
 
 impl<'a> Writer<'a> {
@@ -155,6 +156,7 @@ impl<'a> Writer<'a> {
             leaks: Vec::new(),
             rejected: Vec::new(),
             used: BTreeSet::new(),
+            merged: 0,
         }
     }
 
@@ -176,6 +178,7 @@ impl<'a> Writer<'a> {
         let split = self.splits.get(task).copied().unwrap_or("train");
         self.used.extend(members);
         for Ready { row, line } in ready {
+            self.merged += row.merged;
             self.shapes[row.table].add_row(&row.columns);
             let of: Vec<Value> = row
                 .parts
@@ -203,6 +206,9 @@ impl<'a> Writer<'a> {
 
     fn finish(mut self, mut intake: Intake, facts: &Facts, stage: &Stage) -> Result<Built, ExportError> {
         intake.rejected.append(&mut self.rejected);
+        // A prompt and the groups made of it are refused for one reason: it is told once.
+        let mut told = BTreeSet::new();
+        intake.rejected.retain(|one| told.insert((one.reject.reason, one.id.clone())));
         let mut counts: BTreeMap<Reason, u64> = BTreeMap::new();
         for rejected in &intake.rejected {
             *counts.entry(rejected.reject.reason).or_default() += 1;
@@ -234,7 +240,7 @@ impl<'a> Writer<'a> {
         }
         let files: Vec<Written> =
             self.tables.into_iter().map(Table::finish).collect::<Result<_, ExportError>>()?;
-        let mut notes = Notes::default();
+        let mut notes = Notes { merged: self.merged, ..Notes::default() };
         self.used.iter().for_each(|index| notes.add(intake.candidates[*index].notes));
         let card = Card {
             target: self.target,

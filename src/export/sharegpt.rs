@@ -42,7 +42,9 @@ fn write(unit: &Unit<'_>) -> Result<Vec<Row>, Reject> {
     let functions: Vec<&Value> = dialogue.tools.iter().filter_map(|tool| tool.get("function")).collect();
     let tools = if functions.is_empty() { String::new() } else { json!(functions).to_string() };
     let columns = json!({"conversations": conversations, "tools": tools});
-    Ok(vec![Row::new(0, columns, vec![(member.index, turns.len())])])
+    let mut row = Row::new(0, columns, vec![(member.index, turns.len())]);
+    row.merged = (dialogue.turns.len() - turns.len()) as u64;
+    Ok(vec![row])
 }
 
 fn entry(turn: &Turn) -> Value {

@@ -89,7 +89,7 @@ fn a_killed_export_leaves_no_folder() {
     let unfinished = || {
         let entries = fs::read_dir(bench.folder.path()).unwrap();
         let mut names = entries.map(|entry| entry.unwrap().path());
-        names.any(|path| path.join("train.jsonl").exists())
+        names.any(|path| path.join("train.jsonl").exists() && !path.ends_with("out"))
     };
     let start = Instant::now();
     while !unfinished() && start.elapsed() < Duration::from_mins(1) {
@@ -104,4 +104,5 @@ fn a_killed_export_leaves_no_folder() {
     // The next one is not disturbed by what lies there.
     let small = bench.lines("b.jsonl", &rows[..3]);
     assert_eq!(bench.rows(&small, "trl-sft", &[]).len(), 3);
+    assert!(!unfinished(), "it was swept");
 }

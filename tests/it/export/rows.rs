@@ -299,3 +299,20 @@ fn rows_with_a_new_shape_come_first() {
     let card = fs::read_to_string(bench.path("out/README.md")).unwrap();
     assert!(card.contains("  - name: \"messages\"\n    list: json\n"), "{card}");
 }
+
+#[test]
+fn turns_of_one_side_are_merged_and_counted() {
+    let bench = Bench::new();
+    let said = |role: &str, text: &str| json!({"role": role, "content": text});
+    let row = json!({"messages": [said("user", "a"), said("user", "b"), said("assistant", "c"),
+        said("assistant", "d"), said("user", "trails")]});
+    let source = bench.lines("a.jsonl", &[row]);
+    let rows = bench.rows(&source, "sharegpt", &[]);
+    let turn = |from: &str, value: &str| json!({"from": from, "value": value});
+    assert_eq!(rows[0]["conversations"], json!([turn("human", "a\n\nb"), turn("gpt", "c\n\nd")]));
+    let card = fs::read_to_string(bench.path("out/README.md")).unwrap();
+    assert!(card.contains("- turns of one side, merged into the one before them: 2"), "{card}");
+    assert!(card.contains("- messages behind the model's last one, left out: 1"), "{card}");
+    let plain = bench.rows(&source, "trl-sft", &[]);
+    assert_eq!(plain[0]["messages"].as_array().unwrap().len(), 4, "this target needs no turns in turn");
+}
