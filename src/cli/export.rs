@@ -38,6 +38,14 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
     )?;
     let told = sources::each(&args.paths, &args.reading, context, &mut |entries| intake.take(entries))?;
     told.say(context);
+    if intake.seen() == 0 && !told.errors.is_empty() {
+        return Ok(Exit::Usage);
+    }
+    if intake.seen() == 0 {
+        let paths: Vec<String> = args.paths.iter().map(|path| format!("'{}'", path.display())).collect();
+        return Err(CliError::usage(format!("no trajectory was found in {}", paths.join(", ")))
+            .hint("rolltape list formats shows what can be read"));
+    }
     let facts = Facts {
         sources: told.sources.clone(),
         runs: told.runs.clone(),

@@ -96,7 +96,7 @@ fn walk(root: &Path, gathered: &mut Gathered, context: &Context) {
 
 /// Reads a file whole and decompresses it; a damaged rest comes back as an error beside the bytes.
 pub(super) fn read(found: &Found) -> Result<(Vec<u8>, Option<ReadError>), ReadError> {
-    unpack(found, raw(found)?)
+    Ok(unpack(found, raw(found)?))
 }
 
 /// The bytes of a file as they are.
@@ -119,7 +119,7 @@ pub(super) fn raw(found: &Found) -> Result<Vec<u8>, ReadError> {
 }
 
 /// Decompresses the bytes of a file; a damaged rest comes back as an error beside them.
-pub(super) fn unpack(found: &Found, bytes: Vec<u8>) -> Result<(Vec<u8>, Option<ReadError>), ReadError> {
+pub(super) fn unpack(found: &Found, bytes: Vec<u8>) -> (Vec<u8>, Option<ReadError>) {
     let unpacked = decompress(&bytes);
     let trouble = unpacked.problem.map(|message| ReadError {
         line: memchr::memchr_iter(b'\n', &unpacked.bytes).count() as u64 + 1,
@@ -127,9 +127,9 @@ pub(super) fn unpack(found: &Found, bytes: Vec<u8>) -> Result<(Vec<u8>, Option<R
         ..problem(found.name.clone(), message, Some("the file may be cut or damaged".to_owned()))
     });
     if let std::borrow::Cow::Owned(unpacked) = unpacked.bytes {
-        return Ok((unpacked, trouble));
+        return (unpacked, trouble);
     }
-    Ok((bytes, trouble))
+    (bytes, trouble)
 }
 
 fn open_error(name: String, error: &io::Error) -> ReadError {

@@ -136,6 +136,7 @@ struct Writer<'a> {
     leaks: Vec<Leak>,
     rejected: Vec<Rejected>,
     used: BTreeSet<usize>,
+    merged: u64,
 }
 
 impl<'a> Writer<'a> {
@@ -155,6 +156,7 @@ impl<'a> Writer<'a> {
             leaks: Vec::new(),
             rejected: Vec::new(),
             used: BTreeSet::new(),
+            merged: 0,
         }
     }
 
@@ -176,6 +178,7 @@ impl<'a> Writer<'a> {
         let split = self.splits.get(task).copied().unwrap_or("train");
         self.used.extend(members);
         for Ready { row, line } in ready {
+            self.merged += row.merged;
             self.shapes[row.table].add_row(&row.columns);
             let of: Vec<Value> = row
                 .parts
@@ -203,6 +206,9 @@ impl<'a> Writer<'a> {
 
     fn finish(mut self, mut intake: Intake, facts: &Facts, stage: &Stage) -> Result<Built, ExportError> {
         intake.rejected.append(&mut self.rejected);
+        // A prompt and the groups made of it are refused for one reason: it is told once.
+        let mut told = BTreeSet::new();
+        intake.rejected.retain(|one| told.insert((one.reject.reason, one.id.clone())));
         let mut counts: BTreeMap<Reason, u64> = BTreeMap::new();
         for rejected in &intake.rejected {
             *counts.entry(rejected.reject.reason).or_default() += 1;
@@ -212,7 +218,7 @@ impl<'a> Writer<'a> {
             return Err(refused(&self.leaks));
         }
         if self.tables.is_empty() {
-            return Err(nothing_left(intake.seen, &counts));
+            return Err(nothing_left(&intake, &counts));
         }
         let order =
             |table: &Table| (table.table, super::split::NAMES.iter().position(|name| *name == table.split));
@@ -234,7 +240,7 @@ impl<'a> Writer<'a> {
         }
         let files: Vec<Written> =
             self.tables.into_iter().map(Table::finish).collect::<Result<_, ExportError>>()?;
-        let mut notes = Notes::default();
+        let mut notes = Notes { merged: self.merged, ..Notes::default() };
         self.used.iter().for_each(|index| notes.add(intake.candidates[*index].notes));
         let card = Card {
             target: self.target,
@@ -280,29 +286,38 @@ fn refused(leaks: &[Leak]) -> ExportError {
     )
 }
 
-fn nothing_left(seen: u64, counts: &[(Reason, u64)]) -> ExportError {
+/// One sentence with the counts, an example of what is met most, and a way out where there is one.
+fn nothing_left(intake: &Intake, counts: &[(Reason, u64)]) -> ExportError {
     let told: Vec<String> = counts.iter().map(|(reason, n)| format!("{} {n}", reason.as_str())).collect();
-    let noun =
-        crate::util::plural::plural(seen as usize, "trajectory").replace("trajectorys", "trajectories");
-    let why = if told.is_empty() { "there is none".to_owned() } else { told.join(", ") };
-    let hint = match counts.iter().max_by_key(|(_, n)| *n).map(|(reason, _)| *reason) {
-        Some(Reason::NotPassed | Reason::BadFormat | Reason::Passed) => {
-            "'--only all' takes all scored attempts"
+    let noun = if intake.seen == 1 { "trajectory" } else { "trajectories" };
+    let text = format!("nothing is left to export of {} {noun}: {}", intake.seen, told.join(", "));
+    let most = counts.iter().rev().max_by_key(|(_, n)| *n).map(|(reason, _)| *reason);
+    let first = intake.rejected.iter().find(|rejected| Some(rejected.reject.reason) == most);
+    let mut hints: Vec<String> = first
+        .map(|first| format!("for example {}: {}", first.place, first.reject.text))
+        .into_iter()
+        .collect();
+    hints.extend(most.and_then(way_out).map(str::to_owned));
+    ExportError::No(text, hints)
+}
+
+fn way_out(reason: Reason) -> Option<&'static str> {
+    Some(match reason {
+        Reason::NotPassed | Reason::BadFormat | Reason::Passed => "'--only all' takes all scored attempts",
+        Reason::NoVerdict => "leave '--only' out: what comes from elsewhere has no verdict",
+        Reason::NoPair => {
+            "a pair needs a passed and a failed attempt of one task, or one of them with a broken call format"
         }
-        Some(Reason::NoVerdict) => "leave '--only' out: what comes from elsewhere has no verdict",
-        Some(Reason::NoPair) => {
-            "pairs need a passed and a failed attempt of one task, or one with a broken format"
-        }
-        Some(Reason::MaskedTurn) => {
+        Reason::MaskedTurn => {
             "'openai-sft' can leave turns out of training; '--frame drop' drops worked examples"
         }
-        Some(Reason::TextWithCall | Reason::ToolsUnknown) => "'--calls text' keeps calls in the text",
-        Some(Reason::ParallelCalls) => "'--split-calls' makes one turn of each call",
-        Some(Reason::MalformedCall) => "'--calls text' keeps calls as they were written",
-        Some(Reason::LowReward | Reason::NoReward) => "lower '--min-reward' or leave it out",
-        _ => "each case stands in the list of reasons above",
-    };
-    ExportError::No(format!("nothing is left to export of {noun}: {why}"), vec![hint.to_owned()])
+        Reason::NothingToTrain => "'--policy' says how many calls a message from elsewhere may have",
+        Reason::TextWithCall | Reason::ToolsUnknown => "'--calls text' keeps calls in the text",
+        Reason::ParallelCalls => "'--split-calls' makes one turn of each call",
+        Reason::MalformedCall | Reason::OrphanResult => "'--calls text' keeps messages as they were written",
+        Reason::LowReward | Reason::NoReward => "lower '--min-reward' or leave it out",
+        _ => return None,
+    })
 }
 
 /// The line of `rejected.jsonl`.

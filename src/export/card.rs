@@ -126,6 +126,7 @@ fn changes(notes: Notes) -> Vec<(&'static str, u64)> {
         ("messages behind the model's last one, left out", notes.trimmed),
         ("messages with several calls, made one turn a call", notes.split),
         ("messages of the prompt frame, cut or left out", notes.frames),
+        ("turns of one side, merged into the one before them", notes.merged),
         ("calls, turned from text into objects or back", notes.converted),
         ("rows with calls but without a list of tools", notes.toolless),
         ("messages of the model that are not to be learned", notes.masked),
@@ -259,7 +260,7 @@ fn counts(card: &Card<'_>, out: &mut String) {
         out.push_str("Nothing.\n");
     }
     for (what, n) in changes {
-        let _ = writeln!(out, "- {n} {what}");
+        let _ = writeln!(out, "- {what}: {n}");
     }
     out.push_str("\n## Secrets\n\nEvery string of every row was searched for the shapes of keys. ");
     if card.leaks.is_empty() {

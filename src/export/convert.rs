@@ -58,7 +58,7 @@ pub fn dialogue(
     ask: &Ask,
     broken: &BTreeSet<u64>,
 ) -> Result<(Dialogue, Notes), Reject> {
-    let source_native = trajectory.steps.iter().any(is_native);
+    let source_native = came_native(trajectory);
     let native = match ask.calls {
         Calls::Auto => source_native,
         Calls::Native => true,
@@ -70,6 +70,18 @@ pub fn dialogue(
         work.step(step, broken.contains(&step.id))?;
     }
     work.end()
+}
+
+/// Whether the source has its calls as objects, or would have them so if there were any.
+fn came_native(trajectory: &Trajectory) -> bool {
+    let steps = &trajectory.steps;
+    if steps.iter().any(is_native) {
+        return true;
+    }
+    let in_text = |step: &Step| step.reply.as_ref().is_some_and(|reply| reply.dialect.is_some());
+    let told = |step: &Step| step.source == Source::System && frame::lists_tools(&step.message.text());
+    let tools = trajectory.agent.tools.as_ref().is_some_and(|tools| !tools.is_empty());
+    tools && !steps.iter().any(|step| in_text(step) || told(step))
 }
 
 /// Whether the calls of a step came as objects.
@@ -122,7 +134,8 @@ impl Work<'_> {
                 let mut turn = self.agent(step)?;
                 turn.broken = broken;
                 let shown = step.frame || step.copied == Some(true) || step.llm_calls == Some(0);
-                turn.train = !shown && !(self.ask.mask_errors && broken);
+                let masked = self.ask.mask_errors && broken;
+                turn.train = !shown && !masked;
                 self.notes.masked += u64::from(!turn.train);
                 let results = step.observation.as_ref().map_or(&[][..], |o| &o.results);
                 if self.ask.split_calls && turn.calls.len() > 1 {

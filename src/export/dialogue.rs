@@ -135,6 +135,8 @@ pub struct Notes {
     pub split: u64,
     /// Messages of the prompt frame that were cut or left out.
     pub frames: u64,
+    /// Turns merged into the one before them, where a target wants sides to alternate.
+    pub merged: u64,
     /// Calls that changed between text and objects.
     pub converted: u64,
     /// Calls although no tool list is known.
@@ -149,6 +151,7 @@ impl Notes {
         self.trimmed += other.trimmed;
         self.split += other.split;
         self.frames += other.frames;
+        self.merged += other.merged;
         self.converted += other.converted;
         self.toolless += other.toolless;
         self.masked += other.masked;

@@ -1,6 +1,7 @@
 //! The output folder: made under another name beside it, and renamed when it is whole.
 
 use super::error::ExportError;
+use rustix::fs::FlockOperation;
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io;
@@ -75,6 +76,8 @@ pub struct Facts {
 pub struct Stage {
     dir: TempDir,
     out: PathBuf,
+    /// Held while the folder is being filled.
+    _lock: File,
 }
 
 impl Stage {
@@ -90,11 +93,15 @@ impl Stage {
         };
         fs::create_dir_all(parent).map_err(|error| ExportError::disk("make", parent, &error))?;
         let name = out.file_name().map_or_else(|| "export".into(), |name| name.to_string_lossy());
-        let dir = tempfile::Builder::new()
-            .prefix(&format!(".{name}.unfinished-"))
-            .tempdir_in(parent)
-            .map_err(|error| ExportError::disk("write into", parent, &error))?;
-        Ok(Self { dir, out: out.to_owned() })
+        let prefix = format!(".{name}.unfinished-");
+        sweep(parent, &prefix);
+        let made = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).and_then(|dir| {
+            let lock = File::open(dir.path())?;
+            rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+            Ok((dir, lock))
+        });
+        let (dir, lock) = made.map_err(|error| ExportError::disk("write into", parent, &error))?;
+        Ok(Self { dir, out: out.to_owned(), _lock: lock })
     }
 
     /// Where files are written for now.
@@ -127,6 +134,22 @@ impl Stage {
         // It has moved: there is nothing left to remove.
         let _ = self.dir.keep();
         Ok(())
+    }
+}
+
+/// Removes what exports left that were killed: nobody holds its lock.
+fn sweep(parent: &Path, prefix: &str) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(prefix) {
+            continue;
+        }
+        let free = File::open(entry.path())
+            .and_then(|dir| Ok(rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)?));
+        // A folder that was made this very moment is not locked yet, but it is empty.
+        let filled = fs::read_dir(entry.path()).is_ok_and(|mut inner| inner.next().is_some());
+        if free.is_ok() && filled {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

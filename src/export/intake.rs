@@ -163,6 +163,11 @@ impl Intake {
         Ok(Self { units: target.units, only, min_reward, ask, guard, spool, candidates, rejected, seen: 0 })
     }
 
+    /// Trajectories that came in so far.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
     /// Takes trajectories in, in order.
     ///
     /// # Errors
@@ -252,7 +257,6 @@ impl Intake {
 
     fn rewarded(&self, reward: Option<f64>) -> Result<(), Reject> {
         match (self.min_reward, reward) {
-            (None, _) => Ok(()),
             (Some(_), None) => Err(Reject::new(Reason::NoReward, "it has no reward")),
             (Some(least), Some(reward)) if reward < least => {
                 Err(Reject::new(Reason::LowReward, format!("its reward is {reward}")))

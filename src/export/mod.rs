@@ -144,6 +144,8 @@ pub struct Row {
     pub columns: Map<String, Value>,
     /// Candidates it is made of, each with how many turns of its dialogue the row holds.
     pub parts: Vec<(usize, usize)>,
+    /// Turns that were merged into the one before them.
+    pub merged: u64,
 }
 
 impl Row {
@@ -153,13 +155,8 @@ impl Row {
             Value::Object(columns) => columns,
             other => Map::from_iter([("value".to_owned(), other)]),
         };
-        Self { table, columns, parts }
+        Self { table, columns, parts, merged: 0 }
     }
-}
-
-/// Turns as they are, for targets that change nothing.
-fn same_turns(dialogue: &Dialogue) -> Result<Vec<Turn>, Reject> {
-    Ok(dialogue.turns.clone())
 }
 
 /// No file but the tables.

@@ -42,7 +42,9 @@ fn write(unit: &Unit<'_>) -> Result<Vec<Row>, Reject> {
     let functions: Vec<&Value> = dialogue.tools.iter().filter_map(|tool| tool.get("function")).collect();
     let tools = if functions.is_empty() { String::new() } else { json!(functions).to_string() };
     let columns = json!({"conversations": conversations, "tools": tools});
-    Ok(vec![Row::new(0, columns, vec![(member.index, turns.len())])])
+    let mut row = Row::new(0, columns, vec![(member.index, turns.len())]);
+    row.merged = (dialogue.turns.len() - turns.len()) as u64;
+    Ok(vec![row])
 }
 
 fn entry(turn: &Turn) -> Value {
@@ -121,7 +123,7 @@ fn read(_: usize, row: &Value) -> Result<Vec<Vec<Turn>>, String> {
         if from == "function_call" {
             let at = value.find("</think>").map_or(0, |at| at + "</think>".len());
             let at = at + value[at..].find(['{', '[']).unwrap_or(0);
-            turn.content = value[..at].to_owned();
+            turn.content.truncate(at);
             let calls: Value = serde_json::from_str(&value[at..]).map_err(|_| "a call is no JSON")?;
             let calls = if let Value::Array(calls) = calls { calls } else { vec![calls] };
             for call in calls {

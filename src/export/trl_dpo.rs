@@ -6,7 +6,7 @@
 use super::dialogue::Turn;
 use super::messages::{self, TRL};
 use super::reason::Reject;
-use super::{PairKind, Row, Target, Unit, Units, no_extra, same_turns};
+use super::{PairKind, Row, Target, Unit, Units, no_extra};
 use serde_json::{Value, json};
 
 pub(super) static ITEM: Target = Target {
@@ -23,7 +23,7 @@ pub(super) static ITEM: Target = Target {
     floats: &["reward_chosen", "reward_rejected"],
     write,
     read,
-    as_read: same_turns,
+    as_read: |dialogue| Ok(dialogue.turns.clone()),
     extra: no_extra,
 };
 

@@ -8,7 +8,7 @@
 use super::dialogue::{Role, Turn};
 use super::messages::{self, TRL};
 use super::reason::{Reason, Reject};
-use super::{Member, Row, Target, Unit, Units, no_extra, same_turns};
+use super::{Member, Row, Target, Unit, Units, no_extra};
 use serde_json::{Value, json};
 
 pub(super) static ITEM: Target = Target {
@@ -25,7 +25,7 @@ pub(super) static ITEM: Target = Target {
     floats: &["rewards", "mean_reward"],
     write,
     read,
-    as_read: same_turns,
+    as_read: |dialogue| Ok(dialogue.turns.clone()),
     extra: no_extra,
 };
 

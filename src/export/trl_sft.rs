@@ -5,7 +5,7 @@
 
 use super::messages::{self, TRL};
 use super::reason::Reject;
-use super::{Row, Target, Unit, Units, no_extra, same_turns};
+use super::{Row, Target, Unit, Units, no_extra};
 use serde_json::json;
 
 pub(super) static ITEM: Target = Target {
@@ -22,7 +22,7 @@ pub(super) static ITEM: Target = Target {
     floats: &[],
     write,
     read: |_, row| Ok(vec![messages::read(row.get("messages"))?]),
-    as_read: same_turns,
+    as_read: |dialogue| Ok(dialogue.turns.clone()),
     extra: no_extra,
 };
 

@@ -15,6 +15,7 @@ mod command;
 mod compare;
 mod config;
 mod dialects;
+mod export;
 mod formats;
 mod harness;
 mod init;

@@ -49,7 +49,9 @@ fn changed(recorded: &mut Recorded, now: &[export::SourceFacts]) {
             _ => None,
         })
         .collect();
-    problems.into_iter().for_each(|problem| recorded.problem(problem));
+    for problem in problems {
+        recorded.problem(problem);
+    }
 }
 
 /// Tells what came of a proof.

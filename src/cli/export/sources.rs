@@ -131,8 +131,9 @@ fn read(input: &Input, files: &[Found], reading: &Reading) -> Part {
     let mut texts = Vec::new();
     for file in input.files.iter().map(|index| &files[*index]) {
         let raw = input::raw(file).map(|bytes| (sha256_hex(&bytes), bytes.len() as u64, bytes));
-        match raw.and_then(|(sha256, len, bytes)| Ok((sha256, len, input::unpack(file, bytes)?))) {
-            Ok((sha256, bytes, (text, trouble))) => {
+        match raw {
+            Ok((sha256, bytes, packed)) => {
+                let (text, trouble) = input::unpack(file, packed);
                 part.sources.push(SourceFacts {
                     path: file.name.clone(),
                     format: String::new(),

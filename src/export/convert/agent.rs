@@ -18,9 +18,12 @@ impl Work<'_> {
     pub(super) fn agent(&mut self, step: &Step) -> Result<Turn, Reject> {
         let native_step = is_native(step);
         let (content, calls) = if native_step {
-            (text(&step.message, step.id)?.into_owned(), self.objects(step)?)
+            (
+                text(&step.message, step.id)?.into_owned(),
+                step.calls.iter().map(|call| object(call, step.id)).collect::<Result<_, _>>()?,
+            )
         } else if self.native && !self.source_native {
-            self.from_text(step)?
+            self.call_of_text(step)?
         } else {
             // Text in a text dialogue, or text that a model wrote among native calls: as it stands.
             text(&step.message, step.id)?;
@@ -41,12 +44,8 @@ impl Work<'_> {
         Ok(turn)
     }
 
-    fn objects(&self, step: &Step) -> Result<Vec<Call>, Reject> {
-        step.calls.iter().map(|call| object(call, step.id)).collect()
-    }
-
     /// A call in text as an object, if the runtime reads it without a repair.
-    fn from_text(&mut self, step: &Step) -> Result<(String, Vec<Call>), Reject> {
+    fn call_of_text(&mut self, step: &Step) -> Result<(String, Vec<Call>), Reject> {
         let raw = step.judged_text();
         let malformed = |what: &str| Reject::new(Reason::MalformedCall, format!("step {}: {what}", step.id));
         let tools = self.trajectory.agent.tools.as_deref().unwrap_or_default();

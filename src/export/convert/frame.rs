@@ -7,6 +7,11 @@ use std::borrow::Cow;
 /// Where a list of tools starts in a system prompt: a protocol string.
 const LIST: &str = "---- BEGIN FUNCTION #1:";
 
+/// Whether a system prompt lists tools in its text.
+pub(super) fn lists_tools(text: &str) -> bool {
+    text.contains(LIST)
+}
+
 /// The text without the frame: owned if something was cut, `None` if nothing is left.
 pub(super) fn without<'a>(step: &Step, text: Cow<'a, str>) -> Option<Cow<'a, str>> {
     if step.source == Source::System {
