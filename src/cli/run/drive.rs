@@ -56,7 +56,12 @@ pub(in crate::cli) fn drive(
             add_skips(&mut suites, launcher);
         }
         let plan = Arc::new(engine::plan(suites, matrix));
-        go(started, plan, launcher, clock, args, context).await
+        // On a worker, where attempts and who hands them out pass the turn without waking threads.
+        let run = tokio::spawn(go(started, plan, launcher, clock, args.clone(), context.clone()));
+        run.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(payload) => std::panic::resume_unwind(payload),
+            Err(error) => Err(CliError::harness(format!("the run was lost: {error}"))),
+        })
     });
     // Blocking helpers that hang must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -105,8 +110,8 @@ async fn go(
     plan: Arc<Plan>,
     launcher: Option<Arc<Launcher>>,
     clock: Arc<dyn Clock>,
-    args: &Args,
-    context: &Context,
+    args: Args,
+    context: Context,
 ) -> Result<(PathBuf, Seen), CliError> {
     let mut todo = plan.attempts.clone();
     let (manifest, mut recorder) = match started {
@@ -115,7 +120,7 @@ async fn go(
                 Some(launcher) => engine::tool_versions(&plan, launcher).await,
                 None => Object::new(),
             };
-            let mut manifest = manifest(&plan, launcher.as_deref(), tools, clock.as_ref(), args)?;
+            let mut manifest = manifest(&plan, launcher.as_deref(), tools, clock.as_ref(), &args)?;
             let recorder = record(&mut manifest, out).map_err(CliError::from)?;
             (manifest, recorder)
         }
@@ -135,7 +140,7 @@ async fn go(
     let control = Control::default();
     let seen_signal = Arc::new(AtomicU8::new(0));
     let watcher = tokio::spawn(watch_signals(control.clone(), seen_signal.clone(), context.clone()));
-    let mut sinks: Vec<Box<dyn Sink>> = vec![recorder.sink(), progress::sink(context)];
+    let mut sinks: Vec<Box<dyn Sink>> = vec![recorder.sink(), progress::sink(&context)];
     let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock };
     let options = Options { jobs: args.jobs(), max_fail: args.max_fail };
     let ended = engine::run(work, &mut sinks, options, control).await;
