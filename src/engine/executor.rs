@@ -94,8 +94,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             return played;
         }
     };
-    let prepared =
-        if bare { Ok(Vec::new()) } else { prepare(around, planned, task, sandbox.as_ref()).await };
+    let prepared = if bare { Ok(Vec::new()) } else { prepare(around, planned, task, sandbox.as_ref()).await };
     let services = match prepared {
         Ok(services) => services,
         Err(error) => {

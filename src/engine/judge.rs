@@ -42,7 +42,12 @@ pub(super) fn without_run(plan: &Plan, planned: &Planned, outcome: Outcome) -> F
 }
 
 /// Judges an attempt.
-pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Arc<Compiled>], material: Material) -> Finished {
+pub(super) fn finish(
+    plan: &Plan,
+    planned: &Planned,
+    scorers: &[Arc<Compiled>],
+    material: Material,
+) -> Finished {
     let (_, task, subject) = plan.parts(planned);
     let mut record = blank(plan, planned);
     let last_words = answer(&material.end, &material.steps, &material.redactor);

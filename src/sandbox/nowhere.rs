@@ -3,9 +3,7 @@
 //! Invariant: whatever is asked of it is refused with the same sentence, so that an agent which was taken for
 //! one without tools ends in an error of the harness and never outside a sandbox.
 
-use super::{
-    Command, ExitReport, FileError, FileStat, Files, Level, Process, Sandbox, SandboxError, layout,
-};
+use super::{Command, ExitReport, FileError, FileStat, Files, Level, Process, Sandbox, SandboxError, layout};
 use crate::model::LayerState;
 use async_trait::async_trait;
 use std::net::{SocketAddr, TcpListener};

@@ -201,5 +201,6 @@ pub fn compile_all(suite: &Suite) -> Result<Vec<Vec<Arc<Compiled>>>, Vec<SuiteEr
 fn same(task: &Task, other: &Task, index: usize) -> bool {
     let (Some(spec), Some(old)) = (task.score.get(index), other.score.get(index)) else { return false };
     (&spec.kind, &spec.options) == (&old.kind, &old.options)
-        && task.services == other.services && task.hidden == other.hidden
+        && task.services == other.services
+        && task.hidden == other.hidden
 }

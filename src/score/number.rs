@@ -47,9 +47,10 @@ fn compile(spec: &ScorerSpec, _: &Task) -> Result<Compiled, Vec<OptionError>> {
         let what = if pick == "only" { "the only number" } else { &format!("the {pick} number") };
         // The last bit of a difference is not the model's doing.
         let slack = 4.0 * f64::EPSILON * wanted.abs().max(value.abs());
-        if value == wanted {
+        let off = (value - wanted).abs();
+        if off <= slack {
             (true, format!("{what} is {wanted}"))
-        } else if allowed > 0.0 && (value - wanted).abs() <= allowed + slack {
+        } else if allowed > 0.0 && off <= allowed + slack {
             (true, format!("{what}, {value}, is within {allowed} of {wanted}"))
         } else if allowed > 0.0 {
             (false, format!("{what} is {value}, not within {allowed} of {wanted}"))
@@ -135,7 +136,8 @@ fn digits(text: &str, start: usize) -> (usize, String) {
     let mut end = run(start);
     let mut out = text[start..end].to_owned();
     if (1..=3).contains(&out.len()) {
-        while let Some(mark) = text[end..].chars().next().filter(|c| matches!(c, ',' | '_' | '\u{a0}' | '\u{202f}'))
+        while let Some(mark) =
+            text[end..].chars().next().filter(|c| matches!(c, ',' | '_' | '\u{a0}' | '\u{202f}'))
         {
             let group = end + mark.len_utf8();
             let stop = run(group);
@@ -166,7 +168,8 @@ fn digits(text: &str, start: usize) -> (usize, String) {
 /// Whether the number was the start of a version or an address; goes behind it then.
 fn versioned(text: &str, at: &mut usize) -> bool {
     let mut any = false;
-    while let Some(rest) = text[*at..].strip_prefix('.').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    while let Some(rest) =
+        text[*at..].strip_prefix('.').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     {
         *at = text.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         any = true;

@@ -25,7 +25,8 @@ pub(super) fn compile(
     let on = options.string("on").unwrap_or_else(|| "answer".to_owned());
     let path = on.strip_prefix("file:").map(str::to_owned);
     let output = on == "output";
-    let run = output.then(|| command::probe(&mut options, "add run = \"bash app.sh\"; its output is looked at"));
+    let run =
+        output.then(|| command::probe(&mut options, "add run = \"bash app.sh\"; its output is looked at"));
     if !output && on != "answer" && path.as_deref().is_none_or(str::is_empty) {
         let hint = "it is \"answer\", \"file:PATH\", or \"output\" of a command: run = \"…\"".to_owned();
         options.error(format!("'on' can't be \"{on}\""), Some(hint));

@@ -1,9 +1,9 @@
 //! `suite.toml` and its inline tasks.
 
+use super::dataset::few;
 use super::reader::{Reader, Table};
 use super::settings::{self, Settings};
 use super::{FileSpec, Script, ServiceSpec, Suite, SuiteError, Task};
-use super::dataset::few;
 use super::{dataset, digest, folder};
 use std::collections::BTreeMap;
 use toml::de::DeTable;
@@ -85,7 +85,9 @@ pub fn read(root: &str, files: &BTreeMap<String, FileSpec>) -> (Option<Suite>, V
             line: 0,
             column: 0,
             message: "the suite has no tasks".to_owned(),
-            hint: Some("add a [[task]] or [[dataset]] table, or a folder tasks/ID with a task.toml".to_owned()),
+            hint: Some(
+                "add a [[task]] or [[dataset]] table, or a folder tasks/ID with a task.toml".to_owned(),
+            ),
         });
     }
     let tasks = tasks.into_iter().map(|found| found.task).collect();

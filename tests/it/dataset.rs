@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const HEAD: &str = "schema = 1\nname = \"s\"\n[defaults]\nagent = \"chat\"\nbackend = \"echo\"\n[[dataset]]\n";
+const HEAD: &str =
+    "schema = 1\nname = \"s\"\n[defaults]\nagent = \"chat\"\nbackend = \"echo\"\n[[dataset]]\n";
 
 fn parsed(set: &str, rows: &[(&str, &str)]) -> Result<Suite, Vec<SuiteError>> {
     let spec = |text: &str| FileSpec { bytes: text.as_bytes().to_vec(), executable: false };
@@ -21,7 +22,8 @@ fn parsed(set: &str, rows: &[(&str, &str)]) -> Result<Suite, Vec<SuiteError>> {
     parse("s", &files)
 }
 
-const SET: &str = "file = \"r.jsonl\"\nprompt = \"{{q}}\"\nscore = [{ kind = \"equals\", text = \"{{a}}\" }]\n";
+const SET: &str =
+    "file = \"r.jsonl\"\nprompt = \"{{q}}\"\nscore = [{ kind = \"equals\", text = \"{{a}}\" }]\n";
 
 fn errors(set: &str, rows: &[(&str, &str)]) -> String {
     render(&parsed(set, rows).expect_err("the suite has errors"))
@@ -62,7 +64,11 @@ fn the_same_rows_in_every_kind_of_file_are_the_same_tasks() {
     let tasks = |name: &str, text: &str| {
         let set = SET.replace("r.jsonl", name);
         let suite = parsed(&format!("name = \"x\"\n{set}"), &[(name, text)]).expect("a good suite");
-        suite.tasks.into_iter().map(|task| (task.id, task.prompt, task.score[0].options.clone())).collect::<Vec<_>>()
+        suite
+            .tasks
+            .into_iter()
+            .map(|task| (task.id, task.prompt, task.score[0].options.clone()))
+            .collect::<Vec<_>>()
     };
     let lines = tasks("r.jsonl", "\u{feff}{\"q\":\"a\\nb\",\"a\":\"1\"}\r\n{\"q\":\"ü\",\"a\":\"\"}\r\n");
     assert_eq!(lines.len(), 2);
@@ -106,12 +112,24 @@ fn many_rows_are_read_and_more_than_the_limit_are_refused() {
 fn slips_of_rows_are_told_at_their_lines() {
     let mut told = String::new();
     for (what, set, rows) in [
-        ("columns that some rows lack", SET.to_owned(), "{\"q\":\"a\",\"a\":1}\n{\"q\":\"b\"}\n\n{\"x\":null}\n{\"q\":null,\"a\":1}\n{\"q\":\" \",\"a\":1}\n"),
+        (
+            "columns that some rows lack",
+            SET.to_owned(),
+            "{\"q\":\"a\",\"a\":1}\n{\"q\":\"b\"}\n\n{\"x\":null}\n{\"q\":null,\"a\":1}\n{\"q\":\" \",\"a\":1}\n",
+        ),
         ("a column that no row has", SET.replace("{{a}}", "{{anser}}"), "{\"q\":\"a\",\"answer\":1}\n"),
         ("lines that are no rows", SET.to_owned(), "{\"q\":\"a\",\"a\":1}\n{\"q\":}\n[1]\n"),
         ("no rows", SET.to_owned(), "\n\n"),
-        ("ids", format!("id = \"{{{{q}}}}\"\n{SET}"), "{\"q\":\"a/b\",\"a\":1}\n{\"q\":\"x\",\"a\":1}\n{\"q\":\"x\",\"a\":1}\n"),
-        ("settings", format!("limits = {{ turns = \"{{{{a}}}}\" }}\n{SET}"), "{\"q\":\"a\",\"a\":\"many\"}\n{\"q\":\"a\",\"a\":2}\n{\"q\":\"a\",\"a\":null}\n"),
+        (
+            "ids",
+            format!("id = \"{{{{q}}}}\"\n{SET}"),
+            "{\"q\":\"a/b\",\"a\":1}\n{\"q\":\"x\",\"a\":1}\n{\"q\":\"x\",\"a\":1}\n",
+        ),
+        (
+            "settings",
+            format!("limits = {{ turns = \"{{{{a}}}}\" }}\n{SET}"),
+            "{\"q\":\"a\",\"a\":\"many\"}\n{\"q\":\"a\",\"a\":2}\n{\"q\":\"a\",\"a\":null}\n",
+        ),
     ] {
         let _ = write!(told, "# {what}\n{}", errors(&set, &[("r.jsonl", rows)]));
     }
@@ -235,7 +253,8 @@ fn a_kill_in_the_middle_of_a_thousand_rows_loses_and_doubles_nothing() {
     const ROWS: usize = 1000;
     let folder = temp();
     let suite = rows_suite(folder.path(), ROWS);
-    let lines = |out: &Path| fs::read_to_string(out.join("attempts.jsonl")).unwrap_or_default().lines().count();
+    let lines =
+        |out: &Path| fs::read_to_string(out.join("attempts.jsonl")).unwrap_or_default().lines().count();
     let mut broken = None;
     for n in 0..10 {
         let out = folder.path().join(format!("run-{n}"));

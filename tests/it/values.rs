@@ -27,7 +27,8 @@ fn told(score: &str, answer: &str) -> String {
 #[test]
 fn json_is_judged_by_subset_and_by_schema() {
     let subset = "{ kind = \"json\", subset = { a = 1, b = [{ c = \"x\" }] } }";
-    let schema = "{ kind = \"json\", schema = { properties = { a = { type = \"integer\", pattern = \"^a+$\" } } } }";
+    let schema =
+        "{ kind = \"json\", schema = { properties = { a = { type = \"integer\", pattern = \"^a+$\" } } } }";
     let file = "{ kind = \"json\", schema = \"fit.json\" }";
     let both = "{ kind = \"json\", schema = \"fit.json\", subset = { b = true } }";
     let mut text = String::new();

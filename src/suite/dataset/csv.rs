@@ -63,7 +63,8 @@ impl<'t> Csv<'t> {
         let (cell, rest) = self.rest.split_at(end);
         self.rest = rest;
         // The line end may be one of two characters.
-        let cell = if rest.starts_with(self.delimiter) { cell } else { cell.strip_suffix('\r').unwrap_or(cell) };
+        let cell =
+            if rest.starts_with(self.delimiter) { cell } else { cell.strip_suffix('\r').unwrap_or(cell) };
         cell.to_owned()
     }
 

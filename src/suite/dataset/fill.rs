@@ -232,7 +232,10 @@ fn settings_of(mut value: Value, base: &Settings, services: &[ServiceSpec], task
     }
     let null = |(key, value): (&String, &Value)| holds_null(value).then(|| key.clone());
     if let Some(key) = value.as_object().and_then(|settings| settings.iter().find_map(null)) {
-        return vec![(format!("the '{key}' of this row hold null"), Some("leave the row out, or give it a value".to_owned()))];
+        return vec![(
+            format!("the '{key}' of this row hold null"),
+            Some("leave the row out, or give it a value".to_owned()),
+        )];
     }
     let text = match toml::to_string(&value) {
         Ok(text) => text,
@@ -288,7 +291,11 @@ fn missing(misses: &Misses, fields: &Object) -> Vec<Told> {
     let mut told = Vec::new();
     if !misses.absent.is_empty() {
         let has: Vec<&str> = fields.keys().map(String::as_str).take(12).collect();
-        let hint = if has.is_empty() { "it has none at all".to_owned() } else { format!("it has {}", has.join(", ")) };
+        let hint = if has.is_empty() {
+            "it has none at all".to_owned()
+        } else {
+            format!("it has {}", has.join(", "))
+        };
         told.push((format!("the row lacks the {}", list(&misses.absent)), Some(hint)));
     }
     if !misses.null.is_empty() {

@@ -125,9 +125,14 @@ fn name(reader: &mut Reader<'_>, table: &Table<'_, '_>, file: &str) -> String {
     let key = if name.is_some() { "name" } else { "file" };
     let name = name.unwrap_or(stem);
     if !is_id(&name) && table.item(key).is_some_and(|item| item.get_ref().is_str()) {
-        let message =
-            format!("'{name}' can't name tasks: it must be letters, digits, '-', '_' and '.', not first a dot");
-        reader.error_hint(table.place_of(key), message, "set name = \"…\"; tasks are then NAME-0001 and so on");
+        let message = format!(
+            "'{name}' can't name tasks: it must be letters, digits, '-', '_' and '.', not first a dot"
+        );
+        reader.error_hint(
+            table.place_of(key),
+            message,
+            "set name = \"…\"; tasks are then NAME-0001 and so on",
+        );
     }
     name
 }
@@ -199,7 +204,6 @@ impl Set {
             self.tasks.push(Found { task, file: self.shown.clone(), line: row.line, column: 1 });
         }
     }
-
 }
 
 /// At most some twenty of many errors of one file; the last of them says how many more there are.

@@ -162,9 +162,9 @@ impl Node {
             Self::Fixed(value) => value.clone(),
             Self::Template(template) => template.value(row, misses),
             Self::List(nodes) => nodes.iter().map(|node| node.value(row, misses)).collect(),
-            Self::Table(nodes) => {
-                Value::Object(nodes.iter().map(|(key, node)| (key.clone(), node.value(row, misses))).collect())
-            }
+            Self::Table(nodes) => Value::Object(
+                nodes.iter().map(|(key, node)| (key.clone(), node.value(row, misses))).collect(),
+            ),
         }
     }
 }
