@@ -372,7 +372,7 @@ pub(super) fn dry_run(
     } else {
         "0 USD, all replies are on tape"
     };
-    text.push_str(&format!("{}, {place}, at most {cost}\n", plural(plan.attempts.len(), "attempt"),));
+    text.push_str(&format!("{}, {place}, at most {cost}\n", plural(plan.attempts.len(), "attempt")));
     context.data(&text);
     Ok(Exit::Fine)
 }
