@@ -26,7 +26,7 @@ fn open(arg: Option<&str>) -> Result<Box<dyn Agent>, OpenError> {
 #[async_trait]
 impl Agent for Chat {
     fn info(&self) -> AgentInfo {
-        super::info(ITEM.name)
+        AgentInfo { tools: Some(Vec::new()), ..super::info(ITEM.name) }
     }
 
     fn uses_sandbox(&self) -> bool {

@@ -4,6 +4,7 @@ use super::stats::{OUTCOMES, Stats, by_subject, by_task, totals};
 use super::{Options, Report};
 use crate::model::Usage;
 use crate::store::RunView;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io;
@@ -24,13 +25,14 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         .into_iter()
         .map(|(id, stats)| with("subject", Value::String(id), counts(&stats, options)))
         .collect();
-    let tasks: Vec<Value> = by_task(view)
-        .into_iter()
-        .map(|task| {
+    let tasks = by_task(view);
+    let tasks = OneByOne(|| {
+        tasks.iter().map(|task| {
             let head = json!({"suite": task.suite, "task": task.task, "subject": task.subject});
             merge(merge(head, counts(&task.stats, options)), json!({"reasons": task.reasons}))
         })
-        .collect();
+    });
+    let attempts = OneByOne(|| view.records.iter().map(|record| super::jsonl::value(record, options)));
     let mut by_rule: BTreeMap<&str, u64> = BTreeMap::new();
     for finding in view.records.iter().flat_map(|record| &record.findings) {
         *by_rule.entry(finding.rule).or_default() += 1;
@@ -40,7 +42,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         // Different subjects have no format rate together.
         all["format"] = Value::Null;
     }
-    let mut summary = json!({
+    let head = json!({
         "schema_version": SCHEMA,
         "run": manifest.id.0,
         "suites": manifest.suites.iter().map(|(name, digest)| json!({"name": name, "digest": digest}))
@@ -57,17 +59,32 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         "totals": all,
         "by_rule": by_rule,
         "subjects": subjects,
-        "tasks": tasks,
-        "attempts": view.records.iter().map(|record| super::jsonl::value(record, options)).collect::<Vec<_>>(),
-        "warnings": view.warnings,
     });
-    if options.timing
-        && let Some(object) = summary.as_object_mut()
-    {
-        object.insert("timing".to_owned(), Value::Object(manifest.timing.clone()));
+    // Into memory first: the serialiser gives single letters, and a writer takes them one call each.
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::pretty(&mut bytes);
+    let mut summary = serializer.serialize_map(None)?;
+    for (key, value) in head.as_object().into_iter().flatten() {
+        summary.serialize_entry(key, value)?;
     }
-    serde_json::to_writer_pretty(&mut *out, &summary)?;
-    out.write_all(b"\n")
+    summary.serialize_entry("tasks", &tasks)?;
+    summary.serialize_entry("attempts", &attempts)?;
+    summary.serialize_entry("warnings", &view.warnings)?;
+    if options.timing {
+        summary.serialize_entry("timing", &manifest.timing)?;
+    }
+    summary.end()?;
+    bytes.push(b'\n');
+    out.write_all(&bytes)
+}
+
+/// A list of which one item at a time is in memory.
+struct OneByOne<F>(F);
+
+impl<F: Fn() -> I, I: Iterator<Item = Value>> Serialize for OneByOne<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
 }
 
 /// The counts as an object: every rate with its denominator, `null` for what is unknown.

@@ -2,7 +2,7 @@
 
 use super::{Options, Report};
 use crate::model::AttemptRecord;
-use crate::store::{RunView, record_json};
+use crate::store::{RunView, record_value};
 use serde_json::Value;
 use std::io;
 
@@ -25,7 +25,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
 ///
 /// Where its trajectory lies in the file depends on which attempt ended first: the offset is timing too.
 pub(super) fn value(record: &AttemptRecord, options: &Options) -> Value {
-    let mut value: Value = serde_json::from_str(&record_json(record)).unwrap_or_default();
+    let mut value = record_value(record);
     if !options.timing
         && let Some(object) = value.as_object_mut()
     {

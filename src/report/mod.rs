@@ -8,6 +8,7 @@ mod stats;
 mod text;
 
 use crate::store::{RunView, StoreError, disk::Disk};
+use rayon::prelude::*;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -66,20 +67,14 @@ pub fn render(report: &Report, view: &RunView, options: &Options) -> io::Result<
 /// # Errors
 /// The file can't be written, or what is to be shown can't be read.
 pub fn write_file(report: &Report, view: &RunView, options: &Options, path: &Path) -> Result<(), StoreError> {
-    write_file_on(&Disk::real(), report, view, options, path).map_err(|mut error| {
+    put(&Disk::real(), render(report, view, options), path).map_err(|mut error| {
         error.hint = Some("name a file that can be written with '-o FILE'".to_owned());
         error
     })
 }
 
-fn write_file_on(
-    disk: &Disk,
-    report: &Report,
-    view: &RunView,
-    options: &Options,
-    path: &Path,
-) -> Result<(), StoreError> {
-    render(report, view, options)
+fn put(disk: &Disk, bytes: io::Result<Vec<u8>>, path: &Path) -> Result<(), StoreError> {
+    bytes
         .and_then(|bytes| disk.replace(path, &bytes))
         .map_err(|error| StoreError::disk("write", path, &error))
 }
@@ -96,11 +91,15 @@ pub fn write_derived(view: &RunView, options: &Options) -> Result<Vec<PathBuf>, 
 /// [`write_derived`] on a disk that a test may have prepared.
 pub fn write_derived_on(disk: &Disk, view: &RunView, options: &Options) -> Result<Vec<PathBuf>, StoreError> {
     let plain = Options { color: false, ..*options };
+    // Each on its own core; written one after the other.
+    let reports: Vec<(&Report, &str)> =
+        ALL.iter().filter_map(|report| report.file.map(|name| (*report, name))).collect();
+    let rendered: Vec<io::Result<Vec<u8>>> =
+        reports.par_iter().map(|(report, _)| render(report, view, &plain)).collect();
     let mut files = Vec::new();
-    for report in ALL {
-        let Some(name) = report.file else { continue };
+    for ((report, name), bytes) in reports.into_iter().zip(rendered) {
         let path = view.dir.join(name);
-        write_file_on(disk, report, view, &plain, &path).map_err(|mut error| {
+        put(disk, bytes, &path).map_err(|mut error| {
             error.hint = Some(format!(
                 "the records are safe: 'rolltape report {} --format {} -o FILE' makes it again",
                 view.dir.display(),

@@ -6,7 +6,7 @@
 use super::options::Options;
 use super::{Compiled, OptionError, Scorer, text};
 use crate::suite::{ScorerSpec, Task, did_you_mean};
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::{PatternOptions, Retrieve, Uri, Validator};
 use serde_json::{Deserializer, Value};
 
 pub(super) static ITEM: Scorer = Scorer {
@@ -28,12 +28,11 @@ fn compile(spec: &ScorerSpec, task: &Task) -> Result<Compiled, Vec<OptionError>>
     let subset = options.any("subset").cloned().map(Want::Subset);
     let schema = options.any("schema").cloned();
     let schema = schema.and_then(|schema| validator(&mut options, &schema, task));
-    let mut wants: Vec<Want> = schema.into_iter().chain(subset).collect();
+    let wants: Vec<Want> = schema.into_iter().chain(subset).collect();
     if !options.has("subset") && !options.has("schema") {
         let hint = "add subset = { … }, or schema = { … }".to_owned();
         options.error("'subset' or 'schema' must tell what the JSON has to be", Some(hint));
     }
-    wants.shrink_to_fit();
     text::compile(options, Some(move |text: &str| verdict(text, &wants)))
 }
 
@@ -66,7 +65,8 @@ fn validator(options: &mut Options<'_>, schema: &Value, task: &Task) -> Option<W
         schema => schema,
     };
     // Patterns of linear run time, as in the scorer `regex`.
-    let built = jsonschema::options().with_pattern_options(PatternOptions::regex()).build(schema);
+    let options_of = jsonschema::options().with_pattern_options(PatternOptions::regex());
+    let built = options_of.with_retriever(Nothing).build(schema);
     match built {
         Ok(validator) => Some(Want::Schema(Box::new(validator))),
         Err(error) => {
@@ -76,6 +76,15 @@ fn validator(options: &mut Options<'_>, schema: &Value, task: &Task) -> Option<W
             options.error(format!("'schema' is no schema{place}: {error}"), Some(hint));
             None
         }
+    }
+}
+
+/// Fetches nothing, whatever other crates turn on.
+struct Nothing;
+
+impl Retrieve for Nothing {
+    fn retrieve(&self, _: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        Err("nothing is fetched".into())
     }
 }
 
@@ -108,12 +117,11 @@ fn extract(text: &str) -> Option<Value> {
         return Some(value);
     }
     let fences = text.split("```").skip(1).step_by(2);
-    let fenced = fences.filter_map(|block| {
+    let mut fenced = fences.filter_map(|block| {
         // The first line names the language, if it is not JSON already.
         let after = block.split_once('\n').map_or("", |(_, rest)| rest);
         serde_json::from_str(block.trim()).or_else(|_| serde_json::from_str(after.trim())).ok()
     });
-    let mut fenced = fenced;
     if let Some(value) = fenced.next() {
         return Some(value);
     }

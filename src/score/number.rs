@@ -47,9 +47,10 @@ fn compile(spec: &ScorerSpec, _: &Task) -> Result<Compiled, Vec<OptionError>> {
         let what = if pick == "only" { "the only number" } else { &format!("the {pick} number") };
         // The last bit of a difference is not the model's doing.
         let slack = 4.0 * f64::EPSILON * wanted.abs().max(value.abs());
-        if value == wanted {
+        let off = (value - wanted).abs();
+        if off <= slack {
             (true, format!("{what} is {wanted}"))
-        } else if allowed > 0.0 && (value - wanted).abs() <= allowed + slack {
+        } else if allowed > 0.0 && off <= allowed + slack {
             (true, format!("{what}, {value}, is within {allowed} of {wanted}"))
         } else if allowed > 0.0 {
             (false, format!("{what} is {value}, not within {allowed} of {wanted}"))

@@ -67,6 +67,11 @@ impl Disk {
         self.plan().map_or(0, |plan| plan.calls)
     }
 
+    /// Whether a fault is planned.
+    pub(super) fn is_planned(&self) -> bool {
+        self.plan.is_some()
+    }
+
     /// Whether the planned fault has happened.
     pub fn tripped(&self) -> bool {
         self.plan().is_some_and(|plan| plan.calls >= plan.at)

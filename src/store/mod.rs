@@ -30,7 +30,7 @@ pub use recorder::Recorder;
 pub use resume::{Resumed, Used, resume, resume_on};
 pub use run_id::run_id;
 pub use version::{SCHEMA, Version};
-pub use wire::json as record_json;
+pub use wire::value as record_value;
 
 /// A run as reports see it: the same live or stored.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,9 +15,13 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Jobs that may wait for the disk before the run waits too.
-const QUEUE: usize = 256;
+const QUEUE: usize = 4096;
+/// How long the first job of a batch waits for others: an fsync is dear, and attempts that end soon after each
+/// other share one. What is not on disk yet does not count yet.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// Writes a run folder as the run goes on. The run gets [`Recorder::sink`]; who made the recorder keeps
 /// it, and calls [`Recorder::finish`] when the run is over.
@@ -86,6 +90,7 @@ impl Recorder {
         if let Some(thread) = self.thread.take() {
             // A thread that has died takes no message; joining it tells.
             let _ = self.sink.jobs.send(Job::End);
+            thread.thread().unpark();
             if thread.join().is_err() {
                 let _ = self.sink.failure.set(self.sink.thread_died());
             }
@@ -141,7 +146,11 @@ impl Drop for Recorder {
 /// The thread: takes what waits as one batch, so that attempts which end together share an fsync.
 fn work(mut writer: Writer, lock: RunLock, queue: &Receiver<Job>, failure: &OnceLock<StoreError>) {
     let mut ended = false;
+    let gathers = writer.gathers();
     while !ended && let Ok(first) = queue.recv() {
+        if gathers && matches!(first, Job::Exchange(_) | Job::Finished(_)) {
+            std::thread::park_timeout(GATHER);
+        }
         let mut batch = Vec::new();
         for job in std::iter::once(first).chain(queue.try_iter().take(QUEUE)) {
             ended |= matches!(job, Job::End);

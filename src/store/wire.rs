@@ -127,9 +127,14 @@ pub(super) fn encode(record: &AttemptRecord) -> String {
 }
 
 /// The record as one JSON object, without the checksum.
-pub fn json(record: &AttemptRecord) -> String {
+fn json(record: &AttemptRecord) -> String {
     // Maps with text keys and plain numbers can't fail to serialise.
     serde_json::to_string(&to_wire(record)).unwrap_or_default()
+}
+
+/// The same as a value.
+pub fn value(record: &AttemptRecord) -> serde_json::Value {
+    serde_json::to_value(to_wire(record)).unwrap_or_default()
 }
 
 fn seal(object: &str) -> String {
@@ -145,18 +150,26 @@ pub(super) fn decode(line: &str) -> Result<AttemptRecord, String> {
     if checksum != Some(sha256_hex(body.as_bytes()).as_str()) {
         return Err("its checksum does not fit its text".to_owned());
     }
+    let wire: Result<RecordWire, _> = serde_json::from_str(line);
+    // A record of another version may have another shape, so its version is what is to be told then.
+    let version = match &wire {
+        Ok(wire) => wire.schema_version.clone(),
+        Err(error) => schema_version(line).ok_or_else(|| format!("it is no record: {error}"))?,
+    };
+    let version =
+        Version::parse(&version).ok_or_else(|| format!("its schema version '{version}' is none"))?;
+    if !version.readable() {
+        return Err(format!("its schema version {version} is newer than {SCHEMA}, the newest known here"));
+    }
+    from_wire(wire.map_err(|error| format!("it is no record: {error}"))?)
+}
+
+fn schema_version(line: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Head {
         schema_version: String,
     }
-    let head: Head = serde_json::from_str(line).map_err(|error| format!("it is no record: {error}"))?;
-    let version = Version::parse(&head.schema_version)
-        .ok_or_else(|| format!("its schema version '{}' is none", head.schema_version))?;
-    if !version.readable() {
-        return Err(format!("its schema version {version} is newer than {SCHEMA}, the newest known here"));
-    }
-    let wire: RecordWire = serde_json::from_str(line).map_err(|error| format!("it is no record: {error}"))?;
-    from_wire(wire)
+    serde_json::from_str(line).ok().map(|head: Head| head.schema_version)
 }
 
 impl SubjectWire {

@@ -52,6 +52,20 @@ struct Files {
     cassette_dirty: bool,
 }
 
+/// What a batch appends before its records.
+#[derive(Debug, Default)]
+struct Lines {
+    trajectories: String,
+    cassette: String,
+}
+
+impl Lines {
+    fn exchange(&mut self, exchange: &Exchanged) {
+        self.cassette.push_str(&tape::cassette_line(&exchange.line));
+        self.cassette.push('\n');
+    }
+}
+
 impl Writer {
     /// For a folder without a run.
     pub(super) fn fresh(dir: &Path, disk: &Disk) -> Self {
@@ -63,6 +77,11 @@ impl Writer {
         let mut writer = Self::fresh(dir, disk);
         writer.open_files()?;
         Ok(writer)
+    }
+
+    /// Whether jobs may wait for others. A test that plans the N-th change wants many small batches.
+    pub(super) fn gathers(&self) -> bool {
+        !self.disk.is_planned()
     }
 
     /// Whether no run was begun in the folder.
@@ -77,18 +96,20 @@ impl Writer {
 
     pub(super) fn write(&mut self, batch: Vec<Job>) -> Result<(), StoreError> {
         let mut records = Vec::new();
+        let mut lines = Lines::default();
         let mut kept_evidence = false;
         for job in batch {
             match job {
                 Job::Manifest(manifest) => self.begin(&manifest)?,
-                Job::Exchange(exchange) => self.exchange(&exchange)?,
+                Job::Exchange(exchange) => lines.exchange(&exchange),
                 Job::Finished(finished) => {
                     kept_evidence |= self.evidence(&finished)?;
-                    records.push(self.trajectory(*finished)?);
+                    records.push(self.trajectory(*finished, &mut lines)?);
                 }
                 Job::End => {}
             }
         }
+        self.append(&lines)?;
         if kept_evidence {
             let folder = self.dir.join(ARTEFACTS);
             self.disk.sync_dir(&folder).map_err(|error| StoreError::disk("write", &folder, &error))?;
@@ -141,12 +162,20 @@ impl Writer {
         self.files.as_mut().ok_or_else(|| StoreError::input("an attempt ended before its run began"))
     }
 
-    fn exchange(&mut self, exchange: &Exchanged) -> Result<(), StoreError> {
-        let mut line = tape::cassette_line(&exchange.line);
-        line.push('\n');
+    /// One write a file and batch: many small ones cost more than all else that the store does.
+    fn append(&mut self, lines: &Lines) -> Result<(), StoreError> {
+        if lines.cassette.is_empty() && lines.trajectories.is_empty() {
+            return Ok(());
+        }
         let files = self.files()?;
-        files.cassette_dirty = true;
-        append(&mut files.cassette, line.as_bytes())
+        if !lines.cassette.is_empty() {
+            files.cassette_dirty = true;
+            append(&mut files.cassette, lines.cassette.as_bytes())?;
+        }
+        if lines.trajectories.is_empty() {
+            return Ok(());
+        }
+        append(&mut files.trajectories, lines.trajectories.as_bytes())
     }
 
     /// Keeps what is not kept yet; tells whether anything was.
@@ -175,16 +204,15 @@ impl Writer {
         Ok(any)
     }
 
-    /// Appends the trajectory and gives the record that points at it.
-    fn trajectory(&mut self, finished: Finished) -> Result<AttemptRecord, StoreError> {
+    /// Adds the trajectory to what is to be written and gives the record that points at it.
+    fn trajectory(&mut self, finished: Finished, lines: &mut Lines) -> Result<AttemptRecord, StoreError> {
         let Finished { mut record, trajectory, .. } = finished;
-        let mut line = tape::trajectory_line(&trajectory);
+        let line = tape::trajectory_line(&trajectory);
+        let offset = self.files()?.trajectories.len() + lines.trajectories.len() as u64;
         let sha256 = sha256_hex(line.as_bytes());
-        let len = line.len() as u64;
-        line.push('\n');
-        let file = &mut self.files()?.trajectories;
-        record.trajectory = Some(TrajectoryRef { offset: file.len(), len, sha256 });
-        append(file, line.as_bytes())?;
+        record.trajectory = Some(TrajectoryRef { offset, len: line.len() as u64, sha256 });
+        lines.trajectories.push_str(&line);
+        lines.trajectories.push('\n');
         Ok(record)
     }
 

@@ -58,7 +58,12 @@ pub(in crate::cli) fn drive(
             add_skips(&mut suites, launcher);
         }
         let plan = Arc::new(engine::plan(suites, matrix));
-        go(started, plan, launcher, clock, args, context).await
+        // On a worker, where attempts and who hands them out pass the turn without waking threads.
+        let run = tokio::spawn(go(started, plan, launcher, clock, args.clone(), context.clone()));
+        run.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(payload) => std::panic::resume_unwind(payload),
+            Err(error) => Err(CliError::harness(format!("the run was lost: {error}"))),
+        })
     });
     // Blocking helpers that hang must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -107,15 +112,15 @@ async fn go(
     plan: Arc<Plan>,
     launcher: Option<Arc<Launcher>>,
     clock: Arc<dyn Clock>,
-    args: &Args,
-    context: &Context,
+    args: Args,
+    context: Context,
 ) -> Result<(PathBuf, Seen), CliError> {
     let mut todo = plan.attempts.clone();
     let used = match &started {
         Started::Fresh { .. } => Vec::new(),
         Started::Resumed { used, .. } => used.clone(),
     };
-    let purse = money::purse(&plan, args, &used)?;
+    let purse = money::purse(&plan, &args, &used)?;
     for warning in money::warnings(&plan) {
         context.say(&format!("warning: {warning}"));
     }
@@ -125,7 +130,7 @@ async fn go(
                 Some(launcher) => engine::tool_versions(&plan, launcher).await,
                 None => Object::new(),
             };
-            let mut manifest = manifest(&plan, launcher.as_deref(), tools, clock.as_ref(), args)?;
+            let mut manifest = manifest(&plan, launcher.as_deref(), tools, clock.as_ref(), &args)?;
             let recorder = record(&mut manifest, out).map_err(CliError::from)?;
             (manifest, recorder)
         }
@@ -145,18 +150,18 @@ async fn go(
     let control = Control::default();
     let seen_signal = Arc::new(AtomicU8::new(0));
     let watcher = tokio::spawn(watch_signals(control.clone(), seen_signal.clone(), context.clone()));
-    let mut sinks: Vec<Box<dyn Sink>> = vec![recorder.sink(), progress::sink(context)];
+    let mut sinks: Vec<Box<dyn Sink>> = vec![recorder.sink(), progress::sink(&context)];
     let asked = plan.clone();
     let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock, purse: purse.clone() };
     let options = Options { jobs: args.jobs(), max_fail: args.max_fail };
     let ended = engine::run(work, &mut sinks, options, control).await;
     drop(sinks);
-    if let Some(told) = purse.as_ref().and_then(|purse| money::told(purse, args)) {
+    if let Some(told) = purse.as_ref().and_then(|purse| money::told(purse, &args)) {
         context.say(&told);
     }
     let kept = recorder.finish().map_err(SinkError::from);
     watcher.abort();
-    tell(&asked, ended.refused.as_ref(), context);
+    tell(&asked, ended.refused.as_ref(), &context);
     if let Some(Ok(launcher)) = launcher.map(Arc::try_unwrap) {
         launcher.finish(Duration::from_secs(10)).await;
     }

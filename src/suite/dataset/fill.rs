@@ -230,6 +230,13 @@ fn settings_of(mut value: Value, base: &Settings, services: &[ServiceSpec], task
             table.values_mut().for_each(number);
         }
     }
+    let null = |(key, value): (&String, &Value)| holds_null(value).then(|| key.clone());
+    if let Some(key) = value.as_object().and_then(|settings| settings.iter().find_map(null)) {
+        return vec![(
+            format!("the '{key}' of this row hold null"),
+            Some("leave the row out, or give it a value".to_owned()),
+        )];
+    }
     let text = match toml::to_string(&value) {
         Ok(text) => text,
         Err(error) => return vec![(format!("the settings of this row can't be read: {error}"), None)],
@@ -253,6 +260,15 @@ fn settings_of(mut value: Value, base: &Settings, services: &[ServiceSpec], task
         }
     }
     reader.errors.into_iter().map(|error| (error.message, error.hint)).collect()
+}
+
+fn holds_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.iter().any(holds_null),
+        Value::Object(object) => object.values().any(holds_null),
+        _ => false,
+    }
 }
 
 /// A cell of a CSV is text, also where a number is meant.

@@ -79,7 +79,7 @@ fn read(reader: &mut Reader<'_>, mut table: Table<'_, '_>, context: &Context<'_>
     for row in &rows {
         set.row(row, &filler);
     }
-    set.tell(&mut reader.errors);
+    reader.errors.extend(few(set.slips));
     set.tasks
 }
 
@@ -182,12 +182,12 @@ impl Set {
 
     fn row(&mut self, row: &Row, filler: &Filler) {
         let (mut task, slips) = filler.task(row);
-        let failed = !slips.is_empty();
+        let before = self.slips.len();
         for (message, hint) in slips {
             self.slip(row.line, message, hint);
         }
         if filler.names_tasks() {
-            if !failed && !is_id(&task.id) {
+            if self.slips.len() == before && !is_id(&task.id) {
                 let message = format!(
                     "the id '{}' of this row must be letters, digits, '-', '_' and '.', not first a dot",
                     task.id
@@ -198,20 +198,11 @@ impl Set {
         } else {
             task.id = format!("{}-{:04}", self.name, row.number);
         }
-        // What is wrong anyway needs no digest.
-        if self.slips.is_empty() {
+        // A good row beside bad ones is still looked at: its id may stand there twice.
+        if self.slips.len() == before {
             task.digest = digest::of_task(&task);
             self.tasks.push(Found { task, file: self.shown.clone(), line: row.line, column: 1 });
         }
-    }
-
-    /// The first slips, and how many more there are.
-    fn tell(&mut self, errors: &mut Vec<SuiteError>) {
-        let slips = std::mem::take(&mut self.slips);
-        if !slips.is_empty() {
-            self.tasks.clear();
-        }
-        errors.extend(few(slips));
     }
 }
 

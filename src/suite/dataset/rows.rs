@@ -22,14 +22,11 @@ pub(super) const ENDINGS: [&str; 5] = [".jsonl", ".ndjson", ".json", ".csv", ".t
 /// Reads at most `most` rows of a file, by the ending of its name; what is wrong beside what is right.
 pub(super) fn read(name: &str, text: &str, most: usize) -> (Vec<Row>, Vec<Slip>) {
     let mut out = Out { rows: Vec::new(), slips: Vec::new(), most };
-    if name.ends_with(".csv") {
-        out.table(text, ',');
-    } else if name.ends_with(".tsv") {
-        out.table(text, '\t');
-    } else if name.ends_with(".json") {
-        out.array(text);
-    } else {
-        out.lines(text);
+    match name.rsplit('.').next() {
+        Some("csv") => out.table(text, ','),
+        Some("tsv") => out.table(text, '\t'),
+        Some("json") => out.array(text),
+        _ => out.lines(text),
     }
     (out.rows, out.slips)
 }
