@@ -161,7 +161,7 @@ async fn go(
         15 => Some(Exit::Terminated),
         _ => Some(Exit::Interrupted),
     };
-    Ok((dir, Seen { signal, store_failed: failure.is_some() }))
+    Ok((dir, Seen { signal, store_failed: failure.is_some(), spent: ended.spent }))
 }
 
 /// Makes the run's folder. Two runs of one suite in one second get different ids.
