@@ -7,10 +7,11 @@ mod script;
 mod talk;
 
 use crate::backend::{Metered, OpenError, Stop};
-use crate::model::{AgentInfo, AttemptId, Step, ToolDef};
+use crate::model::{AgentInfo, AttemptId, Policy, Step, ToolDef};
 use crate::suite::Task;
 use crate::tools::Toolbox;
 use async_trait::async_trait;
+use std::borrow::Cow;
 use std::net::{SocketAddr, TcpListener};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -125,6 +126,14 @@ pub trait Agent: Send + Sync {
     fn wants_door(&self) -> bool {
         false
     }
+    /// Whether it does anything in the sandbox. Of one that does not, only the words can be scored.
+    fn uses_sandbox(&self) -> bool {
+        true
+    }
+    /// The policy by which its messages are judged: the task's, unless it has nothing to call.
+    fn policy<'a>(&self, task: &'a Policy) -> Cow<'a, Policy> {
+        Cow::Borrowed(task)
+    }
     /// Runs until done. Dropping the future stops it; what is in the log stays.
     async fn run(&self, session: Session<'_>) -> AgentEnd;
 }
@@ -143,7 +152,7 @@ pub struct AgentKind {
 
 registry! {
     /// All kinds of agents.
-    AgentKind: codeact, tool_calling, command, oracle, nop, cheat
+    AgentKind: codeact, tool_calling, chat, command, oracle, nop, cheat
 }
 
 /// Name and version of an agent of ours, without tools.

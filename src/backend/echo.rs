@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 
 pub(super) static ITEM: BackendKind =
-    BackendKind { name: "echo", about: "replies with the last user prompt", open };
+    BackendKind { name: "echo", about: "replies with the last user prompt", asks: false, open };
 
 struct Echo;
 

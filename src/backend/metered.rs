@@ -1,7 +1,7 @@
 //! The back end as an agent sees it: counted, limited, recorded, redacted.
 
 use super::purse::{Amount, Held, Purse};
-use super::{Backend, ChatMessage, ModelReply, Request, Stop, bound, chat};
+use super::{Backend, ChatMessage, ModelReply, Request, Stop, Troubles, bound, chat, recorded};
 use crate::model::{
     AttemptId, CassetteLine, Drift, ErrorClass, Exchanged, LimitKind, Object, Price, RunError, Scope,
     SseChunk, ToolDef, Usage,
@@ -63,6 +63,7 @@ pub struct Metered {
     replies: Growing,
     seen: usize,
     drift: Vec<Drift>,
+    troubles: Troubles,
 }
 
 impl Metered {
@@ -92,6 +93,7 @@ impl Metered {
             replies: Growing::default(),
             seen: 0,
             drift: Vec::new(),
+            troubles: Troubles::new(),
         }
     }
 
@@ -120,6 +122,11 @@ impl Metered {
     /// Drift so far.
     pub fn drift(&self) -> &[Drift] {
         &self.drift
+    }
+
+    /// What back ends had to try again; the list goes on while this is away.
+    pub fn troubles(&self) -> Troubles {
+        self.troubles.clone()
     }
 
     /// Money spent so far, as far as it is known: nothing on tape.
@@ -169,6 +176,7 @@ impl Metered {
             tools: ask.tools,
             new_from: ask.known.unwrap_or(self.seen).min(ask.messages.len()),
             prefix_sha256: self.replies.so_far(),
+            troubles: self.troubles.clone(),
         };
         let mut reply = match self.backend.complete(&request, &self.redactor).await {
             Ok(reply) => reply,
@@ -232,6 +240,7 @@ impl Metered {
         }
         let tools_sha256 = self.tools_sha256(request.tools);
         let Some(exchanges) = &self.exchanges else { return };
+        let sse = reply.sse.as_ref().and_then(|chunks| self.stream(chunks, reply));
         let new_messages =
             request.new_messages().map(|message| self.redacted(&chat::message(message))).collect();
         let line = CassetteLine {
@@ -246,12 +255,12 @@ impl Metered {
             params: self.redacted(&request.params),
             tools_sha256,
             status: reply.status,
-            body: match (&reply.body, &reply.sse) {
+            body: match (&reply.body, &sse) {
                 (None, None) => Some(chat::to_body(reply)),
                 (body, _) => body.clone(),
             }
             .map(|body| self.redactor.redact_value(body)),
-            sse: reply.sse.as_ref().map(|chunks| chunks.iter().map(|chunk| self.stored(chunk)).collect()),
+            sse,
             usage: reply.usage,
         };
         // A closed channel means that the run is over; the reply itself is still good.
@@ -266,8 +275,23 @@ impl Metered {
         }
     }
 
-    fn stored(&self, chunk: &SseChunk) -> SseChunk {
-        SseChunk { t_ms: chunk.t_ms, data: self.redactor.redact(&chunk.data).into_owned() }
+    /// A stream without secrets. One that comes in pieces can't be found in any of them, and what is taken out of a
+    /// piece may not be what is taken out of the whole; then there is none, and the body that is made of the reply
+    /// stands for it.
+    fn stream(&self, chunks: &[SseChunk], reply: &ModelReply) -> Option<Vec<SseChunk>> {
+        let clean = |chunk: &SseChunk| SseChunk {
+            t_ms: chunk.t_ms,
+            data: self.redactor.redact(&chunk.data).into_owned(),
+        };
+        let chunks: Vec<SseChunk> = chunks.iter().map(clean).collect();
+        let again = recorded::from_stream(&chunks).ok()?;
+        let same = |again: &str, was: &str| again == self.redactor.redact(was);
+        let calls = again.calls.iter().zip(&reply.calls).all(|(again, was)| {
+            same(&again.name, &was.name) && same(&chat::arguments(again), &chat::arguments(was))
+        });
+        let reasoning = |reply: &ModelReply| reply.reasoning.clone().unwrap_or_default();
+        let fits = same(&again.text, &reply.text) && same(&reasoning(&again), &reasoning(reply));
+        (calls && fits && again.calls.len() == reply.calls.len()).then_some(chunks)
     }
 }
 

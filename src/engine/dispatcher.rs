@@ -11,7 +11,7 @@ use crate::model::{ErrorClass, Event, Finished, Outcome, RunError, RunManifest, 
 use crate::sandbox::Launcher;
 use crate::util::clock::Clock;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,8 @@ pub struct Ended {
     pub spent: bool,
     /// The first sink that could not go on.
     pub sink_error: Option<SinkError>,
+    /// The back end that let nobody in: nothing more was started after it.
+    pub refused: Option<RunError>,
 }
 
 struct Dispatcher<'a> {
@@ -50,6 +52,7 @@ struct Dispatcher<'a> {
     finished: u64,
     failures: u64,
     sink_error: Option<SinkError>,
+    refused: Option<RunError>,
     purse: Option<Arc<Purse>>,
 }
 
@@ -61,8 +64,8 @@ pub struct Work {
     pub todo: Vec<Planned>,
     /// The manifest that the sinks are told.
     pub manifest: RunManifest,
-    /// Where sandboxes come from.
-    pub launcher: Arc<Launcher>,
+    /// Where sandboxes come from; `None` if no attempt needs one.
+    pub launcher: Option<Arc<Launcher>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// What all attempts together may spend; `None` is no limit.
@@ -79,6 +82,7 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
         finished: 0,
         failures: 0,
         sink_error: None,
+        refused: None,
         purse: purse.clone(),
     };
     dispatcher.emit(&Event::RunStarted(Box::new(manifest)));
@@ -90,6 +94,7 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
         purse,
         messages,
         stop: control.stop.clone(),
+        authority: Mutex::default(),
     });
     let mut queue: VecDeque<Planned> = todo.into();
     let mut running: JoinSet<Finished> = JoinSet::new();
@@ -141,7 +146,12 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
     }
     summary.interrupted |= dispatcher.stopped();
     dispatcher.emit(&Event::RunFinished(summary.clone()));
-    Ended { summary, spent: dispatcher.spent(), sink_error: dispatcher.sink_error }
+    Ended {
+        summary,
+        spent: dispatcher.spent(),
+        sink_error: dispatcher.sink_error,
+        refused: dispatcher.refused,
+    }
 }
 
 impl Dispatcher<'_> {
@@ -155,7 +165,8 @@ impl Dispatcher<'_> {
 
     fn may_start(&self) -> bool {
         let enough = self.options.max_fail.is_some_and(|max| self.failures >= max);
-        !self.stopped() && !enough && !self.spent() && self.sink_error.is_none()
+        let over = enough || self.spent() || self.refused.is_some();
+        !self.stopped() && !over && self.sink_error.is_none()
     }
 
     fn emit(&mut self, event: &Event) {
@@ -189,6 +200,12 @@ impl Dispatcher<'_> {
         self.finished += 1;
         if !matches!(finished.record.outcome, Outcome::Passed | Outcome::Skipped(_) | Outcome::Cancelled) {
             self.failures += 1;
+        }
+        if let Outcome::Error(error) = &finished.record.outcome
+            && error.class == ErrorClass::BackendAuth
+        {
+            // A key that is refused once is refused always; the first refusal is told.
+            self.refused.get_or_insert_with(|| error.clone());
         }
         self.emit(&Event::AttemptFinished(Box::new(finished)));
     }

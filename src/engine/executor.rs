@@ -8,10 +8,10 @@ use super::probe::{self, Kept};
 use super::surroundings::{Message, Surroundings};
 use super::unwind::Unwinding;
 use crate::agent::{Agent, AgentEnd, Door, Session, StepLog};
-use crate::backend::{Budget, Metered, Stop};
+use crate::backend::{Budget, Metered, Stop, Troubles};
 use crate::model::{AttemptId, ErrorClass, Exchanged, Finished, Object, Outcome, RunError};
-use crate::sandbox::{ExitReport, Sandbox};
-use crate::service::{self, Running};
+use crate::sandbox::{ExitReport, Sandbox, nowhere};
+use crate::service::{self, Authority, Running};
 use crate::suite::Task;
 use crate::tools::Toolbox;
 use crate::util::redact::Redactor;
@@ -55,6 +55,9 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
         }
     };
     let mut timing = Object::new();
+    if let Some(retries) = played.metered.as_ref().and_then(|metered| metered.troubles().to_json()) {
+        timing.insert("retries".to_owned(), retries);
+    }
     timing.insert("started".to_owned(), started.to_string().into());
     timing.insert("agent_ms".to_owned(), agent_ms.into());
     timing.insert("duration_ms".to_owned(), millis(&around, begin).into());
@@ -89,16 +92,33 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         redactor: Redactor::default(),
         report: ExitReport::default(),
     };
-    let mounts: Vec<_> = suite.mounts[planned.task].iter().chain(&subject.mounts).cloned().collect();
-    let config = sandbox_config(planned.id.to_string(), task, &mounts);
-    let sandbox = match around.launcher.start(config).await {
+    let authority = match around.authority(task) {
+        Ok(authority) => authority,
+        Err(error) => {
+            played.end = Ending::Error(error);
+            return played;
+        }
+    };
+    let authority = authority.as_deref();
+    let bare = !around.plan.needs_sandbox(planned);
+    let config = || {
+        let mounts: Vec<_> = suite.mounts[planned.task].iter().chain(&subject.mounts).cloned().collect();
+        sandbox_config(planned.id.to_string(), task, &mounts, authority)
+    };
+    let place = if bare { Ok(nowhere()) } else { around.start(config()).await };
+    let sandbox = match place {
         Ok(sandbox) => sandbox,
         Err(error) => {
             played.end = Ending::Error(sandbox_error(&error));
             return played;
         }
     };
-    let (services, door) = match prepare(around, planned, task, sandbox.as_ref()).await {
+    let prepared = if bare {
+        Ok((Vec::new(), None))
+    } else {
+        prepare(around, planned, task, sandbox.as_ref(), authority).await
+    };
+    let (services, door) = match prepared {
         Ok(services) => services,
         Err(error) => {
             played.end = Ending::Error(error);
@@ -108,6 +128,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     };
     let mut hidden = known(&services, door.as_ref());
     hidden.extend(folder_of(sandbox.as_ref()).map(|folder| (FOLDER.to_owned(), folder)));
+    hidden.extend(subject.backend.iter().flat_map(|backend| backend.secrets()));
     played.redactor = Redactor::new(hidden);
     let (steps, step_inbox) = unbounded_channel();
     let (exchanges, exchange_inbox) = unbounded_channel();
@@ -132,6 +153,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         .with_purse(around.purse.clone())
     });
     drop(exchanges);
+    let troubles = metered.as_ref().map(Metered::troubles).unwrap_or_default();
     let mut toolbox = Toolbox::new(sandbox.clone());
     let session = Session {
         attempt: &planned.id,
@@ -144,7 +166,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     let loop_end = Unwinding::new(subject.agent.run(session));
     played.end = tokio::select! {
         end = loop_end => end.map_or_else(Ending::Panic, Ending::Agent),
-        () = wall(task) => Ending::Wall,
+        () = wall(task) => out_of_time(task, &troubles),
         () = around.stop.cancelled() => Ending::Cancelled,
     };
     drop(toolbox);
@@ -175,12 +197,13 @@ async fn prepare(
     planned: &Planned,
     task: &Task,
     sandbox: &dyn Sandbox,
+    authority: Option<&Authority>,
 ) -> Result<(Vec<Running>, Option<Door>), RunError> {
     put(sandbox, &task.files, "").await?;
     let mut services = Vec::new();
     for (index, spec) in task.services.iter().enumerate() {
         let secrets = service::derive_secrets(around.plan.seed, &planned.id.to_string(), &spec.name);
-        services.push(serve(index, spec, &Object::new(), secrets, sandbox).await?);
+        services.push(serve(task, index, &Object::new(), secrets, sandbox, authority).await?);
     }
     let agent = around.plan.parts(planned).2.agent.as_ref();
     Ok((services, door(around, planned, agent, sandbox).await?))
@@ -220,8 +243,26 @@ fn known(services: &[Running], door: Option<&Door>) -> Vec<(String, String)> {
         known.push((format!("<SECRET:{}.key>", running.name), running.secrets.key.clone()));
         known.push((format!("<NONCE:{}>", running.name), running.secrets.nonce.clone()));
         known.push((format!("<ADDR:{}>", running.name), running.addr.to_string()));
+        known.extend(running.tls.map(|addr| (format!("<TLS_ADDR:{}>", running.name), addr.to_string())));
     }
     known
+}
+
+/// The wall clock ran out: the agent's limit, unless it was the back end that used up the time. It did if the request
+/// under way has failed before, or if more than half of the time went by without a byte of its reply.
+fn out_of_time(task: &Task, troubles: &Troubles) -> Ending {
+    let mute = || {
+        let silent =
+            troubles.silent().filter(|silent| task.limits.wall.is_some_and(|wall| *silent > wall / 2))?;
+        Some(format!("no byte of its reply came for {:.1} s", silent.as_secs_f64()))
+    };
+    match troubles.pending().or_else(mute) {
+        Some(reason) => {
+            let message = format!("the wall clock ran out while the back end failed: {reason}");
+            Ending::Error(RunError::new(ErrorClass::Backend, message))
+        }
+        None => Ending::Wall,
+    }
 }
 
 async fn wall(task: &Task) {

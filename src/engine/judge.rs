@@ -44,8 +44,13 @@ pub(super) fn without_run(plan: &Plan, planned: &Planned, outcome: Outcome) -> F
 }
 
 /// Judges an attempt.
-pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Compiled], material: Material) -> Finished {
-    let (_, task, _) = plan.parts(planned);
+pub(super) fn finish(
+    plan: &Plan,
+    planned: &Planned,
+    scorers: &[Arc<Compiled>],
+    material: Material,
+) -> Finished {
+    let (_, task, subject) = plan.parts(planned);
     let mut record = blank(plan, planned);
     let last_words = answer(&material.end, &material.steps, &material.redactor);
     let mut trajectory = trajectory(plan, planned, Vec::new());
@@ -57,7 +62,8 @@ pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Compiled], mater
         let step = redaction::step(step, &material.redactor, &mut secrets);
         trajectory.steps.push(step);
     }
-    let judgement = rules::judge(&trajectory, &policy(&task.policy, &trajectory));
+    let judged_by = policy(&subject.agent.policy(&task.policy), &trajectory);
+    let judgement = rules::judge(&trajectory, &judged_by);
     record.format_ok = judgement.format_ok();
     record.messages = judgement.messages;
     record.calls = judgement.calls;
@@ -163,7 +169,7 @@ fn answer(end: &Ending, steps: &[Step], redactor: &Redactor) -> Option<String> {
         _ => steps
             .iter()
             .rev()
-            .find(|step| step.source == Source::Agent && step.calls.is_empty())
+            .find(|step| step.source == Source::Agent && !step.frame && step.calls.is_empty())
             .map(|step| step.message.text().into_owned()),
     };
     said.map(|text| redactor.redact(&text).into_owned())

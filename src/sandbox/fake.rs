@@ -6,7 +6,7 @@ use super::{
 use crate::model::LayerState;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, SocketAddrV4, TcpListener};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Files by absolute path, with their modes.
@@ -48,7 +48,7 @@ impl Sandbox for Fake {
         self
     }
 
-    async fn listen(&self, _: u16) -> Result<(TcpListener, SocketAddr), SandboxError> {
+    async fn listen_at(&self, _: SocketAddrV4) -> Result<(TcpListener, SocketAddr), SandboxError> {
         let bound = || {
             let listener = TcpListener::bind(("127.0.0.1", 0))?;
             listener.set_nonblocking(true)?;

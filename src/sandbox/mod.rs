@@ -13,6 +13,7 @@ mod init;
 mod janitor;
 mod launcher;
 mod layout;
+mod nowhere;
 mod pass;
 mod probe;
 mod remote;
@@ -21,12 +22,13 @@ mod stream;
 mod wire;
 
 pub use launcher::Launcher;
+pub use nowhere::nowhere;
 pub use probe::BACKENDS;
 
 use crate::model::{LayerState, LimitKind};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 use std::process::ExitCode;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -75,8 +77,10 @@ impl Level {
 pub struct Config {
     /// Label for diagnostics, for example the attempt id.
     pub label: String,
-    /// Host names that resolve to 127.0.0.1 inside.
-    pub hosts: Vec<String>,
+    /// Host names, and what they resolve to inside: an address of the loopback.
+    pub hosts: Vec<(String, Ipv4Addr)>,
+    /// Certificate (PEM) of an authority that programs inside trust, beside those of the host.
+    pub authority: Option<String>,
     /// Environment of everything inside, beyond the clean default.
     pub env: BTreeMap<String, String>,
     /// Read-only mounts: host folder, path inside.
@@ -316,7 +320,11 @@ pub trait Sandbox: Send + Sync {
     fn files(&self) -> &dyn Files;
     /// A listener on the sandbox's loopback (`127.0.0.1:port`, 0 for any). Where the sandbox shares
     /// the host's network, the port is always a random one. The address that was bound comes back.
-    async fn listen(&self, port: u16) -> Result<(std::net::TcpListener, SocketAddr), SandboxError>;
+    async fn listen(&self, port: u16) -> Result<(std::net::TcpListener, SocketAddr), SandboxError> {
+        self.listen_at(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).await
+    }
+    /// The same at another address of the sandbox's loopback; where it shares the host's network, 127.0.0.1.
+    async fn listen_at(&self, at: SocketAddrV4) -> Result<(std::net::TcpListener, SocketAddr), SandboxError>;
     /// Kills everything inside but the init; files can still be read.
     async fn freeze(&self) -> Result<ExitReport, SandboxError>;
     /// Kills everything and removes every trace. A second call does nothing.

@@ -10,7 +10,7 @@ use super::{
 use crate::model::{LayerState, LimitKind};
 use async_trait::async_trait;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, SocketAddrV4, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
@@ -88,10 +88,10 @@ impl Sandbox for Remote {
         &self.files
     }
 
-    async fn listen(&self, port: u16) -> Result<(TcpListener, SocketAddr), SandboxError> {
+    async fn listen_at(&self, at: SocketAddrV4) -> Result<(TcpListener, SocketAddr), SandboxError> {
         let listener = if self.own_root() {
             let mut out = Enc::default();
-            out.u32(port.into());
+            out.u32(at.ip().to_bits()).u32(at.port().into());
             let (_, mut descriptors) = self.channel().ask(kind::LISTEN, &out.0).await?;
             TcpListener::from(descriptors.pop().ok_or_else(|| SandboxError::new("no listener came back"))?)
         } else {

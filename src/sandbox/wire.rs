@@ -9,7 +9,7 @@ use super::SandboxError;
 use std::io;
 
 /// Version of everything below.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 /// The largest frame that is believed.
 pub(super) const MAX_FRAME: usize = 16 << 20;
 
@@ -183,8 +183,10 @@ pub(super) struct Spec {
     pub(super) level: u8,
     /// Private folder of the attempt on the host.
     pub(super) folder: String,
-    /// Host names of the loopback.
-    pub(super) hosts: Vec<String>,
+    /// Host names and their addresses on the loopback.
+    pub(super) hosts: Vec<(String, String)>,
+    /// Certificate of an authority that is trusted inside; empty for none.
+    pub(super) authority: String,
     /// Environment of every program.
     pub(super) env: Vec<(String, String)>,
     /// Read-only mounts: host folder, path inside.
@@ -212,8 +214,10 @@ pub(super) struct Spec {
 impl Spec {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Enc::default();
-        out.u32(VERSION).u8(self.level).text(&self.folder).texts(self.hosts.iter());
-        out.pairs(self.env.iter().map(|(a, b)| (a, b))).pairs(self.mounts.iter().map(|(a, b)| (a, b)));
+        out.u32(VERSION).u8(self.level).text(&self.folder).pairs(self.hosts.iter().map(|(a, b)| (a, b)));
+        out.text(&self.authority)
+            .pairs(self.env.iter().map(|(a, b)| (a, b)))
+            .pairs(self.mounts.iter().map(|(a, b)| (a, b)));
         out.u64(self.memory).u8(self.watch_memory.into()).u64(self.pids).u8(self.watch_pids.into());
         out.u64(self.disk).u32(self.uid).texts(self.groups.iter());
         out.u8(self.landlock.into()).u8(self.seccomp.into());
@@ -229,7 +233,8 @@ impl Spec {
         Ok(Self {
             level: from.u8()?,
             folder: from.text()?,
-            hosts: from.texts()?,
+            hosts: from.pairs()?,
+            authority: from.text()?,
             env: from.pairs()?,
             mounts: from.pairs()?,
             memory: from.u64()?,
@@ -267,7 +272,8 @@ mod tests {
         let spec = Spec {
             level: 3,
             folder: "/a".into(),
-            hosts: vec!["api.example".into()],
+            hosts: vec![("api.example".into(), "127.0.0.1".into())],
+            authority: "pem".into(),
             env: vec![("A".into(), "1".into())],
             mounts: vec![("/x".into(), "/y".into())],
             memory: 5,

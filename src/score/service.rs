@@ -4,6 +4,7 @@
 
 use super::command::{TIMEOUT_MS, carried};
 use super::options::Options;
+use super::requests::{Expect, plain_path};
 use super::seal::{KEY, KEY_PART, NONCE};
 use super::{Compiled, Evidence, OptionError, Probe, ProbeResult, Scorer};
 use crate::model::Object;
@@ -22,13 +23,6 @@ pub(super) static ITEM: Scorer = Scorer {
 enum Exit {
     Code(i32),
     NonZero,
-}
-
-/// Requests that must, or must not, have been seen.
-struct Expect {
-    fields: Vec<(&'static str, Value)>,
-    min: u64,
-    max: Option<u64>,
 }
 
 struct Wants {
@@ -104,18 +98,9 @@ fn service_name(options: &mut Options<'_>, task: &Task) -> String {
 fn wants(options: &mut Options<'_>) -> Wants {
     let mut requests = Vec::new();
     for table in options.tables("requests") {
-        let mut inner = Options::new(table, "'requests'");
-        let mut fields: Vec<(&'static str, Value)> = Vec::new();
-        for key in ["method", "path", "model"] {
-            fields.extend(inner.string(key).map(|text| (key, Value::String(text))));
-        }
-        let auth = inner.word("auth", &["ok", "missing", "bad"]);
-        fields.extend(auth.map(|word| ("auth", Value::String(word.to_owned()))));
-        fields.extend(inner.whole("status").map(|status| ("status", Value::from(status))));
-        let max = inner.whole("max");
-        let min = inner.whole("min").unwrap_or(u64::from(max != Some(0)));
-        options.errors.extend(inner.finish());
-        requests.push(Expect { fields, min, max });
+        let (expect, errors) = Expect::read(table);
+        requests.push(expect);
+        options.errors.extend(errors);
     }
     if requests.is_empty() {
         let hint = "add requests = [{ path = \"/chat/completions\", status = 200 }]".to_owned();
@@ -173,35 +158,6 @@ impl Wants {
         }
         misses
     }
-}
-
-impl Expect {
-    fn miss(&self, requests: &[Object]) -> Option<String> {
-        let matching = |request: &&Object| {
-            self.fields.iter().all(|(key, wanted)| match (*key, request.get(*key)) {
-                ("path", Some(Value::String(path))) => Value::String(plain_path(path)) == *wanted,
-                (_, found) => found == Some(wanted),
-            })
-        };
-        let count = requests.iter().filter(matching).count() as u64;
-        let wanted: Vec<String> = self
-            .fields
-            .iter()
-            .map(|(key, value)| format!("{key} {}", value.to_string().trim_matches('"')))
-            .collect();
-        let wanted = wanted.join(", ");
-        if count < self.min {
-            return Some(format!("the service saw {count} of at least {} requests with {wanted}", self.min));
-        }
-        let max = self.max.filter(|max| count > *max)?;
-        Some(format!("the service saw {count} requests with {wanted}, not at most {max}"))
-    }
-}
-
-/// A path without its query and without the prefix `/v1`, which names the same thing.
-fn plain_path(path: &str) -> String {
-    let path = path.split(['?', '#']).next().unwrap_or(path);
-    path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path).to_owned()
 }
 
 /// Whether after a 429 the same path got 200.

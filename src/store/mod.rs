@@ -6,6 +6,7 @@
 
 pub mod disk;
 mod error;
+mod glance;
 mod intern;
 mod journal;
 mod lock;
@@ -23,6 +24,7 @@ use crate::model::{AttemptRecord, RunManifest};
 use std::path::PathBuf;
 
 pub use error::{StoreError, StoreErrorKind, io_text};
+pub use glance::{Glance, State, glance, run_folders};
 pub use reader::{is_run, open, runs};
 pub use recorder::Recorder;
 pub use resume::{Resumed, Used, resume, resume_on};

@@ -56,6 +56,7 @@ fn task() -> Task {
         id: "hello".to_owned(),
         digest: String::new(),
         prompt: "Say hello.".to_owned(),
+        examples: Vec::new(),
         policy: Policy::default(),
         limits: Limits::default(),
         reward: RewardRule::default(),

@@ -143,6 +143,40 @@ fn retries_are_counted() {
 }
 
 #[test]
+fn requests_are_told_apart_by_what_they_hold() {
+    let scorer = compiled(
+        r#"{ kind = "service", run = "x", carry = "app.sh", requests = [{ where = { stream = true, "messages.-1.role" = "user", temperature = 1 }, has = ["messages.2"], matches = { "messages.0.content" = "(?i)violet" }, together = 2, fault = "cut" }] }"#,
+    );
+    let good = || {
+        let mut good = request("/chat/completions", 200, "ok");
+        let messages =
+            json!([{"role": "user", "content": "Violet!"}, {"role": "assistant"}, {"role": "user"}]);
+        good.insert("body".to_owned(), json!({"stream": true, "temperature": 1.0, "messages": messages}));
+        good.insert("together".to_owned(), json!(3));
+        good.insert("fault".to_owned(), json!("cut"));
+        good
+    };
+    assert_eq!(value(&scorer, run(Some(0), "", "", vec![good()])), Some(1.0));
+    let without = |change: &dyn Fn(&mut Object)| {
+        let mut bad = good();
+        change(&mut bad);
+        value(&scorer, run(Some(0), "", "", vec![bad]))
+    };
+    let in_body = |place: &'static str, value: Value| {
+        move |bad: &mut Object| *bad["body"].pointer_mut(place).expect("a place") = value.clone()
+    };
+    assert_eq!(without(&in_body("/stream", json!(false))), Some(0.0));
+    assert_eq!(without(&in_body("/temperature", json!(1.5))), Some(0.0));
+    assert_eq!(without(&in_body("/messages/0/content", json!("green"))), Some(0.0));
+    assert_eq!(without(&in_body("/messages", json!([{"role": "user", "content": "violet"}]))), Some(0.0));
+    assert_eq!(without(&in_body("", Value::Null)), Some(0.0));
+    assert_eq!(without(&|bad| drop(bad.remove("together"))), Some(0.0));
+    assert_eq!(without(&|bad| drop(bad.remove("fault"))), Some(0.0));
+    let reason = judged(&scorer, vec![run(Some(0), "", "", Vec::new())], None).1;
+    insta::assert_snapshot!(reason, @"the service saw 0 of at least 1 requests with fault cut, 2 together, 'messages.2' in the body, 'stream' true, 'messages.-1.role' user, 'temperature' 1, 'messages.0.content' like /(?i)violet/");
+}
+
+#[test]
 fn a_wrong_key_is_asked_for_and_must_fail_loudly() {
     let scorer = compiled(
         r#"{ kind = "service", run = "x", carry = "app.sh", key = "wrong", exit_nonzero = true, regex = '(?i)\bkey\b', requests = [{ status = 401, auth = "bad" }, { status = 200, max = 0 }] }"#,

@@ -12,13 +12,13 @@ use tokio::runtime::Runtime;
 
 use crate::support;
 
-struct Server {
-    running: Running,
+pub(crate) struct Server {
+    pub(crate) running: Running,
     // Dropped last: the server's tasks live in it.
     _runtime: Runtime,
 }
 
-fn object(value: Value) -> Object {
+pub(crate) fn object(value: Value) -> Object {
     let Value::Object(object) = value else { panic!("an object is wanted") };
     object
 }
@@ -34,7 +34,7 @@ fn spec(options: Value) -> ServiceSpec {
     }
 }
 
-fn start(options: Value) -> Server {
+pub(crate) fn start(options: Value) -> Server {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let spec = spec(options);
@@ -42,18 +42,18 @@ fn start(options: Value) -> Server {
     assert_eq!((kind.check)(&spec), Vec::<String>::new());
     let running = {
         let _inside = runtime.enter();
-        (kind.start)(&spec, &spec.options, derive_secrets(0, "s/t/u/1", "deepseek"), listener).unwrap()
+        (kind.start)(&spec, &spec.options, derive_secrets(0, "s/t/u/1", "deepseek"), listener.into()).unwrap()
     };
     Server { running, _runtime: runtime }
 }
 
 impl Server {
-    fn secrets(&self) -> &Secrets {
+    pub(crate) fn secrets(&self) -> &Secrets {
         &self.running.secrets
     }
 
     /// Sends bytes as they are and reads until the server closes.
-    fn raw(&self, bytes: &[u8]) -> String {
+    pub(crate) fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.running.addr).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.write_all(bytes).unwrap();
@@ -64,19 +64,40 @@ impl Server {
     }
 
     /// One request; status, the head in lower case, body.
-    fn ask(&self, method: &str, path: &str, key: Option<&str>, body: &str) -> (u16, String, String) {
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: &str,
+    ) -> (u16, String, String) {
         let auth = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{auth}");
         let text = self.raw(format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes());
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).unwrap();
-        (status, head.to_lowercase(), body.to_owned())
+        let head = head.to_lowercase();
+        let body =
+            if head.contains("transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
+        (status, head, body)
     }
 
-    fn chat(&self, body: &Value) -> (u16, String, String) {
+    pub(crate) fn chat(&self, body: &Value) -> (u16, String, String) {
         self.ask("POST", "/chat/completions", Some(&self.secrets().key), &body.to_string())
     }
+}
+
+/// The text of a body in chunks, up to where it ends or breaks.
+pub(crate) fn unchunked(body: &str) -> String {
+    let (mut rest, mut text) = (body, String::new());
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        let Some(chunk) = after.get(..size).filter(|_| size > 0) else { break };
+        text.push_str(chunk);
+        rest = after[size..].strip_prefix("\r\n").unwrap_or_default();
+    }
+    text
 }
 
 fn hello() -> Value {

@@ -86,6 +86,10 @@ impl Talk<'_> {
     async fn run(mut self) -> AgentEnd {
         let calls = self.task.policy.calls;
         self.say(Role::System, prompt::system(self.speech, self.defined, calls));
+        for example in &self.task.examples {
+            self.show(Role::User, &example.user);
+            self.show(Role::Assistant, &example.assistant);
+        }
         self.say(Role::User, self.task.prompt.clone());
         let mut violations = 0;
         loop {
@@ -222,6 +226,13 @@ impl Talk<'_> {
         }
         self.messages.extend(self.speech.results(told));
         None
+    }
+
+    /// A message of an example: the model sees it, and nobody judges it.
+    fn show(&mut self, role: Role, text: &str) {
+        let source = if role == Role::Assistant { Source::Agent } else { Source::User };
+        self.log.push(Step { frame: true, ..Step::new(0, source, text) }, "example");
+        self.messages.push(ChatMessage::new(role, text));
     }
 
     /// A message of the harness: into the conversation and into the log.

@@ -6,9 +6,9 @@
 
 mod tape;
 
-use super::{Backend, BackendKind, ModelReply, OpenError, Opening, Request, cassette_miss, chat, files};
+use super::{Backend, BackendKind, ModelReply, OpenError, Opening, Request, cassette_miss, files, recorded};
 use crate::diff::unified;
-use crate::model::{CassetteLine, Drift, ErrorClass, Object, Price, RunError};
+use crate::model::{Arguments, CassetteLine, Drift, ErrorClass, Object, Price, RunError, ToolCall};
 use crate::util::redact::Redactor;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -16,8 +16,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use tape::Tape;
 
-pub(super) static ITEM: BackendKind =
-    BackendKind { name: "cassette", about: "replays recorded exchanges: cassette:FILE or FOLDER", open };
+pub(super) static ITEM: BackendKind = BackendKind {
+    name: "cassette",
+    about: "replays recorded exchanges: cassette:FILE or FOLDER",
+    asks: false,
+    open,
+};
 
 /// Bytes of the diff of one drift.
 const MAX_DIFF: usize = 4096;
@@ -86,17 +90,39 @@ fn replay(line: &CassetteLine, secrets: &Redactor) -> Result<ModelReply, String>
     if !(200..300).contains(&line.status) {
         return Err(format!("it has the status {}", line.status));
     }
-    let Some(body) = &line.body else {
-        return Err(if line.sse.is_some() {
-            "it was streamed, and this version replays whole bodies only".to_owned()
-        } else {
-            "it has no body".to_owned()
-        });
+    let mut reply = match (&line.body, &line.sse) {
+        (Some(body), _) => recorded::from_body(&restore(body.clone(), secrets))?,
+        (None, Some(chunks)) => whole(recorded::from_stream(chunks)?, secrets),
+        (None, None) => return Err("it has no body".to_owned()),
     };
-    let mut reply = chat::from_body(&restore(body.clone(), secrets))?;
     reply.status = line.status;
     reply.usage = line.usage.or(reply.usage);
     Ok(reply)
+}
+
+/// A streamed reply with this attempt's values. The events stay as they are on the tape.
+fn whole(reply: ModelReply, secrets: &Redactor) -> ModelReply {
+    let text = |text: &str| secrets.restore(text);
+    let call = |call: ToolCall| ToolCall {
+        name: text(&call.name),
+        arguments: match &call.arguments.raw {
+            Some(raw) => Arguments::text(text(raw)),
+            None => Arguments {
+                raw: None,
+                parsed: call.arguments.parsed.map(|object| match restore(Value::Object(object), secrets) {
+                    Value::Object(object) => object,
+                    _ => Object::new(),
+                }),
+            },
+        },
+        ..call
+    };
+    ModelReply {
+        text: text(&reply.text),
+        reasoning: reply.reasoning.as_deref().map(text),
+        calls: reply.calls.into_iter().map(call).collect(),
+        ..reply
+    }
 }
 
 fn restore(value: Value, secrets: &Redactor) -> Value {
@@ -112,14 +138,26 @@ fn restore(value: Value, secrets: &Redactor) -> Value {
 
 /// The difference between the messages on the tape and those of now, if there is one.
 fn drift(line: &CassetteLine, request: &Request<'_>, secrets: &Redactor) -> Option<Drift> {
-    let now: Vec<(&str, String)> = request
+    // A result of a call is headed by the call that it answers.
+    let head =
+        |role: &str, call: Option<&str>| call.map_or_else(|| role.to_owned(), |id| format!("{role} {id}"));
+    let now: Vec<(String, String)> = request
         .new_messages()
-        .map(|message| (message.role.as_str(), secrets.redact(&message.content).into_owned()))
+        .map(|message| {
+            let role = head(message.role.as_str(), message.call_id.as_deref());
+            (role, secrets.redact(&message.content).into_owned())
+        })
         .collect();
-    let field =
-        |message: &Object, key: &str| message.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let then: Vec<(String, String)> =
-        line.new_messages.iter().map(|message| (field(message, "role"), field(message, "content"))).collect();
+    let field = |message: &Object, key: &str| message.get(key).and_then(Value::as_str).map(str::to_owned);
+    let then: Vec<(String, String)> = line
+        .new_messages
+        .iter()
+        .map(|message| {
+            let role = field(message, "role").unwrap_or_default();
+            let call = field(message, "tool_call_id");
+            (head(&role, call.as_deref()), field(message, "content").unwrap_or_default())
+        })
+        .collect();
     let same = now.len() == then.len()
         && now.iter().zip(&then).all(|(now, then)| now.0 == then.0 && now.1 == then.1);
     if same {

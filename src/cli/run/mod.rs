@@ -1,6 +1,7 @@
 //! `rolltape run SUITE…`: plans, runs, scores, reports.
 
 mod drive;
+mod labels;
 mod money;
 mod setup;
 mod verdict;
@@ -32,7 +33,7 @@ pub(super) struct Args {
     /// Folders with a suite.toml
     #[arg(value_name = "SUITE", required = true)]
     pub(super) suites: Vec<PathBuf>,
-    /// Back end, NAME[:MODEL or PATH]; more than one makes one subject each [default: the suite's]
+    /// Back end, NAME[:MODEL or PATH]; more than one makes one subject each [default: ROLLTAPE_BACKEND, else the suite's]
     #[arg(long, value_name = "NAME[:ARG]")]
     pub(super) backend: Vec<String>,
     /// Agent, NAME[:ARG] of `list agents`; each makes one subject with each back end [default: the suite's]
@@ -166,6 +167,16 @@ impl Args {
         })
     }
 
+    /// The back ends of `ROLLTAPE_BACKEND` (commas between them), if the command line names none. They go into the
+    /// invocation, so that a resume asks the same ones.
+    fn with_environment(mut self, context: &Context) -> Self {
+        if let Some(names) = context.var("ROLLTAPE_BACKEND").filter(|_| self.backend.is_empty()) {
+            let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+            self.backend = names.map(str::to_owned).collect();
+        }
+        self
+    }
+
     /// The level asked for; `None` takes the best.
     pub(super) fn level(&self) -> Option<Level> {
         [Level::Overlay, Level::User, Level::Process].into_iter().find(|level| level.as_str() == self.level)
@@ -184,6 +195,7 @@ fn not_text(path: &std::path::Path) -> CliError {
 }
 
 fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
+    let args = &args.clone().with_environment(context);
     let report = super::report::named(&args.format)?;
     let prepared = prepare(args, context)?;
     let matrix = Matrix { attempts: args.attempts, seed: args.seed };

@@ -1,16 +1,17 @@
 //! From arguments to suites with opened subjects and compiled scorers: all that can be wrong is found here.
 
-use super::Args;
+use super::{Args, labels};
 use crate::agent::{self, Agent};
-use crate::backend::{self, Backend, BackendName, OpenError, Opening, Settings};
-use crate::cli::{CliError, Context, suite_files};
+use crate::backend::{self, Backend, BackendName, OpenError, Opening};
+use crate::cli::config::{self, Configuration};
+use crate::cli::{CliError, Context, Verbosity, suite_files};
 use crate::engine::{SubjectPlan, SuitePlan};
 use crate::model::Subject;
 use crate::sandbox::Launcher;
-use crate::score;
+use crate::score::{self, Compiled, Probe};
 use crate::service;
 use crate::store::io_text;
-use crate::suite::{Suite, SuiteError, Task};
+use crate::suite::{ServiceSpec, Suite, SuiteError, Task};
 use crate::util::plural::plural;
 use crate::util::suggest::nearest;
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -83,8 +84,8 @@ fn glob_set(globs: &[String]) -> Result<GlobSet, CliError> {
 
 fn open(suite: Suite, path: &Path, args: &Args, context: &Context) -> Result<SuitePlan, CliError> {
     let subjects = subjects(&suite, path, args, context)?;
-    check_services(&suite)?;
     let scorers = score::compile_all(&suite).map_err(|errors| suite_errors(&errors))?;
+    check_services(&suite, &scorers)?;
     let mut mounts = Vec::new();
     let mut skips = Vec::new();
     for task in &suite.tasks {
@@ -96,10 +97,20 @@ fn open(suite: Suite, path: &Path, args: &Args, context: &Context) -> Result<Sui
 }
 
 /// Options of services are checked before anything starts; all errors at once.
-fn check_services(suite: &Suite) -> Result<(), CliError> {
+fn check_services(suite: &Suite, scorers: &[Vec<Arc<Compiled>>]) -> Result<(), CliError> {
     let mut errors = Vec::new();
-    for task in &suite.tasks {
-        for spec in &task.services {
+    for (task, compiled) in suite.tasks.iter().zip(scorers) {
+        // A probe starts the service with options of its own over those of the task.
+        let probed = compiled.iter().flat_map(|scorer| &scorer.probes).filter_map(|probe| match probe {
+            Probe::Run { service: Some(name), service_options, .. } => {
+                let mut spec = task.services.iter().find(|spec| spec.name == *name)?.clone();
+                spec.options.extend(service_options.clone());
+                Some(spec)
+            }
+            _ => None,
+        });
+        let probed: Vec<ServiceSpec> = probed.collect();
+        for spec in task.services.iter().chain(&probed) {
             let Some(kind) = service::ALL.iter().find(|kind| kind.name == spec.kind) else {
                 let names = service::ALL.iter().map(|kind| kind.name);
                 return Err(CliError::unknown("kind of service", &spec.kind, names)
@@ -246,9 +257,10 @@ fn open_backends(
     } else {
         (args.backend.clone(), context.cwd.clone())
     };
+    let configuration = config::load(context)?;
     let mut opened = Vec::new();
-    for name in names {
-        let (backend, label) = open_backend(&name, &base, context)?;
+    for (name, label) in labels::labelled(names) {
+        let backend = open_backend(&name, &base, &configuration, context)?;
         for warning in backend.warnings() {
             context.say(&format!("warning: {warning}"));
         }
@@ -257,16 +269,29 @@ fn open_backends(
     Ok(opened)
 }
 
-fn open_backend(name: &str, base: &Path, context: &Context) -> Result<(Arc<dyn Backend>, String), CliError> {
+fn open_backend(
+    name: &str,
+    base: &Path,
+    configuration: &Configuration,
+    context: &Context,
+) -> Result<Arc<dyn Backend>, CliError> {
     let parsed = BackendName::parse(name);
-    let kind = backend::ALL.iter().find(|kind| kind.name == parsed.name).ok_or_else(|| {
-        CliError::unknown("back end", &parsed.name, backend::ALL.iter().map(|kind| kind.name))
+    let meant = configuration.meaning(&parsed.name)?;
+    let kind = backend::ALL.iter().find(|kind| kind.name == meant.kind).ok_or_else(|| {
+        CliError::unknown("kind of back end", &meant.kind, backend::ALL.iter().map(|kind| kind.name))
     })?;
     let var = |name: &str| context.var(name).map(str::to_owned);
-    let settings = Settings::default();
-    let opening = Opening { arg: parsed.arg.as_deref(), base, settings: &settings, var: &var };
+    let settings = &meant.settings;
+    let opening = Opening { arg: parsed.arg.as_deref(), base, settings, var: &var };
     let opened = (kind.open)(&opening).map_err(|error| open_error("back end", name, error))?;
-    Ok((opened, parsed.label()))
+    if let (Some(place), Some(url)) = (&meant.place, &settings.base_url)
+        && context.verbosity > Verbosity::Quiet
+    {
+        // A configuration that was found and not named must not send a key somewhere in silence.
+        let key = settings.key_env.as_ref().map(|key| format!(", with the key of {key}")).unwrap_or_default();
+        context.say(&format!("back end '{}' asks {url}{key}, says {place}", parsed.name));
+    }
+    Ok(opened)
 }
 
 /// An attempt id is divided by slashes, so no part may hold one.

@@ -9,7 +9,9 @@ mod confine;
 mod files;
 mod reap;
 mod seccomp;
+mod shadow;
 mod spawn;
+mod trust;
 mod watch;
 mod world;
 
@@ -163,6 +165,9 @@ fn private_folders(spec: &Spec) -> Result<(), Failure> {
         std::fs::create_dir_all(&path).during(&path)?;
         own(&path)?;
     }
+    if !spec.authority.is_empty() {
+        trust::beside(spec)?;
+    }
     own(&spec.folder)
 }
 
@@ -256,8 +261,9 @@ impl Init {
 
 /// A listener on the loopback of the sandbox: for the levels that have their own.
 fn listen(from: &mut Dec<'_>) -> Answer {
-    let port = from.u32()? as u16;
-    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).during("listen")?;
+    let (address, port) = (std::net::Ipv4Addr::from_bits(from.u32()?), from.u32()? as u16);
+    let listener =
+        std::net::TcpListener::bind((address, port)).during(&format!("listen on {address}:{port}"))?;
     let mut out = Enc::default();
     out.u32(listener.local_addr()?.port().into());
     Ok((out.0, vec![listener.into()]))

@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "clone, mount and ioctl calls that no safe wrapper covers")]
 
 use super::reap::check;
-use super::{During, Failure, confine};
+use super::{During, Failure, confine, shadow, trust};
 use crate::sandbox::pass::{Inbox, send_all};
 use crate::sandbox::wire::{Spec, frame};
 use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
@@ -214,12 +214,12 @@ fn inner(spec: &Spec, outer: &OwnedFd) -> Result<(), Failure> {
     Ok(())
 }
 
-fn make(path: &Path, mode: u32) -> Result<(), Failure> {
+pub(super) fn make(path: &Path, mode: u32) -> Result<(), Failure> {
     fs::create_dir_all(path).during(&format!("make {}", path.display()))?;
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
 }
 
-fn bind(from: &Path, to: &Path) -> Result<(), Failure> {
+pub(super) fn bind(from: &Path, to: &Path) -> Result<(), Failure> {
     rustix::mount::mount_bind_recursive(from, to).during(&format!("bind {}", from.display()))
 }
 
@@ -229,7 +229,7 @@ fn mount(kind: &str, at: &Path, flags: MountFlags, options: &str) -> Result<(), 
         .during(&format!("mount {kind} on {}", at.display()))
 }
 
-fn read_only(at: &Path) -> Result<(), Failure> {
+pub(super) fn read_only(at: &Path) -> Result<(), Failure> {
     use rustix::fs::{Mode, OFlags};
     let tree = rustix::fs::open(at, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).during("open a mount")?;
     let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID;
@@ -254,14 +254,24 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
             overlay(&root, &store.join(index.to_string()), &name, &tree)?;
         }
     } else {
+        let mut shown = Vec::new();
         for name in shared() {
-            let at = root.join(name);
-            make(&at, 0o755)?;
-            bind(&Path::new("/").join(name), &at)?;
-            read_only(&at)?;
+            let (host, at) = (Path::new("/").join(name), root.join(name));
+            let points = shadow::missing(&spec.mounts, name);
+            if points.is_empty() {
+                make(&at, 0o755)?;
+                bind(&host, &at)?;
+                read_only(&at)?;
+            } else {
+                shadow::show(&host, &at, &points)?;
+                shown.push(at);
+            }
         }
         for (tree, at) in mounts {
             attach(&root, at, &tree)?;
+        }
+        for at in shown {
+            read_only(&at)?;
         }
     }
     for name in SYSTEM {
@@ -271,10 +281,18 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
     }
     folders(spec, &root)?;
     etc(spec, &root)?;
+    if !spec.authority.is_empty() {
+        trust::inside(spec, &root, &store)?;
+    }
     devices(&root)?;
     let proc = root.join("proc");
     make(&proc, 0o555)?;
     mount("proc", &proc, MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, "")?;
+    if !spec.hosts.is_empty() {
+        // Names want the ports of the web, which only root may open; here nobody else could have them.
+        let first = proc.join("sys/net/ipv4/ip_unprivileged_port_start");
+        fs::write(&first, "0").during("open low ports")?;
+    }
     bind(&proc.join("sys"), &proc.join("sys"))?;
     read_only(&proc.join("sys"))?;
     rustix::process::chdir(&root).during("enter the new root")?;
@@ -329,6 +347,7 @@ fn overlay(root: &Path, store: &Path, name: &str, tree: &OwnedFd) -> Result<(), 
 fn folders(spec: &Spec, root: &Path) -> Result<(), Failure> {
     let all = [
         ("workspace", 0o755),
+        // The unprivileged user, as whom the agent's program runs beside them, must not read hidden tests.
         ("tests", 0o700),
         ("root", 0o700),
         ("home", 0o755),
@@ -370,10 +389,8 @@ fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
         fs::write(root.join("etc/group"), format!("root:x:0:\nagent:x:{AGENT}:\nnogroup:x:65534:\n"))?;
     }
     let mut hosts = "127.0.0.1 localhost sandbox\n::1 localhost\n".to_owned();
-    for host in &spec.hosts {
-        hosts.push_str("127.0.0.1 ");
-        hosts.push_str(host);
-        hosts.push('\n');
+    for (host, address) in &spec.hosts {
+        hosts.push_str(&format!("{address} {host}\n"));
     }
     fs::write(root.join("etc/hosts"), hosts)?;
     fs::write(root.join("etc/hostname"), "sandbox\n")?;

@@ -1,64 +1,60 @@
-//! What the server answers: a pure function of the request, the secrets and the faults that are left.
+//! What the server answers: a pure function of the request, the secrets, the options and the faults that are left.
 //!
 //! Source of the shapes: DeepSeek's API reference, and for 401 the body that the public server gave in a
 //! recorded transcript, byte for byte.
 
-use super::options::{Options, Route};
+use super::auth::Auth;
+use super::fault::{Kind, Route};
+use super::options::Options;
+use super::{chat, fim, lists};
 use crate::service::Secrets;
-use crate::util::digest::sha256_hex;
-use serde_json::{Map, Value, json};
-use std::fmt::Write as _;
+use serde_json::{Value, json};
 
-/// Whether the request showed the right key.
+/// How the bytes of a body are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Auth {
-    Ok,
-    Missing,
-    Bad,
+pub(super) enum Media {
+    Json,
+    Events,
+    Html,
 }
 
-impl Auth {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Auth::Ok => "ok",
-            Auth::Missing => "missing",
-            Auth::Bad => "bad",
-        }
-    }
-
-    /// Judges an `Authorization` value; the scheme's case does not count.
-    pub(super) fn of(header: Option<&str>, key: &str) -> Self {
-        match header.map(str::trim).filter(|value| !value.is_empty()) {
-            None => Auth::Missing,
-            Some(value) => match token(value) {
-                Some(token) if token == key => Auth::Ok,
-                _ => Auth::Bad,
-            },
-        }
-    }
-}
-
-/// The token of a bearer value.
-pub(super) fn token(value: &str) -> Option<&str> {
-    let (scheme, token) = value.trim().split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+/// What becomes of the answer on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Sound,
+    Reset,
+    Hang,
+    Cut,
 }
 
 /// An answer before it becomes bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    pub(super) body: String,
-    /// Whether `body` is a stream of events.
-    pub(super) stream: bool,
+    pub(super) media: Media,
+    /// The body in the pieces in which it is sent: one, or one an event.
+    pub(super) pieces: Vec<String>,
     pub(super) retry_after: Option<u64>,
     /// Whether the nonce is in it.
     pub(super) nonce: bool,
+    pub(super) way: Way,
+    /// Word of the fault that it suffered, where its status does not tell.
+    pub(super) fault: Option<&'static str>,
 }
 
 impl Answer {
-    fn good(body: String, stream: bool) -> Self {
-        Self { status: 200, body, stream, retry_after: None, nonce: true }
+    fn new(status: u16, media: Media, pieces: Vec<String>) -> Self {
+        Self { status, media, pieces, retry_after: None, nonce: false, way: Way::Sound, fault: None }
+    }
+
+    /// A good answer, and whether it carries the nonce.
+    pub(super) fn good(body: &Value, nonce: bool) -> Self {
+        Self { nonce, ..Self::new(200, Media::Json, vec![body.to_string()]) }
+    }
+
+    /// A good answer in events.
+    pub(super) fn events(events: Vec<String>, nonce: bool) -> Self {
+        Self { nonce, ..Self::new(200, Media::Events, events) }
     }
 
     /// The error of that status with its usual sentence.
@@ -73,6 +69,7 @@ impl Answer {
             413 => "The request body is too large",
             422 => "Invalid parameters",
             429 => "Rate limit reached",
+            502 => "Bad gateway",
             503 => "The server is overloaded",
             _ => "Internal server error",
         };
@@ -86,24 +83,60 @@ impl Answer {
             401 => ("authentication_error", "invalid_request_error"),
             402 => ("unknown_error", "invalid_request_error"),
             429 => ("rate_limit_error", "rate_limit_reached"),
-            500 => ("server_error", "internal_error"),
+            500 | 502 => ("server_error", "internal_error"),
             503 => ("server_error", "service_unavailable"),
             _ => ("invalid_request_error", "invalid_request_error"),
         };
         let body = json!({"error": {"message": message, "type": kind, "param": null, "code": code}});
-        Self { status, body: body.to_string(), stream: false, retry_after: None, nonce: false }
+        Self::new(status, Media::Json, vec![body.to_string()])
+    }
+
+    /// What a fault makes of a good answer.
+    fn spoilt(mut self, kind: Kind, retry_after: u64) -> Self {
+        self.nonce = false;
+        self.fault = kind.word();
+        match kind {
+            Kind::Status(status) => return Self::usual(status, retry_after),
+            Kind::Reset => self.way = Way::Reset,
+            Kind::Hang => self.way = Way::Hang,
+            Kind::Cut => self.way = Way::Cut,
+            Kind::Html => {
+                self.media = Media::Html;
+                self.pieces = vec![PAGE.to_owned()];
+            }
+            Kind::Empty => self.pieces.clear(),
+            Kind::Garbage => {
+                // What is left of each piece is no JSON any more, and in events still looks like one.
+                for piece in self.pieces.iter_mut().filter(|piece| piece.contains('{')) {
+                    let half = piece.char_indices().nth(piece.chars().count() / 2).map_or(0, |(at, _)| at);
+                    piece.truncate(half);
+                    piece.push_str("\u{0}}{\u{fffd}");
+                    piece.push_str(if self.media == Media::Events { "\n\n" } else { "" });
+                }
+            }
+        }
+        self
     }
 }
 
-/// The route of a path, with or without `/v1`; a query and a final slash do not count.
-pub(super) fn route(path: &str) -> Option<Route> {
-    let path = path.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).unwrap_or(path);
-    match path.trim_end_matches('/') {
-        "/chat/completions" => Some(Route::Chat),
-        "/models" => Some(Route::Models),
-        "/user/balance" => Some(Route::Balance),
-        _ => None,
-    }
+const PAGE: &str = "<!DOCTYPE html>\n<html><head><title>One moment</title></head>\
+                    <body><h1>One moment</h1><p>The site is checking your connection.</p></body></html>\n";
+
+/// The route of a path and whether it is below `/beta`. `/v1`, a query and a final slash do not count.
+pub(super) fn route(path: &str) -> Option<(Route, bool)> {
+    let below =
+        |path: &'_ str, prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+    let beta = below(path, "/beta");
+    let path = if beta { &path["/beta".len()..] } else { path };
+    let path = if below(path, "/v1") { &path["/v1".len()..] } else { path };
+    let route = match path.trim_end_matches('/') {
+        "/chat/completions" => Route::Chat,
+        "/completions" => Route::Fim,
+        "/models" => Route::Models,
+        "/user/balance" => Route::Balance,
+        _ => return None,
+    };
+    Some((route, beta))
 }
 
 /// A request as far as the answer depends on it.
@@ -113,16 +146,19 @@ pub(super) struct Asked<'a> {
     pub(super) auth: Auth,
     /// The body as JSON; `Err` is the parser's reason.
     pub(super) body: Result<&'a Value, &'a str>,
-    /// Whether it comes before the `Retry-After` of an earlier 429 is over, and that matters.
-    pub(super) early: bool,
+    /// Seconds to wait, where a good answer is refused with 429: a limit is reached, or the time of an
+    /// earlier 429 is not over.
+    pub(super) busy: Option<u64>,
 }
 
-/// Answers. Order: path, method, key, body, then faults, so that a fault only takes the place of a good answer.
+/// Answers. Order: path, method, key, body, then limits, then faults, so that these only take the place of a good
+/// answer.
 pub(super) fn answer(asked: &Asked<'_>, options: &mut Options, secrets: &Secrets) -> Answer {
-    let Some(route) = route(asked.path) else {
+    let Some((route, beta)) = route(asked.path) else {
         return Answer::error(404, &format!("There is nothing at {}", asked.path));
     };
-    let wanted = if route == Route::Chat { "POST" } else { "GET" };
+    let completion = matches!(route, Route::Chat | Route::Fim);
+    let wanted = if completion { "POST" } else { "GET" };
     if asked.method != wanted {
         return Answer::error(405, &format!("{} takes {wanted}, not {}", asked.path, asked.method));
     }
@@ -130,152 +166,45 @@ pub(super) fn answer(asked: &Asked<'_>, options: &mut Options, secrets: &Secrets
         return Answer::usual(401, 0);
     }
     let good = match route {
-        Route::Chat => chat(asked.body, options, secrets),
-        Route::Models => Ok(Answer::good(models(options, secrets), false)),
-        Route::Balance => Ok(Answer::good(balance(options, secrets), false)),
+        Route::Chat => chat::answer(asked.body, beta, options, secrets),
+        Route::Fim => fim::answer(asked.body, beta, options, secrets),
+        Route::Models => Ok(Answer::good(&lists::models(options, secrets), true)),
+        Route::Balance => Ok(Answer::good(&lists::balance(options, secrets), true)),
     };
-    match good {
-        Ok(_) if asked.early => Answer::usual(429, options.retry_after),
-        Ok(answer) => match options.next_fault(route) {
-            Some(status) => Answer::usual(status, options.retry_after),
-            None => answer,
-        },
-        Err(refusal) => refusal,
-    }
-}
-
-fn models(options: &Options, secrets: &Secrets) -> String {
-    let own = format!("mock-{}", secrets.nonce);
-    let list: Vec<Value> = options
-        .models
-        .iter()
-        .chain([&own])
-        .map(|id| json!({"id": id, "object": "model", "owned_by": "deepseek"}))
-        .collect();
-    json!({"object": "list", "data": list}).to_string()
-}
-
-fn balance(options: &Options, secrets: &Secrets) -> String {
-    let available = options.balance.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
-    json!({
-        "is_available": available,
-        "balance_infos": [{
-            "currency": options.currency,
-            "total_balance": options.balance,
-            "granted_balance": "0.00",
-            "topped_up_balance": options.balance,
-        }],
-        "request_id": secrets.nonce,
-    })
-    .to_string()
-}
-
-fn chat(body: Result<&Value, &str>, options: &Options, secrets: &Secrets) -> Result<Answer, Answer> {
-    let body = body.map_err(|why| Answer::error(400, &format!("The body is not JSON: {why}")))?;
-    let wrong = |what: &str| Answer::error(422, what);
-    let body = body.as_object().ok_or_else(|| wrong("The body must be a JSON object"))?;
-    let model =
-        body.get("model").and_then(Value::as_str).ok_or_else(|| wrong("The field 'model' is missing"))?;
-    let last = last_message(body).map_err(wrong)?;
-    // Clients send nulls for what they leave out.
-    let given = |name: &str| body.get(name).filter(|value| !value.is_null());
-    if given("temperature").is_some_and(|value| value.as_f64().is_none_or(|t| !(0.0..=2.0).contains(&t))) {
-        return Err(wrong("The field 'temperature' must be a number from 0 to 2"));
-    }
-    let stream = match given("stream") {
-        None => false,
-        Some(value) => value.as_bool().ok_or_else(|| wrong("The field 'stream' must be true or false"))?,
+    let good = match good {
+        Ok(answer) => answer,
+        Err(refusal) => return refusal,
     };
-    if !options.models.iter().any(|known| known == model) {
-        return Err(Answer::error(400, "Model Not Exist"));
+    if let Some(seconds) = asked.busy {
+        return Answer::usual(429, seconds);
     }
-    let text = reply_text(&last, secrets);
-    let count = |text: &str| text.chars().count().div_ceil(4) as u64;
-    let (prompt, completion) = (count(&last) + 4, count(&text));
-    let mut whole = json!({
-        "id": id(body),
-        "object": "chat.completion",
-        // Fixed, so that the same request always gets the same bytes.
-        "created": 1_735_689_600,
-        "model": model,
-        "choices": [{
-            "index": 0,
-            "message": {"role": "assistant", "content": text},
-            "logprobs": null,
-            "finish_reason": "stop",
-        }],
-        "usage": {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-            "prompt_tokens_details": {"cached_tokens": 0},
-            "prompt_cache_hit_tokens": 0,
-            "prompt_cache_miss_tokens": prompt,
-        },
-        "system_fingerprint": "fp_rolltape",
-    });
-    if stream {
-        return Ok(Answer::good(events(&mut whole, &text), true));
+    match options.next_fault(route) {
+        Some(kind) => good.spoilt(kind, options.retry_after),
+        None if completion && !options.funded() => Answer::usual(402, 0),
+        None => good,
     }
-    Ok(Answer::good(whole.to_string(), false))
 }
 
-/// Text of the last message, after all of them were checked.
-fn last_message(body: &Map<String, Value>) -> Result<String, &'static str> {
-    let messages =
-        body.get("messages").and_then(Value::as_array).ok_or("The field 'messages' must be a list")?;
-    let mut last = None;
-    for message in messages {
-        let role = message.get("role").and_then(Value::as_str);
-        if !role.is_some_and(|role| ["system", "user", "assistant", "tool"].contains(&role)) {
-            return Err("Every message needs a 'role': system, user, assistant or tool");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_told_with_and_without_their_prefixes() {
+        for (path, wanted) in [
+            ("/chat/completions", Some((Route::Chat, false))),
+            ("/v1/chat/completions/", Some((Route::Chat, false))),
+            ("/beta/chat/completions", Some((Route::Chat, true))),
+            ("/beta/v1/completions", Some((Route::Fim, true))),
+            ("/completions", Some((Route::Fim, false))),
+            ("/beta/models", Some((Route::Models, true))),
+            ("/user/balance", Some((Route::Balance, false))),
+            ("/betachat/completions", None),
+            ("/v1/beta/models", None),
+            ("/", None),
+            ("", None),
+        ] {
+            assert_eq!(route(path), wanted, "{path}");
         }
-        last = Some(match message.get("content") {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Array(parts)) => {
-                parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect()
-            }
-            None | Some(Value::Null) => String::new(),
-            Some(_) => return Err("The 'content' of a message must be text"),
-        });
     }
-    last.ok_or("The field 'messages' must not be empty")
-}
-
-/// A polite echo with the nonce; a key in the prompt is not echoed.
-fn reply_text(last: &str, secrets: &Secrets) -> String {
-    let heard: String = last.replace(&secrets.key, "<key>").chars().take(200).collect();
-    format!("Hello! You wrote: \"{}\". My code for this answer is {}.", heard.trim(), secrets.nonce)
-}
-
-/// An id that is the same for the same request, whatever the nonce: tapes of other seeds fit.
-fn id(body: &Map<String, Value>) -> String {
-    let text = serde_json::to_string(body).unwrap_or_default();
-    let digest = sha256_hex(text.as_bytes());
-    format!("{}-{}-{}-{}-{}", &digest[..8], &digest[8..12], &digest[12..16], &digest[16..20], &digest[20..32])
-}
-
-/// The same answer as a stream of events: role, text in two pieces, end with usage.
-fn events(whole: &mut Value, text: &str) -> String {
-    let usage = whole["usage"].take();
-    let mut out = String::new();
-    let mut event = |delta: Value, finish: Value, usage: Option<&Value>| {
-        let mut chunk = json!({
-            "id": whole["id"], "object": "chat.completion.chunk", "created": whole["created"],
-            "model": whole["model"], "system_fingerprint": whole["system_fingerprint"],
-            "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish}],
-        });
-        if let Some(usage) = usage {
-            chunk["usage"] = usage.clone();
-        }
-        // Writing to a string can't fail.
-        let _ = write!(out, "data: {chunk}\n\n");
-    };
-    let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
-    event(json!({"role": "assistant", "content": ""}), Value::Null, None);
-    event(json!({"content": text[..middle]}), Value::Null, None);
-    event(json!({"content": text[middle..]}), Value::Null, None);
-    event(json!({"content": ""}), json!("stop"), Some(&usage));
-    out.push_str("data: [DONE]\n\n");
-    out
 }

@@ -2,6 +2,7 @@
 
 use super::{choice, run, with_launcher};
 use rolltape::sandbox::{Config, Launcher, Level, Sandbox};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,8 @@ pub(super) fn works(level: Level) -> bool {
 fn each(test: impl AsyncFn(Level, Arc<dyn Sandbox>) + Copy) {
     for level in levels() {
         with_launcher(choice("", Some(level)), async |launcher| {
-            let config = Config { hosts: vec!["api.example".to_owned()], ..Config::default() };
+            let config =
+                Config { hosts: vec![("api.example".to_owned(), Ipv4Addr::LOCALHOST)], ..Config::default() };
             let sandbox = launcher.start(config).await.expect("a sandbox");
             assert_eq!(sandbox.level(), level);
             test(level, Arc::clone(&sandbox)).await;
