@@ -6,7 +6,7 @@ use crate::model::{
     AttemptId, CassetteLine, Drift, ErrorClass, Exchanged, LimitKind, Object, Price, RunError, Scope,
     SseChunk, ToolDef, Usage,
 };
-use crate::util::digest::sha256_hex;
+use crate::util::digest::{Growing, sha256_hex};
 use crate::util::redact::Redactor;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -59,7 +59,8 @@ pub struct Metered {
     /// The tools that were asked with last, and their digest.
     tools: (Vec<ToolDef>, String),
     usage: Option<Usage>,
-    replies: String,
+    /// Digest of the replies so far.
+    replies: Growing,
     seen: usize,
     drift: Vec<Drift>,
     troubles: Troubles,
@@ -89,7 +90,7 @@ impl Metered {
             used_usd: 0.0,
             tools: (Vec::new(), String::new()),
             usage: None,
-            replies: String::new(),
+            replies: Growing::default(),
             seen: 0,
             drift: Vec::new(),
             troubles: Troubles::new(),
@@ -174,7 +175,7 @@ impl Metered {
             params,
             tools: ask.tools,
             new_from: ask.known.unwrap_or(self.seen).min(ask.messages.len()),
-            prefix_sha256: sha256_hex(self.replies.as_bytes()),
+            prefix_sha256: self.replies.so_far(),
             troubles: self.troubles.clone(),
         };
         let mut reply = match self.backend.complete(&request, &self.redactor).await {
@@ -227,13 +228,13 @@ impl Metered {
     }
 
     fn record(&mut self, request: &Request<'_>, reply: &ModelReply) {
-        self.replies.push_str(&self.redactor.redact(&reply.text));
+        self.replies.add(&self.redactor.redact(&reply.text));
         for call in &reply.calls {
             // Ids are by chance, so that a tape fits without them.
             let text = format!("\u{1}{}\u{1}{}", call.name, chat::arguments(call));
-            self.replies.push_str(&self.redactor.redact(&text));
+            self.replies.add(&self.redactor.redact(&text));
         }
-        self.replies.push('\0');
+        self.replies.add("\0");
         if self.exchanges.is_none() {
             return;
         }

@@ -37,6 +37,8 @@ pub struct Control {
 pub struct Ended {
     /// Counts.
     pub summary: RunSummary,
+    /// Whether a call could cost more than what was left for the run.
+    pub spent: bool,
     /// The first sink that could not go on.
     pub sink_error: Option<SinkError>,
     /// The back end that let nobody in: nothing more was started after it.
@@ -144,7 +146,12 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
     }
     summary.interrupted |= dispatcher.stopped();
     dispatcher.emit(&Event::RunFinished(summary.clone()));
-    Ended { summary, sink_error: dispatcher.sink_error, refused: dispatcher.refused }
+    Ended {
+        summary,
+        spent: dispatcher.spent(),
+        sink_error: dispatcher.sink_error,
+        refused: dispatcher.refused,
+    }
 }
 
 impl Dispatcher<'_> {
@@ -152,10 +159,13 @@ impl Dispatcher<'_> {
         self.control.stop.is_cancelled()
     }
 
+    fn spent(&self) -> bool {
+        self.purse.as_ref().is_some_and(|purse| purse.refused().is_some())
+    }
+
     fn may_start(&self) -> bool {
         let enough = self.options.max_fail.is_some_and(|max| self.failures >= max);
-        let spent = self.purse.as_ref().is_some_and(|purse| purse.refused().is_some());
-        let over = enough || spent || self.refused.is_some();
+        let over = enough || self.spent() || self.refused.is_some();
         !self.stopped() && !over && self.sink_error.is_none()
     }
 

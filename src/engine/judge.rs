@@ -84,7 +84,14 @@ pub(super) fn finish(
     }
     record.timing = material.timing;
     let mut evidence = Vec::new();
-    let ended = ended(&material.end, &material.report, material.stopped);
+    let turns = material.metered.as_ref().map_or(0, Metered::turns);
+    let ended = match &material.end {
+        // The purse of the run was empty before its first call: nothing of it was seen, and a resume begins it.
+        Ending::Agent(AgentEnd::Stopped(Stop::Limit(LimitKind::Usd | LimitKind::Tokens))) if turns == 0 => {
+            Ended::Over(Outcome::Cancelled)
+        }
+        end => ended(end, &material.report, material.stopped),
+    };
     record.outcome = match (ended, material.probes) {
         (Ended::Over(outcome), _) => outcome,
         (Ended::Scored(_), None) => Outcome::Cancelled,

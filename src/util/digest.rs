@@ -17,6 +17,22 @@ pub fn sha256_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     hex(&hasher.finalize())
 }
 
+/// A digest of text that grows.
+#[derive(Clone, Default)]
+pub struct Growing(Sha256);
+
+impl Growing {
+    /// Adds text at the end.
+    pub fn add(&mut self, text: &str) {
+        self.0.update(text.as_bytes());
+    }
+
+    /// The digest of all that was added so far.
+    pub fn so_far(&self) -> String {
+        hex(&self.0.clone().finalize())
+    }
+}
+
 /// Bytes as lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: [char; 16] =

@@ -1,8 +1,12 @@
 //! Agents in a sandbox without isolation, with scripted replies.
 
 use rolltape::agent::{self, AgentEnd, Session, StepLog};
-use rolltape::backend::{self, Backend, BackendName, Budget, Metered, Stop, wire};
-use rolltape::model::{AttemptId, CallPolicy, LimitKind, Object, Policy, Source, Step, Trajectory};
+use rolltape::backend::{
+    self, Backend, BackendName, Budget, ChatMessage, Metered, ModelReply, Request, Stop, wire,
+};
+use rolltape::model::{
+    Arguments, AttemptId, CallPolicy, LimitKind, Object, Policy, RunError, Source, Step, ToolCall, Trajectory,
+};
 use rolltape::rules;
 use rolltape::sandbox::{Choice, Config, Launcher};
 use rolltape::suite::{Limits, RewardRule, SandboxSpec, Script, Task};
@@ -10,7 +14,7 @@ use rolltape::tools::Toolbox;
 use rolltape::util::redact::Redactor;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::support;
@@ -329,4 +333,84 @@ fn what_an_agent_can_not_do_is_said() {
     the agent 'nop' takes nothing after a colon, but got 'x'
     hint: write --agent nop
     ");
+}
+
+/// A back end that answers from a list and keeps what it was asked.
+struct Spy {
+    replies: Mutex<Vec<ModelReply>>,
+    asked: Mutex<Vec<(Vec<ChatMessage>, usize)>>,
+}
+
+#[async_trait::async_trait]
+impl Backend for Spy {
+    fn on_tape(&self) -> bool {
+        true
+    }
+
+    fn model(&self) -> Option<String> {
+        None
+    }
+
+    fn params(&self) -> Object {
+        Object::new()
+    }
+
+    async fn complete(&self, request: &Request<'_>, _: &Redactor) -> Result<ModelReply, RunError> {
+        let tools = request.tools.map_or(0, <[_]>::len);
+        self.asked.lock().unwrap().push((request.messages.to_vec(), tools));
+        Ok(self.replies.lock().unwrap().remove(0))
+    }
+}
+
+#[test]
+fn native_calls_go_back_with_their_reasoning_and_a_result_for_each_in_order() {
+    let call = |id: &str, arguments: &str| ToolCall {
+        id: id.to_owned(),
+        name: "think".to_owned(),
+        arguments: Arguments::text(arguments.to_owned()),
+        extra: Object::new(),
+    };
+    let reply = |calls: Vec<ToolCall>| ModelReply {
+        text: "So.".to_owned(),
+        reasoning: Some("Because.".to_owned()),
+        calls,
+        ..ModelReply::default()
+    };
+    // Two calls where one is wanted, without ids; then a broken one; then the end.
+    let mut finish = call("f", "{\"message\": \"done\"}");
+    finish.name = "finish".to_owned();
+    let replies = vec![
+        reply(vec![call("", "{\"thought\": \"x\"}"), call("", "{\"thought\": \"y\"}")]),
+        reply(vec![call("b", "{\"thought\": ")]),
+        reply(vec![finish]),
+    ];
+    let spy = Arc::new(Spy { replies: Mutex::new(replies), asked: Mutex::default() });
+    let told = attempt("tool_calling", &task(), Some(spy.clone()), Budget::default());
+    assert_eq!(told.end, AgentEnd::Finished(Some("done".to_owned())), "{}", told.story());
+    let asked = spy.asked.lock().unwrap();
+    assert!(asked.iter().all(|(_, tools)| *tools == Toolbox::definitions().len()));
+    let (last, _) = &asked[2];
+    let shown: Vec<String> = last[2..]
+        .iter()
+        .map(|message| {
+            let calls: Vec<&str> = message.calls.iter().map(|call| call.id.as_str()).collect();
+            let reasoning = message.reasoning.as_deref().unwrap_or("-");
+            format!(
+                "{} {reasoning} {calls:?} {}",
+                message.role.as_str(),
+                message.call_id.as_deref().unwrap_or("-")
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            r#"assistant Because. ["call_1", "call_2"] -"#,
+            "tool - [] call_1",
+            "tool - [] call_2",
+            r#"assistant Because. ["b"] -"#,
+            "tool - [] b",
+        ]
+    );
+    assert_eq!(last[5].calls[0].arguments.raw.as_deref(), Some("{\"thought\": "), "as written");
 }

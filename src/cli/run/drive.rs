@@ -178,7 +178,7 @@ async fn go(
         15 => Some(Exit::Terminated),
         _ => Some(Exit::Interrupted),
     };
-    Ok((dir, Seen { signal, store_failed: failure.is_some() }))
+    Ok((dir, Seen { signal, store_failed: failure.is_some(), spent: ended.spent }))
 }
 
 /// What came up on the side of the back ends.

@@ -12,6 +12,8 @@ pub(super) struct Seen {
     pub(super) signal: Option<Exit>,
     /// Whether records could not be kept.
     pub(super) store_failed: bool,
+    /// Whether it ended as its money or its tokens were used up: what was not begun is no success.
+    pub(super) spent: bool,
 }
 
 /// The verdict over all records of a run.
@@ -35,7 +37,7 @@ pub(super) fn verdict(records: &[AttemptRecord], fail_under: Option<f64>, seen: 
             .iter()
             .any(|record| matches!(record.outcome, Outcome::Failed | Outcome::Invalid | Outcome::Limit(_))),
     };
-    if says_no { Exit::No } else { Exit::Fine }
+    if says_no || seen.spent { Exit::No } else { Exit::Fine }
 }
 
 /// Successes over scored attempts, by subject.
@@ -88,13 +90,14 @@ mod tests {
             judge(&[passed.clone(), record("a", Outcome::Skipped("x".into()), None)], none),
             Exit::Fine
         );
-        let interrupted = Seen { signal: Some(Exit::Interrupted), store_failed: false };
+        let interrupted = Seen { signal: Some(Exit::Interrupted), ..Seen::default() };
         assert_eq!(
             judge(&[failed, record("a", error(ErrorClass::Sandbox), None)], interrupted),
             Exit::Interrupted
         );
         assert_eq!(judge(&[record("a", error(ErrorClass::Internal), None)], interrupted), Exit::Bug);
-        assert_eq!(judge(&[passed], Seen { signal: None, store_failed: true }), Exit::Harness);
+        assert_eq!(judge(std::slice::from_ref(&passed), Seen { store_failed: true, ..none }), Exit::Harness);
+        assert_eq!(judge(std::slice::from_ref(&passed), Seen { spent: true, ..none }), Exit::No);
     }
 
     #[test]

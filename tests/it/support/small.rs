@@ -53,10 +53,12 @@ impl Small {
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
-    /// The records of a run, in plan order.
+    /// The records of a run, in plan order, and of each attempt the last one.
     pub(crate) fn records(&self, out: &str) -> Vec<Value> {
         let mut records = self.lines(&format!("{out}/attempts.jsonl"));
+        records.reverse();
         records.sort_by_key(|record| record["seq"].as_u64());
+        records.dedup_by_key(|record| record["seq"].as_u64());
         records
     }
 
