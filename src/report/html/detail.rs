@@ -6,13 +6,15 @@
 use super::super::text;
 use super::parts::Parts;
 use super::step;
-use crate::model::{AttemptRecord, Outcome, Step};
+use crate::model::{AttemptRecord, Finding, Outcome, Step};
 use crate::store::RunView;
 
 /// Bytes of one piece of evidence that are shown.
 const EVIDENCE: usize = 4_000;
 /// Bytes of one text that are shown, the first that keeps an attempt small enough.
 pub(super) const CAPS: [usize; 3] = [100_000, 20_000, 4_000];
+/// Findings of one attempt that are shown, and differences from the tape.
+const FINDINGS: usize = 500;
 /// Bytes of the steps of one attempt.
 const ATTEMPT: usize = 2_000_000;
 
@@ -40,7 +42,7 @@ pub(super) fn read(view: &RunView, record: &AttemptRecord) -> Detail {
         out.array(|out| evidence(out, view, record));
         out.array(|out| findings(out, record));
         out.array(|out| {
-            for drift in &record.drift {
+            for drift in record.drift.iter().take(FINDINGS) {
                 out.array(|out| {
                     out.value(Some(drift.turn));
                     out.sentence(&drift.diff);
@@ -72,7 +74,7 @@ pub(super) fn read(view: &RunView, record: &AttemptRecord) -> Detail {
 fn fitting(record: &AttemptRecord, steps: &[Step]) -> (Vec<Option<Parts>>, usize) {
     let mut shown = Vec::new();
     for cap in CAPS {
-        shown = steps.iter().map(|step| Some(step::parts(&record.findings, step, cap))).collect();
+        shown = steps.iter().map(|step| Some(step::parts(found(record), step, cap))).collect();
         if size(&shown) <= ATTEMPT {
             return (shown, cap);
         }
@@ -94,6 +96,10 @@ fn fitting(record: &AttemptRecord, steps: &[Step]) -> (Vec<Option<Parts>>, usize
     }
     shown[head..tail].iter_mut().for_each(|step| *step = None);
     (shown, CAPS[CAPS.len() - 1])
+}
+
+fn found(record: &AttemptRecord) -> &[Finding] {
+    &record.findings[..record.findings.len().min(FINDINGS)]
 }
 
 fn size(steps: &[Option<Parts>]) -> usize {
@@ -148,7 +154,10 @@ fn evidence(out: &mut Parts, view: &RunView, record: &AttemptRecord) {
                     Ok(content) => out.capped(content, EVIDENCE),
                     Err(_) => {
                         out.value(None::<u8>);
-                        out.name(&format!("{} bytes that are not text", text::count(Some(bytes.len() as u64))));
+                        out.name(&format!(
+                            "{} bytes that are not text",
+                            text::count(Some(bytes.len() as u64))
+                        ));
                     }
                 },
                 Err(error) => {
@@ -161,7 +170,7 @@ fn evidence(out: &mut Parts, view: &RunView, record: &AttemptRecord) {
 }
 
 fn findings(out: &mut Parts, record: &AttemptRecord) {
-    for finding in &record.findings {
+    for finding in found(record) {
         out.array(|out| {
             out.name(finding.rule);
             out.name(finding.name);
