@@ -225,8 +225,9 @@ mod tests {
             model: None,
             params: Object::new(),
         };
-        let noise = (0..5_000).map(|at| sha256_hex(format!("{seq} {at}").as_bytes())).collect();
-        let drift = vec![Drift { turn: 1, diff: noise }];
+        let noise =
+            |turn| (0..150).map(|at| sha256_hex(format!("{seq} {turn} {at}").as_bytes())).collect::<String>();
+        let drift = (0..30).map(|turn| Drift { turn, diff: noise(turn) }).collect();
         AttemptRecord { outcome, drift, ..AttemptRecord::new(seq, id, subject) }
     }
 
