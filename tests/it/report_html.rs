@@ -211,6 +211,7 @@ fn with_text(dir: &Path, text: &str) -> RunView {
     store::open(dir).unwrap()
 }
 
+#[allow(clippy::assigning_clones, reason = "a text put everywhere reads best as one shape")]
 fn poisoned(mut finished: Finished, text: &str) -> Finished {
     let record = &mut finished.record;
     for score in &mut record.scores {

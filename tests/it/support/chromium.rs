@@ -156,13 +156,15 @@ impl Browser {
 
     /// What the page complained of: errors and warnings in its console, what its policy refused, dialogs.
     pub(crate) fn complaints(&mut self) -> Vec<String> {
+        const BAD: [&str; 4] = [
+            "Runtime.exceptionThrown",
+            "Runtime.consoleAPICalled",
+            "Log.entryAdded",
+            "Page.javascriptDialogOpening",
+        ];
         // What came before this call has been told by its answer.
         self.call("Runtime.getIsolateId", json!({}));
-        let bad = |event: &&Value| match event["method"].as_str().unwrap_or("") {
-            "Runtime.exceptionThrown" | "Page.javascriptDialogOpening" | "Log.entryAdded" => true,
-            "Runtime.consoleAPICalled" => true,
-            _ => false,
-        };
+        let bad = |event: &&Value| event["method"].as_str().is_some_and(|method| BAD.contains(&method));
         self.events.iter().filter(bad).map(|event| event["params"].to_string()).collect()
     }
 
