@@ -1,5 +1,11 @@
 //! The page of a run with 1,000 attempts of a realistic size: how long it takes to write, how big it is, and how
 //! long a browser takes from the click to the first row.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench prints, and may stop at once"
+)]
 
 mod common;
 

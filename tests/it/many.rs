@@ -5,8 +5,8 @@
 
 use crate::runs;
 use rolltape::model::{
-    Arguments, AttemptId, Event, Finished, Message, Observation, ObservationResult, Outcome, Reply, RunSummary,
-    Source, Step, Subject, ToolCall, Usage,
+    Arguments, AttemptId, Event, Finished, Message, Observation, ObservationResult, Outcome, Reply,
+    RunSummary, Source, Step, Subject, ToolCall, Usage,
 };
 use rolltape::store::{self, RunView};
 use serde_json::json;
@@ -16,11 +16,12 @@ use std::path::Path;
 pub(crate) const STEPS: u64 = 20;
 
 const WORDS: [&str; 64] = [
-    "the", "file", "of", "request", "with", "status", "key", "server", "returns", "and", "a", "model", "list",
-    "error", "reads", "test", "path", "curl", "json", "body", "header", "when", "token", "runs", "python", "it",
-    "script", "output", "again", "wrong", "value", "retry", "in", "loop", "shell", "checks", "answer", "import",
-    "print", "def", "return", "if", "else", "for", "line", "not", "found", "exit", "code", "echo", "grep", "sed",
-    "balance", "stream", "chunk", "done", "timeout", "base", "url", "set", "export", "cat", "ls", "main",
+    "the", "file", "of", "request", "with", "status", "key", "server", "returns", "and", "a", "model",
+    "list", "error", "reads", "test", "path", "curl", "json", "body", "header", "when", "token", "runs",
+    "python", "it", "script", "output", "again", "wrong", "value", "retry", "in", "loop", "shell", "checks",
+    "answer", "import", "print", "def", "return", "if", "else", "for", "line", "not", "found", "exit",
+    "code", "echo", "grep", "sed", "balance", "stream", "chunk", "done", "timeout", "base", "url", "set",
+    "export", "cat", "ls", "main",
 ];
 
 /// Numbers that look like chance and are the same each time.
@@ -95,8 +96,9 @@ fn finished(seq: u64, scale: usize) -> Finished {
         object.insert("command".to_owned(), command.into());
         step.calls = vec![ToolCall { arguments: Arguments::object(object), ..step.calls[0].clone() }];
         let content = Some(Message::Text(dice.prose(12 * scale)));
-        step.observation =
-            Some(Observation { results: vec![ObservationResult { content, ..ObservationResult::default() }] });
+        step.observation = Some(Observation {
+            results: vec![ObservationResult { content, ..ObservationResult::default() }],
+        });
         step.usage = Some(Usage {
             prompt_tokens: Some(900 + id * 180),
             cached_tokens: Some(800 + (id - 3) * 180),

@@ -57,7 +57,8 @@ fn base64(text: &str) -> Vec<u8> {
     };
     let mut out = Vec::new();
     for four in text.trim_end_matches('=').as_bytes().chunks(4) {
-        let block = four.iter().fold(0_u32, |sum, c| sum << 6 | u32::from(digit(*c))) << (6 * (4 - four.len()));
+        let block =
+            four.iter().fold(0_u32, |sum, c| sum << 6 | u32::from(digit(*c))) << (6 * (4 - four.len()));
         out.extend(&block.to_be_bytes()[1..four.len()]);
     }
     out
@@ -67,7 +68,10 @@ fn base64(text: &str) -> Vec<u8> {
 fn the_page_holds_every_step_and_no_markup_of_a_model() {
     let folder = temp();
     let page = render(&runs::write(&folder.path().join("run"), 8));
-    assert!(!page.contains("<img") && !page.contains("src=") && !page.contains("unsafe"), "nothing is loaded");
+    assert!(
+        !page.contains("<img") && !page.contains("src=") && !page.contains("unsafe"),
+        "nothing is loaded"
+    );
     let policy = "content=\"default-src 'none'; script-src 'sha256-";
     assert!(page.contains(policy) && page.contains("; style-src 'sha256-"));
     // Every script is data of ours or the one that the policy names.
@@ -141,7 +145,11 @@ fn a_thousand_attempts_open_and_only_those_in_sight_are_in_the_page() {
     assert_eq!(browser.text("document.querySelector('#q').value"), "task-10");
 
     // A link opens the same view; the two subjects of a task stand side by side.
-    browser.open(&page, "#a=0&vs=1", "document.querySelector('.diff .del') && document.querySelector('.diff .ins')");
+    browser.open(
+        &page,
+        "#a=0&vs=1",
+        "document.querySelector('.diff .del') && document.querySelector('.diff .ins')",
+    );
     assert!(browser.eval("document.querySelectorAll('details.equal').length").as_u64().unwrap() >= 2);
     browser.open(&page, "#subject=codeact%40api%3Alarge&format=broken", "document.querySelector('tr.row')");
     assert!(browser.text("document.querySelector('.told').textContent").contains("of 1,000"));
@@ -169,7 +177,10 @@ fn the_lines_side_by_side_are_those_of_both_attempts() {
                  .join('\\n')).join('\\n')"
             )
         };
-        let shown = [browser.text(&side(".same, .del", ".twin, .ins")), browser.text(&side(".same, .ins", ".twin, .del"))];
+        let shown = [
+            browser.text(&side(".same, .del", ".twin, .ins")),
+            browser.text(&side(".same, .ins", ".twin, .del")),
+        ];
         for (seq, shown) in [left, right].iter().zip(shown) {
             let trajectory = view.trajectory(&view.records[*seq as usize]).unwrap();
             let lines: Vec<String> = trajectory.steps[3..].iter().flat_map(texts).collect();
@@ -200,6 +211,7 @@ fn with_text(dir: &Path, text: &str) -> RunView {
     store::open(dir).unwrap()
 }
 
+#[allow(clippy::assigning_clones, reason = "a text put everywhere reads best as one shape")]
 fn poisoned(mut finished: Finished, text: &str) -> Finished {
     let record = &mut finished.record;
     for score in &mut record.scores {
@@ -257,7 +269,8 @@ fn hostile_text_stays_text_in_every_view() {
     let (mut browser, page) = browse(folder.path(), &view);
     let source = fs::read_to_string(&page).unwrap();
     assert_eq!(source.chars().find(|c| c.is_control() && *c != '\n'), None);
-    let command = source.lines().map(str::trim_start).find(|line| line.starts_with("::") || line.starts_with("##"));
+    let command =
+        source.lines().map(str::trim_start).find(|line| line.starts_with("::") || line.starts_with("##"));
     assert_eq!(command, None, "a command of a CI service");
     let ours = "[...document.querySelectorAll('*')].filter(element => ['IMG', 'IFRAME', 'OBJECT', 'EMBED', 'SVG', 'FORM', 'LINK', 'BASE'] \
         .includes(element.tagName.toUpperCase()) || element.getAttributeNames().some(name => name.startsWith('on') || name === 'style' && element.closest('pre')) \
@@ -269,7 +282,10 @@ fn hostile_text_stays_text_in_every_view() {
         browser.open(&page, &format!("#a={seq}"), "document.querySelector('.attempt')");
         browser.eval("document.querySelectorAll('details').forEach(details => { if (details.fill) details.fill(); details.open = true; })");
         assert_eq!((browser.eval(ours), browser.eval(bare)), (0.into(), false.into()), "attempt {seq}");
-        assert!(browser.text("document.querySelector('#main').textContent").contains("<img src=x") || texts.len() == 2);
+        assert!(
+            browser.text("document.querySelector('#main').textContent").contains("<img src=x")
+                || texts.len() == 2
+        );
     }
     assert_eq!(browser.complaints(), [""; 0]);
     assert!(browser.requests().iter().all(|url| url.starts_with("file://")), "{:?}", browser.requests());
@@ -298,7 +314,9 @@ fn a_huge_observation_is_cut_and_the_page_says_how_much() {
     assert!(fs::metadata(&page).unwrap().len() < 200_000);
     browser.open(&page, "#a=0", "document.querySelector('.observation details')");
     browser.eval("document.querySelector('.observation details').open = true");
-    browser.wait("document.querySelector('.observation').textContent.includes('10,900,000 bytes more are not shown')");
+    browser.wait(
+        "document.querySelector('.observation').textContent.includes('10,900,000 bytes more are not shown')",
+    );
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
@@ -312,7 +330,10 @@ fn without_scripts_the_totals_remain() {
     browser.call("Page.navigate", serde_json::json!({"url": format!("file://{}", page.display())}));
     browser.wait("document.querySelector('noscript table')");
     let text = browser.text("document.body.innerText");
-    assert!(text.contains("Scripts are off") && text.contains("中文任务") && text.contains("multiple-calls"), "{text}");
+    assert!(
+        text.contains("Scripts are off") && text.contains("中文任务") && text.contains("multiple-calls"),
+        "{text}"
+    );
 }
 
 /// Pictures of each view, light and dark, wide and narrow: not empty, nothing wider than the window.
@@ -337,7 +358,11 @@ fn every_view_fits_a_desk_and_a_pocket() {
                 let wide = browser.eval("document.documentElement.scrollWidth").as_u64().unwrap();
                 assert!(wide <= u64::from(width), "{name} is {wide} wide in a window of {width}");
                 let picture = base64(&browser.picture());
-                assert!(picture.starts_with(b"\x89PNG") && picture.len() > 15_000, "{name}: {}", picture.len());
+                assert!(
+                    picture.starts_with(b"\x89PNG") && picture.len() > 15_000,
+                    "{name}: {}",
+                    picture.len()
+                );
                 if let Some(keep) = &keep {
                     let scheme = if dark { "dark" } else { "light" };
                     fs::write(keep.join(format!("{name}-{width}-{scheme}.png")), picture).unwrap();

@@ -6,13 +6,17 @@
 use super::super::text;
 use super::parts::Parts;
 use super::step;
-use crate::model::{AttemptRecord, Outcome, Step};
+use crate::model::{AttemptRecord, Finding, Outcome, Step};
 use crate::store::RunView;
 
 /// Bytes of one piece of evidence that are shown.
 const EVIDENCE: usize = 4_000;
 /// Bytes of one text that are shown, the first that keeps an attempt small enough.
 pub(super) const CAPS: [usize; 3] = [100_000, 20_000, 4_000];
+/// Findings of one attempt that are shown.
+const FINDINGS: usize = 500;
+/// Differences from the tape that are shown.
+const DRIFTS: usize = 50;
 /// Bytes of the steps of one attempt.
 const ATTEMPT: usize = 2_000_000;
 
@@ -40,7 +44,7 @@ pub(super) fn read(view: &RunView, record: &AttemptRecord) -> Detail {
         out.array(|out| evidence(out, view, record));
         out.array(|out| findings(out, record));
         out.array(|out| {
-            for drift in &record.drift {
+            for drift in record.drift.iter().take(DRIFTS) {
                 out.array(|out| {
                     out.value(Some(drift.turn));
                     out.sentence(&drift.diff);
@@ -70,34 +74,46 @@ pub(super) fn read(view: &RunView, record: &AttemptRecord) -> Detail {
 
 /// The steps that are shown, and after how many bytes their texts are cut.
 fn fitting(record: &AttemptRecord, steps: &[Step]) -> (Vec<Option<Parts>>, usize) {
-    let mut shown = Vec::new();
     for cap in CAPS {
-        shown = steps.iter().map(|step| Some(step::parts(&record.findings, step, cap))).collect();
-        if size(&shown) <= ATTEMPT {
+        if let Some(shown) = all(record, steps, cap) {
             return (shown, cap);
         }
     }
     // Beginning and end are what a reader needs most.
-    let (mut head, mut tail) = (0, shown.len());
+    let cap = CAPS[CAPS.len() - 1];
+    let mut shown: Vec<Option<Parts>> = steps.iter().map(|_| None).collect();
+    let (mut head, mut tail) = (0, steps.len());
     let mut bytes = 0;
     while head < tail {
         let next = if head <= steps.len() - tail { head } else { tail - 1 };
-        bytes += shown[next].as_ref().map_or(0, Parts::len);
+        let parts = step::parts(found(record), &steps[next], cap);
+        bytes += parts.len();
         if bytes > ATTEMPT {
             break;
         }
+        shown[next] = Some(parts);
         if next == head {
             head += 1;
         } else {
             tail -= 1;
         }
     }
-    shown[head..tail].iter_mut().for_each(|step| *step = None);
-    (shown, CAPS[CAPS.len() - 1])
+    (shown, cap)
 }
 
-fn size(steps: &[Option<Parts>]) -> usize {
-    steps.iter().flatten().map(Parts::len).sum()
+/// All steps with texts cut after `cap` bytes, if they fit.
+fn all(record: &AttemptRecord, steps: &[Step], cap: usize) -> Option<Vec<Option<Parts>>> {
+    let mut room = ATTEMPT;
+    let fits = |step| {
+        let parts = step::parts(found(record), step, cap);
+        room = room.checked_sub(parts.len())?;
+        Some(Some(parts))
+    };
+    steps.iter().map(fits).collect()
+}
+
+fn found(record: &AttemptRecord) -> &[Finding] {
+    &record.findings[..record.findings.len().min(FINDINGS)]
 }
 
 fn facts(out: &mut Parts, record: &AttemptRecord) {
@@ -148,7 +164,10 @@ fn evidence(out: &mut Parts, view: &RunView, record: &AttemptRecord) {
                     Ok(content) => out.capped(content, EVIDENCE),
                     Err(_) => {
                         out.value(None::<u8>);
-                        out.name(&format!("{} bytes that are not text", text::count(Some(bytes.len() as u64))));
+                        out.name(&format!(
+                            "{} bytes that are not text",
+                            text::count(Some(bytes.len() as u64))
+                        ));
                     }
                 },
                 Err(error) => {
@@ -161,7 +180,7 @@ fn evidence(out: &mut Parts, view: &RunView, record: &AttemptRecord) {
 }
 
 fn findings(out: &mut Parts, record: &AttemptRecord) {
-    for finding in &record.findings {
+    for finding in found(record) {
         out.array(|out| {
             out.name(finding.rule);
             out.name(finding.name);
@@ -177,7 +196,8 @@ fn findings(out: &mut Parts, record: &AttemptRecord) {
 
 #[cfg(test)]
 mod tests {
-    use super::{ATTEMPT, CAPS, fitting, size};
+    use super::super::parts::Parts;
+    use super::{ATTEMPT, CAPS, fitting};
     use crate::model::{AttemptId, AttemptRecord, Object, Source, Step, Subject};
 
     fn record() -> AttemptRecord {
@@ -199,7 +219,7 @@ mod tests {
         };
         let told = |count, bytes| {
             let (shown, cap) = fitting(&record(), &steps(count, bytes));
-            assert!(size(&shown) <= ATTEMPT);
+            assert!(shown.iter().flatten().map(Parts::len).sum::<usize>() <= ATTEMPT);
             (shown.iter().map(|step| u8::from(step.is_some())).collect::<Vec<_>>(), cap)
         };
         assert_eq!(told(3, 10_000_000), (vec![1; 3], CAPS[0]), "each is cut to what one text may have");

@@ -23,6 +23,7 @@ use pool::Pool;
 use rayon::prelude::*;
 use rows::Opened;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::io;
 
 pub(super) static ITEM: Report = Report {
@@ -55,6 +56,9 @@ fn compact(source: &str) -> String {
 /// Bytes that a page may have.
 const BUDGET: usize = 20_000_000;
 
+/// Attempts that the index lists.
+const ROWS: usize = 20_000;
+
 /// Attempts that are read at a time.
 const WINDOW: usize = 64;
 
@@ -70,7 +74,8 @@ struct Data {
 fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let (script, style) = (compact(SCRIPT), compact(STYLE));
     let top = overview::markup(view, options).into_string();
-    let data = data(view, options, BUDGET.saturating_sub(top.len() + style.len() + script.len() + 10_000));
+    let listed = listed(view, ROWS);
+    let data = data(&listed, options, BUDGET.saturating_sub(top.len() + style.len() + script.len() + 10_000));
     let digest = |text: &str| format!("'sha256-{}'", pool::base64(&Sha256::digest(text.as_bytes())));
     let policy = format!(
         "default-src 'none'; script-src {}; style-src {}; base-uri 'none'; form-action 'none'",
@@ -89,7 +94,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
                 style { (PreEscaped(&style)) }
             }
             body {
-                div #overview { (PreEscaped(top)) (left_out(view, data.left_out)) }
+                div #overview { (PreEscaped(top)) (left_out(view, listed.records.len(), data.left_out)) }
                 main #main tabindex="-1" {}
                 footer {
                     p #keys hidden {
@@ -118,29 +123,55 @@ fn block(id: &str, json: &str) -> Markup {
     html! { script id=(id) type="application/json" { (PreEscaped(json)) } }
 }
 
-fn left_out(view: &RunView, count: usize) -> Markup {
+/// The run with the records that the index has room for, failures first, in plan order.
+fn listed(view: &RunView, rows: usize) -> Cow<'_, RunView> {
+    if view.records.len() <= rows {
+        return Cow::Borrowed(view);
+    }
+    let mut order = by_rank(view);
+    order.truncate(rows);
+    order.sort_unstable();
+    let records = order.into_iter().map(|at| view.records[at].clone()).collect();
+    Cow::Owned(RunView {
+        dir: view.dir.clone(),
+        manifest: view.manifest.clone(),
+        records,
+        warnings: Vec::new(),
+    })
+}
+
+fn left_out(view: &RunView, listed: usize, without_steps: usize) -> Markup {
+    let all = view.records.len();
     html! {
-        @if count > 0 {
+        @if listed < all || without_steps > 0 {
             p.notice #left-out {
-                "The page would be over 20 MB: the steps of " (plural(count, "attempt")) " of "
-                (view.records.len()) " are left out here, and failures come first. "
-                "All of them are in " code { "trajectories.jsonl" } " of the run folder."
+                "This page has no room for the whole run, and failures come first. "
+                @if listed < all { (plural(all - listed, "attempt")) " of " (all) " counted above, but not listed. " }
+                @if without_steps > 0 {
+                    "Of " (plural(without_steps, "attempt")) " of " (listed) " the steps are left out, to stay under 20 MB. "
+                }
+                "All is in " code { "attempts.jsonl" } " and " code { "trajectories.jsonl" } " of the run folder."
             }
         }
     }
 }
 
-/// Reads the attempts, failures first, and packs as many as fit into `budget` bytes.
-fn data(view: &RunView, options: &Options, budget: usize) -> Data {
+/// Positions of all records, those first that a reader looks for first.
+fn by_rank(view: &RunView) -> Vec<usize> {
     let mut order: Vec<usize> = (0..view.records.len()).collect();
     order.sort_by_key(|at| (rank(&view.records[*at]), *at));
+    order
+}
+
+/// Reads the attempts, failures first, and packs as many as fit into `budget` bytes.
+fn data(view: &RunView, options: &Options, budget: usize) -> Data {
+    let order = by_rank(view);
     let mut pool = Pool::default();
     let mut opened = Opened { attempts: vec![None; order.len()], pairs: Vec::new(), starts: Vec::new() };
     let mut times = vec![Vec::new(); order.len()];
     let mut caps = vec![None; order.len()];
     for window in order.chunks(WINDOW) {
-        let read: Vec<Detail> =
-            window.par_iter().map(|at| detail::read(view, &view.records[*at])).collect();
+        let read: Vec<Detail> = window.par_iter().map(|at| detail::read(view, &view.records[*at])).collect();
         for (at, detail) in window.iter().zip(read) {
             opened.attempts[*at] = Some(pool.add(detail.parts));
             (times[*at], caps[*at]) = (detail.times, detail.cap);
@@ -194,8 +225,9 @@ mod tests {
             model: None,
             params: Object::new(),
         };
-        let noise = (0..5_000).map(|at| sha256_hex(format!("{seq} {at}").as_bytes())).collect();
-        let drift = vec![Drift { turn: 1, diff: noise }];
+        let noise =
+            |turn| (0..150).map(|at| sha256_hex(format!("{seq} {turn} {at}").as_bytes())).collect::<String>();
+        let drift = (0..30).map(|turn| Drift { turn, diff: noise(turn) }).collect();
         AttemptRecord { outcome, drift, ..AttemptRecord::new(seq, id, subject) }
     }
 
@@ -232,7 +264,12 @@ mod tests {
         };
         assert_eq!(kept(10_000_000), (vec![true; 4], 0));
         assert_eq!(kept(700_000), (vec![false, false, true, true], 2), "failures, then what was stopped");
-        let told = super::left_out(&view, 2).into_string();
-        assert!(told.contains("the steps of 2 attempts of 4 are left out"), "{told}");
+        let told = super::left_out(&view, 4, 2).into_string();
+        assert!(told.contains("Of 2 attempts of 4 the steps are left out"), "{told}");
+        let listed = super::listed(&view, 3);
+        let names: Vec<&str> = listed.records.iter().map(|record| record.id.task.as_str()).collect();
+        assert_eq!(names, ["t0", "t2", "t3"]);
+        let told = super::left_out(&view, 3, 0).into_string();
+        assert!(told.contains("1 attempt of 4 counted above, but not listed"), "{told}");
     }
 }

@@ -52,7 +52,9 @@ pub(super) fn index(view: &RunView, opened: &Opened) -> String {
         out.array(|out| {
             for (left, right, value, chunks) in &opened.pairs {
                 out.array(|out| {
-                    [left, right, value].iter().for_each(|number| out.value(Some(number)));
+                    out.value(Some(left));
+                    out.value(Some(right));
+                    out.value(Some(value));
                     numbers(out, chunks);
                 });
             }

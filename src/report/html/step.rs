@@ -49,7 +49,9 @@ fn said(out: &mut Parts, findings: &[Finding], step: &Step, cap: usize) {
         for (piece, hits) in segments(shown, &here.collect::<Vec<_>>()) {
             out.array(|out| {
                 out.text(piece);
-                hits.iter().for_each(|hit| out.value(Some(hit)));
+                for hit in hits {
+                    out.value(Some(hit));
+                }
             });
         }
     });

@@ -57,7 +57,8 @@ impl Browser {
         let mut browser =
             Self { child, stdin, messages, session: String::new(), last: 0, events: Vec::new() };
         let targets = browser.call("Target.getTargets", json!({}));
-        let page = targets["targetInfos"].as_array().and_then(|all| all.iter().find(|one| one["type"] == "page"));
+        let page =
+            targets["targetInfos"].as_array().and_then(|all| all.iter().find(|one| one["type"] == "page"));
         let target = page.expect("it opened with a page")["targetId"].clone();
         let attached = browser.call("Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         attached["sessionId"].as_str().expect("a session").clone_into(&mut browser.session);
@@ -81,7 +82,9 @@ impl Browser {
             let answer = match self.messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(answer) => answer,
                 Err(RecvTimeoutError::Timeout) => panic!("no answer to {method} in time"),
-                Err(RecvTimeoutError::Disconnected) => panic!("the browser ended before it answered {method}"),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("the browser ended before it answered {method}")
+                }
             };
             if answer["id"] == self.last {
                 assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
@@ -118,7 +121,11 @@ impl Browser {
     pub(crate) fn wait(&mut self, expression: &str) {
         let until = Instant::now() + PATIENCE;
         while self.eval(&format!("Boolean({expression})")) != true {
-            assert!(Instant::now() < until, "never true: {expression}\n{}", self.text("document.body.innerText"));
+            assert!(
+                Instant::now() < until,
+                "never true: {expression}\n{}",
+                self.text("document.body.innerText")
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -141,18 +148,23 @@ impl Browser {
 
     /// A picture of what is in sight, as PNG in base 64.
     pub(crate) fn picture(&mut self) -> String {
-        self.call("Page.captureScreenshot", json!({"format": "png"}))["data"].as_str().unwrap_or("").to_owned()
+        self.call("Page.captureScreenshot", json!({"format": "png"}))["data"]
+            .as_str()
+            .unwrap_or("")
+            .to_owned()
     }
 
     /// What the page complained of: errors and warnings in its console, what its policy refused, dialogs.
     pub(crate) fn complaints(&mut self) -> Vec<String> {
+        const BAD: [&str; 4] = [
+            "Runtime.exceptionThrown",
+            "Runtime.consoleAPICalled",
+            "Log.entryAdded",
+            "Page.javascriptDialogOpening",
+        ];
         // What came before this call has been told by its answer.
         self.call("Runtime.getIsolateId", json!({}));
-        let bad = |event: &&Value| match event["method"].as_str().unwrap_or("") {
-            "Runtime.exceptionThrown" | "Page.javascriptDialogOpening" | "Log.entryAdded" => true,
-            "Runtime.consoleAPICalled" => true,
-            _ => false,
-        };
+        let bad = |event: &&Value| event["method"].as_str().is_some_and(|method| BAD.contains(&method));
         self.events.iter().filter(bad).map(|event| event["params"].to_string()).collect()
     }
 
@@ -169,7 +181,8 @@ impl Drop for Browser {
         let close = json!({"id": self.last + 1, "method": "Browser.close"});
         let asked = self.stdin.write_all(format!("{close}\0").as_bytes()).and_then(|()| self.stdin.flush());
         let until = Instant::now() + Duration::from_secs(10);
-        while asked.is_ok() && Instant::now() < until && self.child.try_wait().is_ok_and(|end| end.is_none()) {
+        while asked.is_ok() && Instant::now() < until && self.child.try_wait().is_ok_and(|end| end.is_none())
+        {
             std::thread::sleep(Duration::from_millis(10));
         }
         let _ = self.child.kill();

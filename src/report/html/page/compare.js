@@ -13,21 +13,21 @@ function compared(step) {
 
 async function compareView(left, right) {
   const [a, b, runs] = await Promise.all([attempt(left), attempt(right), difference(left, right)]);
-  const side = row => el('div.side', {}, el('p', {}, badge(row), ' ', el('a', { href: here(row) }, row.subject + ' #' + row.n)),
-    row.reason && el('p.why', {}, row.reason),
-    el('div.facts-line', {}, [['score', row.reward === null ? '–' : row.reward.toFixed(2)],
+  const side = row => el('div.side', el('p', badge(row), ' ', el('a', { href: here(row) }, row.subject + ' #' + row.n)),
+    row.reason && el('p.why', row.reason),
+    el('div.facts-line', [['score', row.reward === null ? '–' : row.reward.toFixed(2)],
       ['format', row.format === null ? '–' : row.format ? 'ok' : 'broken'], ['findings', count(row.findings)],
       ['turns', count(row.turns)], ['calls', count(row.calls)], ['tokens', count(row.tokens)], ['cost', usd(row.cost)]]
-      .map(([name, value]) => el('span.fact', {}, name + ' ' + value))));
+      .map(([name, value]) => el('span.fact', name + ' ' + value))));
   const swap = el('a', { href: writeState({ ...readState(location.hash), a: right.seq, vs: left.seq }) }, '⇄ swap sides');
-  const out = el('article.compare', {}, el('nav.crumbs', { 'aria-label': 'Attempts' },
-    el('a.back', { href: here(left), title: 'key u' }, '← attempt'), el('span.turn', {}, swap)),
-  el('h2', {}, 'Side by side: ', el('span.dim', {}, left.task)), el('div.sides', {}, side(left), side(right)));
+  const out = el('article.compare', el('nav.crumbs', { 'aria-label': 'Attempts' },
+    el('a.back', { href: here(left), title: 'key u' }, '← attempt'), el('span.turn', swap)),
+  el('h2', 'Side by side: ', el('span.dim', left.task)), el('div.sides', side(left), side(right)));
   if (!a || !b) {
-    out.append(el('p.notice', {}, 'The steps of one side are left out to keep the page under 20 MB.'));
+    out.append(el('p.notice', 'The steps of one side are left out to keep the page under 20 MB.'));
     return out;
   }
-  if (!runs) out.append(el('p.notice', {}, 'For this pair no differences were computed: they are for two subjects in the attempt of the same number. Texts that are equal on both sides are folded.'));
+  if (!runs) out.append(el('p.notice', 'For this pair no differences were computed: they are for two subjects in the attempt of the same number. Texts that are equal on both sides are folded.'));
   for (let i = 0; i < Math.max(a.steps.length, b.steps.length); i++) out.append(pairView(a, b, i, runs));
   return out;
 }
@@ -36,16 +36,16 @@ function pairView(a, b, i, runs) {
   const [left, right] = [a.steps[i], b.steps[i]];
   const name = step => (step ? step.id + ' ' + step.source + (step.calls.length ? ': ' + step.calls.map(call => call.name).join(', ') : '') : 'no such step');
   const hits = (data, step) => (step ? data.findings.filter(finding => finding.step === step.id) : []);
-  const found = list => el('ul.findings', {}, list.map(finding => el('li', {}, sentence(finding))));
+  const found = list => el('ul.findings', list.map(finding => el('li', sentence(finding))));
   const texts = [left ? compared(left) : ['', ''], right ? compared(right) : ['', '']];
-  const out = el('section.pair', { 'aria-label': 'Step ' + (i + 1) }, el('div.heads', {}, el('h4', {}, name(left)), el('h4', {}, name(right))));
+  const out = el('section.pair', { 'aria-label': 'Step ' + (i + 1) }, el('div.heads', el('h4', name(left)), el('h4', name(right))));
   for (const which of [0, 1]) {
     const [old, now] = [texts[0][which], texts[1][which]];
     if (!old && !now) continue;
-    if (which) out.append(el('p.label', {}, 'observation'));
+    if (which) out.append(el('p.label', 'observation'));
     const run = left && right && runs ? runs[2 * i + which] : undefined;
     out.append(lines(old, now, run));
-    if (!which && (hits(a, left).length || hits(b, right).length)) out.append(el('div.sides', {}, found(hits(a, left)), found(hits(b, right))));
+    if (!which && (hits(a, left).length || hits(b, right).length)) out.append(el('div.sides', found(hits(a, left)), found(hits(b, right))));
   }
   return out;
 }
@@ -54,16 +54,16 @@ function pairView(a, b, i, runs) {
 function lines(old, now, run) {
   const table = el('div.diff');
   const row = (a, b, kind) => {
-    const cell = (text, mark) => el('div' + (text === null ? '.void' : mark), {}, text || '');
+    const cell = (text, mark) => el('div' + (text === null ? '.void' : mark), text || '');
     table.append(cell(a, kind === 'same' ? '.same' : kind ? '.del' : '.only'), cell(b, kind === 'same' ? '.same.twin' : kind ? '.ins' : '.only'));
   };
   if (old === now && old) {
     const first = old.split('\n', 1)[0].slice(0, 120);
-    return el('details.equal', {}, el('summary', {}, 'the same on both sides, ' + plural(old.split('\n').length, 'line') + ': ', el('span.dim', {}, first)), el('pre', { tabIndex: 0 }, old));
+    return el('details.equal', el('summary', 'the same on both sides, ' + plural(old.split('\n').length, 'line') + ': ', el('span.dim', first)), el('pre', { tabIndex: 0 }, old));
   }
   if (!run) {
     row(old || null, now || null, '');
-    return run === null ? [el('p.note', {}, 'too long to be compared line by line'), table] : table;
+    return run === null ? [el('p.note', 'too long to be compared line by line'), table] : table;
   }
   const [a, b] = [old.split('\n'), now.split('\n')];
   let [x, y] = [0, 0];
@@ -73,7 +73,7 @@ function lines(old, now, run) {
     for (let n = 0; n < same; n++) {
       if (fold && n === 3) {
         const hidden = a.slice(x + 3, x + same - 3).join('\n');
-        table.append(el('details.skip', {}, el('summary', {}, plural(same - 6, 'equal line')), el('pre', {}, hidden)));
+        table.append(el('details.skip', el('summary', plural(same - 6, 'equal line')), el('pre', hidden)));
         n = same - 3;
       }
       row(a[x + n], b[y + n], 'same');

@@ -1,17 +1,19 @@
 // Small helpers: elements, figures, boxes of text, bars.
 
 // An element of a tag and classes as in 'p.note', with properties, and children that become text unless they are nodes.
-function el(kind, properties, ...children) {
+function el(kind, ...children) {
   const [tag, ...classes] = kind.split('.');
-  const element = document.createElement(tag || 'div');
+  const element = document.createElement(tag);
   if (classes.length) element.className = classes.join(' ');
-  for (const [name, value] of Object.entries(properties || {})) {
+  const first = children[0];
+  const plain = first && Object.getPrototypeOf(first) === Object.prototype;
+  for (const [name, value] of Object.entries(plain ? children.shift() : {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
     else if (name in element && !name.includes('-')) element[name] = value;
     else element.setAttribute(name, value === true ? '' : value);
   }
-  element.append(...children.flat(2).filter(child => child !== null && child !== undefined && child !== false && child !== ''));
+  element.append(...children.flat(3).filter(child => child || child === 0));
   return element;
 }
 
@@ -27,9 +29,9 @@ function duration(ms) {
 
 const SUITES = new Set(TASKS.map(task => task.split('/')[0]));
 // The suite only where there are several.
-const taskName = row => [SUITES.size > 1 ? el('span.dim', {}, row.task.split('/')[0] + '/') : null, el('b', {}, row.task.slice(row.task.indexOf('/') + 1))];
-const badge = row => el('span.badge.' + row.outcome, {}, row.label);
-const more = cut => (cut ? el('p.note', {}, count(cut) + ' bytes more are not shown; trajectories.jsonl of the run folder has them') : null);
+const taskName = row => [SUITES.size > 1 ? el('span.dim', row.task.split('/')[0] + '/') : null, el('b', row.task.slice(row.task.indexOf('/') + 1))];
+const badge = row => el('span.badge.' + row.outcome, row.label);
+const more = cut => (cut ? el('p.note', count(cut) + ' bytes more are not shown; trajectories.jsonl of the run folder has them') : null);
 const LONG = 1200, LINES = 24;
 const isLong = text => text.length > LONG || text.split('\n', LINES + 1).length > LINES;
 
@@ -39,8 +41,8 @@ function box(text, cut, label) {
   if (!isLong(text)) return [pre(), more(cut)];
   const lines = text.split('\n');
   const shown = lines.slice(0, 6).join('\n').slice(0, 500);
-  const fold = el('details.long', {}, el('summary', {},
-    el('span.fold', {}, plural(lines.length, 'line') + ', ' + plural(text.length, 'character') + (label ? ' of ' + label : '')),
+  const fold = el('details.long', el('summary', {},
+    el('span.fold', plural(lines.length, 'line') + ', ' + plural(text.length, 'character') + (label ? ' of ' + label : '')),
     el('pre.peek', { 'aria-hidden': 'true' }, shown)));
   // A long text is made when it is asked for, so that a long attempt opens at once.
   const fill = () => { if (fold.children.length === 1) fold.append(pre(), more(cut) || ''); };

@@ -77,15 +77,15 @@ function indexView(state) {
   const chips = el('div.chips', { role: 'group', 'aria-label': 'Outcome' });
   const selects = el('div.selects');
   const told = el('p.told', { role: 'status' });
-  const head = el('tr', {}, COLUMNS.map(([name, title, , right]) =>
+  const head = el('tr', COLUMNS.map(([name, title, , right]) =>
     el(right ? 'th.n' : 'th', { scope: 'col', 'data-column': name }, el('button.sort', { type: 'button', onclick: () => turn(name) }, title))));
   const body = el('tbody');
-  const table = el('table.attempts', { 'aria-label': 'Attempts' }, el('thead', {}, head), body);
+  const table = el('table.attempts', { 'aria-label': 'Attempts' }, el('thead', head), body);
   Object.assign(view, { chips, selects, told, head, body, table, nodes: new Map(), height: 0 });
   view.above = el('tr.space', { 'aria-hidden': 'true' }, el('td', { colSpan: COLUMNS.length }));
   view.below = el('tr.space', { 'aria-hidden': 'true' }, el('td', { colSpan: COLUMNS.length }));
-  return el('section', {}, el('h2', {}, 'Attempts'),
-    el('div.filters', {}, search, chips, selects), told, table);
+  return el('section', el('h2', 'Attempts'),
+    el('div.filters', search, chips, selects), told, table);
 }
 
 function turn(name) {
@@ -111,7 +111,7 @@ function showIndex(state) {
   view.table.setAttribute('aria-rowcount', rows.length + 1);
   view.nodes.clear();
   view.body.replaceChildren(view.above, view.below);
-  if (!rows.length) view.body.replaceChildren(el('tr', {}, el('td.none', { colSpan: COLUMNS.length }, 'No attempt passes these filters.')));
+  if (!rows.length) view.body.replaceChildren(el('tr', el('td.none', { colSpan: COLUMNS.length }, 'No attempt passes these filters.')));
   paint();
 }
 
@@ -127,7 +127,7 @@ function chips(state, counts) {
     const on = state.outcome.includes(word);
     return el('button.chip.' + word, { type: 'button', 'data-outcome': word, 'aria-pressed': String(on),
       onclick: () => change({ outcome: on ? state.outcome.filter(other => other !== word) : [...state.outcome, word] }) },
-    word + ' ', el('b', {}, count(counts.get(word) || 0)));
+    word + ' ', el('b', count(counts.get(word) || 0)));
   }));
   if (focused) view.chips.querySelector('[data-outcome="' + focused + '"]').focus();
 }
@@ -154,12 +154,12 @@ function rowNode(row, at, state) {
   if (TIMING) figures.push(row.skipped ? '–' : duration(row.ms));
   const names = COLUMNS.slice(6).map(column => column[1]);
   return el('tr.row', { 'aria-rowindex': at + 2, onclick: event => { if (!event.target.closest('a') && !String(getSelection())) openRow(row); } },
-    el('td.o', {}, badge(row)),
-    el('td.t', {}, el('a', { href: writeState({ ...state, a: row.seq }) }, taskName(row), el('span.dim', {}, ' #' + row.n)),
+    el('td.o', badge(row)),
+    el('td.t', el('a', { href: writeState({ ...state, a: row.seq }) }, taskName(row), el('span.dim', ' #' + row.n)),
       row.reason ? el('span.why', { title: row.reason }, row.reason) : null),
     el('td.s', { title: row.subject }, row.subject),
     el('td.n', { 'data-name': 'score' }, dash(row.reward === null ? null : row.reward.toFixed(2))),
-    el('td.f', {}, row.format === null ? '–' : row.format ? el('span.good', {}, 'ok') : el('span.bad', {}, 'broken')),
+    el('td.f', row.format === null ? '–' : row.format ? el('span.good', 'ok') : el('span.bad', 'broken')),
     el('td.n', { 'data-name': 'findings' }, row.findings ? count(row.findings) : '–'),
     figures.map((figure, i) => el('td.n' + (figure === 'unknown' ? '.dim' : ''), { 'data-name': names[i] }, figure)));
 }

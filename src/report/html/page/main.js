@@ -32,7 +32,7 @@ async function route() {
     }
     main.replaceChildren(el('p.note', { role: 'status' }, 'Opening …'));
     scrollTo(0, 0);
-    const content = await (right ? compareView(left, right) : attemptView(left)).catch(error => el('p.notice', {}, 'This can not be shown: ' + error.message));
+    const content = await (right ? compareView(left, right) : attemptView(left)).catch(error => el('p.notice', 'This can not be shown: ' + error.message));
     // The reader may have gone elsewhere meanwhile.
     if (shown !== key) return;
     main.replaceChildren(content);
