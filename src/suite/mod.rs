@@ -5,6 +5,7 @@
 
 mod digest;
 mod folder;
+mod hosts;
 mod parse;
 mod reader;
 mod settings;
