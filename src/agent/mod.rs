@@ -4,6 +4,7 @@
 //! whatever happens. Must not know: scorers, the store, how attempts are scheduled.
 
 mod script;
+mod talk;
 
 use crate::backend::{Metered, OpenError, Stop};
 use crate::model::{AgentInfo, AttemptId, Step};
@@ -105,7 +106,7 @@ pub struct AgentKind {
 
 registry! {
     /// All kinds of agents.
-    AgentKind: codeact, oracle, nop, cheat
+    AgentKind: codeact, tool_calling, oracle, nop, cheat
 }
 
 /// Name and version of an agent of ours, without tools.

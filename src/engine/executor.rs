@@ -8,8 +8,8 @@ use super::probe::{self, Kept};
 use super::surroundings::{Message, Surroundings};
 use super::unwind::Unwinding;
 use crate::agent::{AgentEnd, Session, StepLog};
-use crate::backend::{Budget, Metered, Stop};
-use crate::model::{AttemptId, Exchanged, Finished, Object, Outcome, RunError};
+use crate::backend::{Budget, Metered, Stop, Troubles};
+use crate::model::{AttemptId, ErrorClass, Exchanged, Finished, Object, Outcome, RunError};
 use crate::sandbox::{ExitReport, Sandbox};
 use crate::service::{self, Authority, Running};
 use crate::suite::Task;
@@ -52,6 +52,9 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
         }
     };
     let mut timing = Object::new();
+    if let Some(retries) = played.metered.as_ref().and_then(|metered| metered.troubles().to_json()) {
+        timing.insert("retries".to_owned(), retries);
+    }
     timing.insert("started".to_owned(), started.to_string().into());
     timing.insert("agent_ms".to_owned(), agent_ms.into());
     timing.insert("duration_ms".to_owned(), millis(&around, begin).into());
@@ -92,7 +95,8 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         }
     };
     let authority = authority.as_deref();
-    let config = sandbox_config(planned.id.to_string(), task, &suite.mounts[planned.task], authority);
+    let mounts: Vec<_> = suite.mounts[planned.task].iter().chain(&subject.mounts).cloned().collect();
+    let config = sandbox_config(planned.id.to_string(), task, &mounts, authority);
     let sandbox = match around.launcher.start(config).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
@@ -110,6 +114,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     };
     let mut hidden = known(&services);
     hidden.extend(folder_of(sandbox.as_ref()).map(|folder| (FOLDER.to_owned(), folder)));
+    hidden.extend(subject.backend.iter().flat_map(|backend| backend.secrets()));
     played.redactor = Redactor::new(hidden);
     let (steps, step_inbox) = unbounded_channel();
     let (exchanges, exchange_inbox) = unbounded_channel();
@@ -121,7 +126,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         played.redactor.clone(),
     ));
     played.log = StepLog::new(Some(steps));
-    let budget = Budget { turns: task.limits.turns, tokens: task.limits.tokens };
+    let budget = Budget { turns: task.limits.turns, tokens: task.limits.tokens, usd: task.limits.usd };
     let mut metered = subject.backend.as_ref().map(|backend| {
         Metered::new(
             backend.clone(),
@@ -131,8 +136,10 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             played.redactor.clone(),
             Some(exchanges.clone()),
         )
+        .with_purse(around.purse.clone())
     });
     drop(exchanges);
+    let troubles = metered.as_ref().map(Metered::troubles).unwrap_or_default();
     let mut toolbox = Toolbox::new(sandbox.clone());
     let session = Session {
         attempt: &planned.id,
@@ -144,7 +151,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     let loop_end = Unwinding::new(subject.agent.run(session));
     played.end = tokio::select! {
         end = loop_end => end.map_or_else(Ending::Panic, Ending::Agent),
-        () = wall(task) => Ending::Wall,
+        () = wall(task) => out_of_time(&troubles),
         () = around.stop.cancelled() => Ending::Cancelled,
     };
     drop(toolbox);
@@ -196,6 +203,17 @@ fn known(services: &[Running]) -> Vec<(String, String)> {
         known.extend(running.tls.map(|addr| (format!("<TLS_ADDR:{}>", running.name), addr.to_string())));
     }
     known
+}
+
+/// The wall clock ran out: the agent's limit, unless it was the back end that used up the time by failing.
+fn out_of_time(troubles: &Troubles) -> Ending {
+    match troubles.pending() {
+        Some(reason) => {
+            let message = format!("the wall clock ran out while the back end failed: {reason}");
+            Ending::Error(RunError::new(ErrorClass::Backend, message))
+        }
+        None => Ending::Wall,
+    }
 }
 
 async fn wall(task: &Task) {

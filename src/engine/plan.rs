@@ -15,6 +15,8 @@ pub struct SubjectPlan {
     pub agent: Arc<dyn Agent>,
     /// The model; `None` for agents that ask none.
     pub backend: Option<Arc<dyn Backend>>,
+    /// Read-only mounts beside those of the task, for the agent alone: host folder, path inside.
+    pub mounts: Vec<(String, String)>,
 }
 
 /// One suite with its subjects and compiled scorers.

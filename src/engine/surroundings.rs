@@ -1,6 +1,7 @@
 //! What all attempts of a run share, and what they tell the dispatcher.
 
 use super::plan::Plan;
+use crate::backend::Purse;
 use crate::model::{AttemptId, Exchanged, RunError};
 use crate::sandbox::Launcher;
 use crate::service::Authority;
@@ -15,6 +16,7 @@ pub(super) struct Surroundings {
     pub(super) plan: Arc<Plan>,
     pub(super) launcher: Arc<Launcher>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) purse: Option<Arc<Purse>>,
     pub(super) messages: UnboundedSender<Message>,
     pub(super) stop: CancellationToken,
     /// Made by the first task that needs it.

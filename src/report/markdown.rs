@@ -4,7 +4,7 @@
 //! or raw HTML comes of it, and no cell breaks a table. What depends on the clock is in one section.
 
 use super::stats::{Stats, by_subject, by_task, duration_ms, totals};
-use super::{Options, Report, text};
+use super::{Options, Report, compare, text};
 use crate::store::RunView;
 use crate::util::plural::plural;
 use crate::util::text::cut;
@@ -40,6 +40,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     }
     facts(view, out)?;
     tables(view, out)?;
+    compare::section(view, options, out)?;
     rules(view, out)?;
     troubles(view, out)?;
     drifts(view, out)?;
@@ -185,12 +186,12 @@ fn timing(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A code span for a table cell: a bar would end the cell even inside code.
-fn cell(content: &str) -> String {
+pub(super) fn cell(content: &str) -> String {
     code(content).replace('|', "\\|")
 }
 
 /// A code span whose fence is longer than any run of backticks inside.
-fn code(content: &str) -> String {
+pub(super) fn code(content: &str) -> String {
     let line = cut(&text::one_line(content), 300);
     if line.is_empty() {
         return String::new();

@@ -1,7 +1,7 @@
 //! The table in the terminal: tasks, totals, and what stands beside them.
 
 use super::stats::{Stats, TaskStats, by_subject, by_task, totals};
-use super::{Options, Report, text};
+use super::{Options, Report, compare, text};
 use crate::store::RunView;
 use crate::util::text::{cut, width};
 use std::io;
@@ -50,7 +50,8 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         colour(&mut table, &outcomes, one_subject);
     }
     writeln!(out, "{table}")?;
-    sentences(view, &tasks, options, out)
+    sentences(view, &tasks, options, out)?;
+    compare::brief(view, options, out)
 }
 
 fn header(options: &Options, one_subject: bool) -> Vec<String> {
@@ -155,9 +156,14 @@ fn sentences(
         let head = format!("{} {}", text::outcome(record), record.id);
         writeln!(out, "{}", fit(&head, &reason, options.width))?;
     }
+    let one_subject = view.manifest.subjects.len() <= 1;
     for task in tasks {
         for reason in &task.reasons {
-            let head = format!("{}/{}", task.suite, task.task);
+            let head = if one_subject {
+                format!("{}/{}", task.suite, task.task)
+            } else {
+                format!("{}/{}/{}", task.suite, task.task, task.subject)
+            };
             writeln!(out, "{}", fit(&head, &text::one_line(reason), options.width))?;
         }
     }

@@ -45,7 +45,7 @@ pub(super) fn capped(text: &str, bytes: usize) -> (&str, usize) {
 }
 
 /// US dollars, or `unknown`.
-pub(super) fn usd(value: Option<f64>) -> String {
+pub fn usd(value: Option<f64>) -> String {
     match value {
         None => "unknown".to_owned(),
         Some(0.0) => "$0".to_owned(),
@@ -80,7 +80,7 @@ pub(super) fn duration(ms: Option<f64>) -> String {
 }
 
 /// `3/4`, or a dash where nothing was counted.
-pub(super) fn ratio(rate: Rate) -> String {
+pub fn ratio(rate: Rate) -> String {
     if rate.of == 0 { "–".to_owned() } else { rate.to_string() }
 }
 

@@ -13,7 +13,7 @@ const SCHEMA: u64 = 1;
 const SUITE_KEYS: &[&str] = &["schema", "name", "description", "defaults", "service", "task"];
 const TASK_KEYS: &[&str] = &[
     "id", "prompt", "policy", "limits", "sandbox", "reward", "services", "service", "needs", "mounts",
-    "files", "tests", "solution", "cheats", "score",
+    "files", "tests", "solution", "cheats", "score", "example",
 ];
 
 /// Reads a suite from its files: path relative to the suite's folder → content and mode.
@@ -63,7 +63,7 @@ pub fn read(root: &str, files: &BTreeMap<String, FileSpec>) -> (Option<Suite>, V
     let mut base = Settings::default();
     let (mut agent, mut backend) = (None, None);
     if let Some(defaults) = reader.table(&table, "defaults", "'defaults'") {
-        reader.known(&defaults, &["agent", "backend", "policy", "limits", "sandbox", "reward"]);
+        reader.known(&defaults, &["agent", "backend", "policy", "limits", "sandbox", "reward", "example"]);
         agent = reader.string(&defaults, "agent");
         backend = reader.string(&defaults, "backend");
         base = base.overlaid(&mut reader, &defaults);
@@ -201,6 +201,7 @@ fn inline_tasks(
             id,
             digest: String::new(),
             prompt: reader.string(&table, "prompt").unwrap_or_default(),
+            examples: settings.examples,
             policy: settings.policy,
             limits: settings.limits,
             sandbox: settings.sandbox,

@@ -9,6 +9,7 @@
 mod args;
 mod clip;
 mod editor;
+mod python;
 mod shell;
 mod split;
 
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 registry! {
     /// All tools, in the order in which a model is told of them.
-    Tool: execute_bash, str_replace_editor, finish, think
+    Tool: execute_bash, execute_ipython_cell, str_replace_editor, finish, think
 }
 
 /// What a tool gives back.
@@ -32,7 +33,7 @@ pub struct ToolOutput {
     pub text: String,
     /// Whether the tool reports a failure.
     pub is_error: bool,
-    /// Exit code of a command, -1 while it still runs.
+    /// Exit code of a command, -1 while it still runs. Of a cell: 0, or 1 when it raised an exception.
     pub exit_code: Option<i32>,
     /// Set by `finish`: the agent's last words.
     pub finished: Option<String>,
@@ -86,6 +87,7 @@ pub struct Toolbox {
     pub sandbox: Arc<dyn Sandbox>,
     options: Options,
     shell: Option<shell::Shell>,
+    python: Option<python::Python>,
     history: editor::History,
 }
 
@@ -97,7 +99,7 @@ impl Toolbox {
 
     /// The same with other limits.
     pub fn with_options(sandbox: Arc<dyn Sandbox>, options: Options) -> Self {
-        Self { sandbox, options, shell: None, history: editor::History::default() }
+        Self { sandbox, options, shell: None, python: None, history: editor::History::default() }
     }
 
     /// Definitions of all tools, the same in every level.

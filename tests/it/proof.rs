@@ -3,35 +3,32 @@
 //! The whole program runs: agent, sandbox, service, probes, records. Nothing is told from the exit code
 //! alone, because a harness error must not pass for a cheat that was caught.
 
+use crate::support::needs::venv_folder;
 use crate::support::{Output, Rolltape, root, temp};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 fn suite() -> std::path::PathBuf {
     root().join("suites/deepseek-api")
 }
 
-/// Runs the suite with an agent that asks no model, and gives the records of the run.
-fn records(agent: &str, task: &str) -> (Output, Vec<Value>) {
+/// Runs tasks with an agent that asks no model, and gives the records of the run.
+fn records(agent: &str, tasks: &[&str]) -> (Output, Vec<Value>) {
     let folder = temp();
     let out = folder.path().join("run");
-    let suite = suite();
-    let arguments: Vec<&std::ffi::OsStr> = vec![
-        "run".as_ref(),
-        suite.as_os_str(),
-        "--agent".as_ref(),
-        agent.as_ref(),
-        "--task".as_ref(),
-        task.as_ref(),
-        "--out".as_ref(),
-        out.as_os_str(),
-        "--format".as_ref(),
-        "json".as_ref(),
-    ];
-    let output = Rolltape::new(&arguments).timeout(Duration::from_mins(5)).run();
+    let (suite, out) = (suite().display().to_string(), out.display().to_string());
+    let mut arguments = vec!["run", &suite, "--agent", agent, "--out", &out, "--format", "json"];
+    for task in tasks {
+        arguments.extend(["--task", task]);
+    }
+    let mut program = Rolltape::new(&arguments).timeout(Duration::from_mins(5));
+    for (name, value) in tasks.iter().flat_map(|task| environments(task)) {
+        program = program.env(name, value.display().to_string());
+    }
+    let output = program.run();
     let records = journal(folder.path());
     (output, records)
 }
@@ -89,31 +86,47 @@ fn reward(record: &Value, output: &Output) -> f64 {
     record["reward"].as_f64().unwrap_or_else(|| panic!("no reward: {record}\n{}", output.stderr))
 }
 
-#[test]
-fn the_solution_of_every_task_scores_one() {
-    let (output, records) = records("oracle", "*");
-    assert_eq!(records.len(), tasks().len(), "stdout:\n{}\nstderr:\n{}", output.stdout, output.stderr);
-    for record in &records {
-        assert_eq!(record["outcome"], "passed", "{record}");
-        assert!((reward(record, &output) - 1.0).abs() < f64::EPSILON, "{record}");
+/// The two environments of the tasks that run real clients; nothing where a task needs none.
+fn environments(task: &str) -> Vec<(&'static str, PathBuf)> {
+    let mut environments = Vec::new();
+    if CLIENTS.contains(&task) {
+        environments.push(("ROLLTAPE_VENV", venv_folder("clients")));
+        environments.push(("ROLLTAPE_VENV_OLD", venv_folder("old-clients")));
     }
-    output.expect_code(0);
+    environments
 }
 
-#[test]
-fn doing_nothing_scores_zero_everywhere() {
-    let (output, records) = records("nop", "*");
-    assert_eq!(records.len(), tasks().len(), "stdout:\n{}\nstderr:\n{}", output.stdout, output.stderr);
+/// Tasks for bash and curl, for python3's standard library, and for packages.
+const BASH: &[&str] = &["bad-key", "hello", "models-and-balance", "retry-429"];
+const PYTHON: &[&str] = &[
+    "chat-memory",
+    "concurrent",
+    "fim",
+    "json-mode",
+    "key-out-of-logs",
+    "missing-key",
+    "no-balance",
+    "reasoner",
+    "streaming",
+    "tool-call",
+];
+const CLIENTS: &[&str] = &["old-and-new-client", "wrong-method"];
+
+/// What every task of a list scores with an agent, judged and not skipped.
+#[track_caller]
+fn all_score(agent: &str, tasks: &[&str], outcome: &str, wanted: f64, code: i32) {
+    let (output, records) = records(agent, tasks);
+    assert_eq!(records.len(), tasks.len(), "stdout:\n{}\nstderr:\n{}", output.stdout, output.stderr);
     for record in &records {
-        assert_eq!(record["outcome"], "failed", "{record}");
-        assert!(reward(record, &output).abs() < f64::EPSILON, "{record}");
+        assert_eq!(record["outcome"], outcome, "{record}");
+        assert!((reward(record, &output) - wanted).abs() < f64::EPSILON, "{record}");
     }
-    output.expect_code(1);
+    output.expect_code(code);
 }
 
 fn every_cheat_fails(task: &str) {
     for cheat in cheats(task) {
-        let (output, records) = records(&format!("cheat:{cheat}"), task);
+        let (output, records) = records(&format!("cheat:{cheat}"), &[task]);
         assert_eq!(records.len(), 1, "{task} {cheat}:\n{}\n{}", output.stdout, output.stderr);
         assert_eq!(records[0]["outcome"], "failed", "{task} {cheat}: {}", records[0]);
         assert!(reward(&records[0], &output).abs() < f64::EPSILON, "{task} {cheat}: {}", records[0]);
@@ -122,26 +135,78 @@ fn every_cheat_fails(task: &str) {
 }
 
 #[test]
-fn every_cheat_of_hello_scores_zero() {
-    every_cheat_fails("hello");
-}
-
-#[test]
-fn every_cheat_of_bad_key_scores_zero() {
-    every_cheat_fails("bad-key");
-}
-
-#[test]
-fn every_cheat_of_models_and_balance_scores_zero() {
-    every_cheat_fails("models-and-balance");
-}
-
-#[test]
-fn every_cheat_of_retry_429_scores_zero() {
-    every_cheat_fails("retry-429");
-}
-
-#[test]
 fn no_task_is_left_out_here() {
-    assert_eq!(tasks(), ["bad-key", "hello", "models-and-balance", "retry-429"]);
+    let mut known: Vec<&str> = [BASH, PYTHON, CLIENTS].concat();
+    known.sort_unstable();
+    assert_eq!(tasks(), known);
+}
+
+macro_rules! bash_alone {
+    () => {};
+}
+macro_rules! python {
+    () => {
+        need!("python3")
+    };
+}
+macro_rules! clients {
+    () => {
+        need!(userns, venv("clients"), venv("old-clients"))
+    };
+}
+
+/// Solution, nothing and cheats of one list of tasks, in one test each.
+macro_rules! proofs {
+    ($($list:ident, $needs:ident, $solutions:ident, $nothing:ident: $($cheats:ident $task:literal),*;)*) => {
+        $(
+            #[test]
+            fn $solutions() {
+                $needs!();
+                all_score("oracle", $list, "passed", 1.0, 0);
+            }
+
+            #[test]
+            fn $nothing() {
+                $needs!();
+                all_score("nop", $list, "failed", 0.0, 1);
+            }
+
+            $(
+                #[test]
+                fn $cheats() {
+                    $needs!();
+                    assert!($list.contains(&$task));
+                    every_cheat_fails($task);
+                }
+            )*
+        )*
+
+        #[test]
+        fn every_task_has_its_cheats_tried() {
+            let tried: BTreeSet<&str> = [$($($task),*),*].into();
+            assert_eq!(tasks(), tried.into_iter().collect::<Vec<_>>());
+        }
+    };
+}
+
+proofs! {
+    BASH, bash_alone, solutions_in_bash_score_one, doing_nothing_in_bash_scores_zero:
+        cheats_of_hello "hello",
+        cheats_of_bad_key "bad-key",
+        cheats_of_models_and_balance "models-and-balance",
+        cheats_of_retry_429 "retry-429";
+    PYTHON, python, solutions_in_python_score_one, doing_nothing_in_python_scores_zero:
+        cheats_of_chat_memory "chat-memory",
+        cheats_of_concurrent "concurrent",
+        cheats_of_fim "fim",
+        cheats_of_json_mode "json-mode",
+        cheats_of_key_out_of_logs "key-out-of-logs",
+        cheats_of_missing_key "missing-key",
+        cheats_of_no_balance "no-balance",
+        cheats_of_reasoner "reasoner",
+        cheats_of_streaming "streaming",
+        cheats_of_tool_call "tool-call";
+    CLIENTS, clients, solutions_with_real_clients_score_one, doing_nothing_with_real_clients_scores_zero:
+        cheats_of_old_and_new_client "old-and-new-client",
+        cheats_of_wrong_method "wrong-method";
 }

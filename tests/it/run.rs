@@ -14,12 +14,27 @@ fn sloppy() -> String {
     format!("cassette:{}", root().join("trajectories/deepseek-api-sloppy").display())
 }
 
+/// Tasks that need no more than bash, and for which there are two tapes.
+const FOUR: [&str; 4] = ["bad-key", "hello", "models-and-balance", "retry-429"];
+
+/// `--task …` for each of the four.
+fn four<'a>() -> impl Iterator<Item = &'a str> {
+    FOUR.into_iter().flat_map(|task| ["--task", task])
+}
+
 /// `rolltape run suites/deepseek-api --out DIR …`
-fn run(out: &Path, more: &[&str]) -> Rolltape {
+fn whole(out: &Path, more: &[&str]) -> Rolltape {
     let suite = suite();
     let mut arguments = vec!["run", suite.to_str().expect("UTF-8"), "--out", out.to_str().expect("UTF-8")];
     arguments.extend(more);
     Rolltape::new(&arguments)
+}
+
+/// The same with the four tasks only, as each run costs time.
+fn run(out: &Path, more: &[&str]) -> Rolltape {
+    let mut arguments: Vec<&str> = four().collect();
+    arguments.extend(more);
+    whole(out, &arguments)
 }
 
 fn run_id(out: &Path) -> String {
@@ -44,8 +59,8 @@ fn outcomes(out: &Path) -> BTreeMap<String, String> {
 fn the_main_command_passes_and_leaves_a_whole_run() {
     let folder = temp();
     let out = folder.path().join("run");
-    let output = run(&out, &[]).run().expect_code(0);
-    for name in ["hello", "bad-key", "models-and-balance", "retry-429"] {
+    let output = whole(&out, &[]).run().expect_code(0);
+    for name in FOUR {
         assert!(output.stdout.contains(name), "{}", output.stdout);
     }
     for file in [
@@ -62,7 +77,13 @@ fn the_main_command_passes_and_leaves_a_whole_run() {
         assert!(out.join(file).is_file(), "{file} is missing");
     }
     assert!(out.join("artefacts").is_dir());
-    assert!(outcomes(&out).values().all(|word| word == "passed"));
+    // Without python3 or the environments of real clients some are skipped, and that is no failure.
+    let seen = outcomes(&out);
+    assert!(seen.len() >= 16 && seen.values().all(|word| word == "passed" || word == "skipped"), "{seen:?}");
+    assert!(seen.values().filter(|word| *word == "passed").count() >= 4, "{seen:?}");
+    let drifted = |line: &str| line.contains("\"drift\":[") && !line.contains("\"drift\":[]");
+    let journal = std::fs::read_to_string(out.join("attempts.jsonl")).expect("attempts.jsonl");
+    assert!(!journal.lines().any(drifted), "{journal}");
     let checked = Rolltape::new(&["check", out.to_str().expect("UTF-8")]).run().expect_code(0);
     assert!(checked.stdout.contains("0 errors") || !checked.stdout.contains("error"), "{}", checked.stdout);
 }
@@ -271,9 +292,9 @@ fn several_suites_and_several_back_ends_are_one_run() {
     let folder = temp();
     let slow = slow_suite(folder.path(), 2);
     let out = folder.path().join("run");
-    let (suite, slow) = (suite(), slow.to_str().expect("UTF-8").to_owned());
-    let suite = suite.to_str().expect("UTF-8");
-    let both = ["run", suite, &slow, "--out", out.to_str().expect("UTF-8")];
+    let (suite, slow) = (suite().display().to_string(), slow.display().to_string());
+    let mut both = vec!["run", &suite, &slow, "--out", out.to_str().expect("UTF-8"), "--task", "t?"];
+    both.extend(four());
     Rolltape::new(&both).cwd(folder.path()).run().expect_code(0);
     assert_eq!(outcomes(&out).len(), 6);
     let out = folder.path().join("two");
@@ -300,7 +321,7 @@ fn no_home_and_a_narrow_umask_are_fine() {
     let folder = temp();
     let out = folder.path().join("run");
     let line = format!(
-        "umask 077; exec env -u HOME {} run {} --out {}",
+        "umask 077; exec env -u HOME {} run {} --out {} --task hello",
         env!("CARGO_BIN_EXE_rolltape"),
         suite().display(),
         out.display()

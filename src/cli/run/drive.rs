@@ -2,10 +2,10 @@
 
 use super::setup::{Prepared, add_skips};
 use super::verdict::{Seen, verdict};
-use super::{Args, setup};
+use super::{Args, money, setup};
 use crate::cli::{CliError, Context, Exit, Verbosity, progress};
 use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkError, Work};
-use crate::model::{AttemptRecord, LAYERS, Object, Outcome, RunManifest, Subject};
+use crate::model::{AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
 use crate::report::{self, Report};
 use crate::sandbox::{self, Choice, Launcher};
 use crate::store::{self, Recorder, StoreError, StoreErrorKind};
@@ -33,6 +33,8 @@ pub(in crate::cli) enum Started {
         kept: Vec<AttemptRecord>,
         /// The tries so far of attempts that are run again.
         tries: BTreeMap<String, u32>,
+        /// What was used of models before.
+        used: Vec<store::Used>,
         /// Its recorder.
         recorder: Box<Recorder>,
     },
@@ -103,6 +105,14 @@ async fn go(
     context: &Context,
 ) -> Result<(PathBuf, Seen), CliError> {
     let mut todo = plan.attempts.clone();
+    let used = match &started {
+        Started::Fresh { .. } => Vec::new(),
+        Started::Resumed { used, .. } => used.clone(),
+    };
+    let purse = money::purse(&plan, args, &used)?;
+    for warning in money::warnings(&plan) {
+        context.say(&format!("warning: {warning}"));
+    }
     let (manifest, mut recorder) = match started {
         Started::Fresh { out } => {
             let tools = engine::tool_versions(&plan, &launcher).await;
@@ -110,7 +120,7 @@ async fn go(
             let recorder = record(&mut manifest, out).map_err(CliError::from)?;
             (manifest, recorder)
         }
-        Started::Resumed { manifest, kept, tries, recorder } => {
+        Started::Resumed { manifest, kept, tries, recorder, .. } => {
             todo.retain(|planned| !kept.iter().any(|record| record.id == planned.id));
             for planned in &mut todo {
                 planned.try_n = tries.get(&planned.id.to_string()).copied().unwrap_or(0) + 1;
@@ -126,12 +136,17 @@ async fn go(
     let seen_signal = Arc::new(AtomicU8::new(0));
     let watcher = tokio::spawn(watch_signals(control.clone(), seen_signal.clone(), context.clone()));
     let mut sinks: Vec<Box<dyn Sink>> = vec![recorder.sink(), progress::sink(context)];
-    let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock };
+    let asked = plan.clone();
+    let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock, purse: purse.clone() };
     let options = Options { jobs: args.jobs(), max_fail: args.max_fail };
     let ended = engine::run(work, &mut sinks, options, control).await;
     drop(sinks);
+    if let Some(told) = purse.as_ref().and_then(|purse| money::told(purse, args)) {
+        context.say(&told);
+    }
     let kept = recorder.finish().map_err(SinkError::from);
     watcher.abort();
+    tell(&asked, ended.refused.as_ref(), context);
     if let Ok(launcher) = Arc::try_unwrap(launcher) {
         launcher.finish(Duration::from_secs(10)).await;
     }
@@ -149,6 +164,26 @@ async fn go(
         _ => Some(Exit::Interrupted),
     };
     Ok((dir, Seen { signal, store_failed: failure.is_some() }))
+}
+
+/// What came up on the side of the back ends.
+fn tell(plan: &Plan, refused: Option<&RunError>, context: &Context) {
+    if let Some(error) = refused {
+        let hint = "set the key, then go on with `rolltape resume RUN --retry-errors`";
+        context.say(
+            &CliError::harness(format!("nothing more was started: {}", error.message)).hint(hint).to_string(),
+        );
+    }
+    let mut told: Vec<String> = Vec::new();
+    for subject in plan.suites.iter().flat_map(|suite| &suite.subjects) {
+        for note in subject.backend.iter().flat_map(|backend| backend.notes()) {
+            let note = format!("warning: {}: {note}", subject.subject.id);
+            if context.verbosity > Verbosity::Quiet && !told.contains(&note) {
+                context.say(&note);
+                told.push(note);
+            }
+        }
+    }
 }
 
 /// Makes the run's folder. Two runs of one suite in one second get different ids.
@@ -320,24 +355,18 @@ pub(super) fn dry_run(
         Ok::<_, CliError>((engine::plan(suites, matrix), level))
     })?;
     let mut text = String::new();
-    let mut spends = false;
     for planned in &plan.attempts {
-        let (suite, _, subject) = plan.parts(planned);
-        spends |= subject.backend.as_ref().is_some_and(|backend| !backend.on_tape());
+        let (suite, _, _) = plan.parts(planned);
         match &suite.skips[planned.task] {
             Some(reason) => text.push_str(&format!("{}  skipped: {reason}\n", planned.id)),
             None => text.push_str(&format!("{}\n", planned.id)),
         }
     }
-    let cost = if spends {
-        "unknown: a back end is not on tape and has no price"
-    } else {
-        "0 USD, all replies are on tape"
-    };
     text.push_str(&format!(
-        "{}, sandbox level {}, at most {cost}\n",
+        "{}, sandbox level {}, {}\n",
         plural(plan.attempts.len(), "attempt"),
         level.as_str(),
+        money::bound(&plan, args),
     ));
     context.data(&text);
     Ok(Exit::Fine)

@@ -54,8 +54,9 @@ pub(super) struct Wait {
     pub(super) start: Duration,
 }
 
+/// What the readers of a program's streams share with its owner.
 #[derive(Debug)]
-struct Shared {
+pub(in crate::tools) struct Shared {
     screen: Mutex<Screen>,
     reports: Mutex<Vec<u8>>,
     wake: Notify,
@@ -63,12 +64,34 @@ struct Shared {
 }
 
 impl Shared {
-    fn screen(&self) -> MutexGuard<'_, Screen> {
+    /// Nothing has come yet.
+    pub(in crate::tools) fn new(max_output: usize) -> Self {
+        Self {
+            screen: Mutex::new(Screen::new(max_output)),
+            reports: Mutex::default(),
+            wake: Notify::new(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// What was printed.
+    pub(in crate::tools) fn screen(&self) -> MutexGuard<'_, Screen> {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reports(&self) -> MutexGuard<'_, Vec<u8>> {
+    /// What came over the status pipe.
+    pub(in crate::tools) fn reports(&self) -> MutexGuard<'_, Vec<u8>> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until something more came.
+    pub(in crate::tools) async fn changed(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Whether the output, or one of two, has ended.
+    pub(in crate::tools) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 }
 
@@ -114,14 +137,9 @@ impl Live {
         let missing = || SandboxError::new("the sandbox gave a shell without its terminal or status pipe");
         let stdout = process.stdout.ok_or_else(missing)?;
         let reports = process.status.ok_or_else(missing)?;
-        let shared = Arc::new(Shared {
-            screen: Mutex::new(Screen::new(max_output)),
-            reports: Mutex::default(),
-            wake: Notify::new(),
-            closed: AtomicBool::new(false),
-        });
+        let shared = Arc::new(Shared::new(max_output));
         let readers = vec![
-            tokio::spawn(read_terminal(stdout, Arc::clone(&shared))),
+            tokio::spawn(read_output(stdout, Arc::clone(&shared))),
             tokio::spawn(read_reports(reports, Arc::clone(&shared))),
         ];
         let stdin = process.stdin.ok_or_else(missing)?;
@@ -234,7 +252,7 @@ impl Live {
                 return Ok(ended);
             }
             tokio::select! {
-                () = self.shared.wake.notified() => {}
+                () = self.shared.changed() => {}
                 exit = self.control.wait() => {
                     let exit = exit?;
                     self.drain().await;
@@ -251,7 +269,7 @@ impl Live {
         let end = Instant::now() + MARK;
         while !self.shared.screen().ended() {
             tokio::select! {
-                () = self.shared.wake.notified() => {}
+                () = self.shared.changed() => {}
                 () = sleep_until(end) => break,
             }
         }
@@ -261,9 +279,9 @@ impl Live {
     /// After the shell's end: takes what is still in the terminal. A background job may hold it open.
     async fn drain(&mut self) {
         let end = Instant::now() + Duration::from_millis(200);
-        while !self.shared.closed.load(Ordering::Acquire) {
+        while !self.shared.is_closed() {
             tokio::select! {
-                () = self.shared.wake.notified() => {}
+                () = self.shared.changed() => {}
                 () = sleep_until(end) => break,
             }
         }
@@ -286,14 +304,15 @@ fn temporary(exports: &str) -> &str {
 }
 
 /// Sixteen hexadecimal digits from the system: never derived from a seed, as output must not forge it.
-fn nonce() -> Result<String, SandboxError> {
+pub(in crate::tools) fn nonce() -> Result<String, SandboxError> {
     let mut bytes = [0u8; 8];
     rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::empty())
         .map_err(|error| SandboxError::new(format!("no random numbers: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-async fn read_terminal(mut stream: Reader, shared: Arc<Shared>) {
+/// Reads what is printed, until its end.
+pub(in crate::tools) async fn read_output(mut stream: Reader, shared: Arc<Shared>) {
     let mut buffer = vec![0; 64 << 10];
     // A PTY whose other side is closed gives an error where a pipe gives an end.
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
@@ -304,7 +323,8 @@ async fn read_terminal(mut stream: Reader, shared: Arc<Shared>) {
     shared.wake.notify_one();
 }
 
-async fn read_reports(mut stream: Reader, shared: Arc<Shared>) {
+/// Reads the status pipe, until its end.
+pub(in crate::tools) async fn read_reports(mut stream: Reader, shared: Arc<Shared>) {
     let mut buffer = vec![0; 16 << 10];
     while let Ok(count @ 1..) = stream.read(&mut buffer).await {
         shared.reports().extend_from_slice(&buffer[..count]);

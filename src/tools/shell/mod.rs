@@ -15,7 +15,7 @@ mod live;
 mod screen;
 mod status;
 
-pub(super) use live::Ended;
+pub(super) use live::{Ended, Shared, nonce, read_output, read_reports};
 
 use super::Options;
 use crate::sandbox::{FileError, Sandbox, SandboxError, Signal, SignalTarget};

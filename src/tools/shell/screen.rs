@@ -6,7 +6,7 @@
 use crate::tools::clip::Clip;
 
 /// The mark before (`B`) or after (`E`) the output of a command, as the shell prints it.
-pub(super) fn mark(kind: char, nonce: &str) -> Vec<u8> {
+pub(in crate::tools) fn mark(kind: char, nonce: &str) -> Vec<u8> {
     format!("\x1b_{kind}{nonce}\x1b\\").into_bytes()
 }
 
@@ -22,7 +22,7 @@ enum Phase {
 
 /// The output of one shell, kept in flat memory.
 #[derive(Debug)]
-pub(super) struct Screen {
+pub(in crate::tools) struct Screen {
     phase: Phase,
     nonce: String,
     /// The line that was typed, to be recognised when the terminal echoes it.
@@ -34,11 +34,11 @@ pub(super) struct Screen {
     /// Of the command, since it was last taken.
     output: Clip,
     /// Bytes that ever came.
-    pub(super) received: u64,
+    pub(in crate::tools) received: u64,
 }
 
 impl Screen {
-    pub(super) fn new(max_output: usize) -> Self {
+    pub(in crate::tools) fn new(max_output: usize) -> Self {
         Self {
             phase: Phase::Idle,
             nonce: String::new(),
@@ -51,7 +51,7 @@ impl Screen {
     }
 
     /// A command is about to be handed over by typing this line.
-    pub(super) fn expect(&mut self, nonce: &str, typed: &[u8]) {
+    pub(in crate::tools) fn expect(&mut self, nonce: &str, typed: &[u8]) {
         self.release();
         nonce.clone_into(&mut self.nonce);
         self.typed = typed.to_vec();
@@ -59,36 +59,36 @@ impl Screen {
     }
 
     /// Only the mark after the output is awaited: the shell's own start has none before it.
-    pub(super) fn expect_end(&mut self, nonce: &str) {
+    pub(in crate::tools) fn expect_end(&mut self, nonce: &str) {
         self.release();
         nonce.clone_into(&mut self.nonce);
         self.phase = Phase::Running;
     }
 
     /// Whether the mark after the output came.
-    pub(super) fn ended(&self) -> bool {
+    pub(in crate::tools) fn ended(&self) -> bool {
         self.phase == Phase::Idle
     }
 
     /// Whether the mark before the output came.
-    pub(super) fn begun(&self) -> bool {
+    pub(in crate::tools) fn begun(&self) -> bool {
         self.phase != Phase::Waiting
     }
 
     /// The command is over, whether its mark came or not.
-    pub(super) fn end(&mut self) {
+    pub(in crate::tools) fn end(&mut self) {
         self.release();
         self.phase = Phase::Idle;
     }
 
     /// Forgets everything so far: what a shell says at its start is nobody's output.
-    pub(super) fn clear(&mut self) {
+    pub(in crate::tools) fn clear(&mut self) {
         self.end();
         self.late.clear();
         self.output.clear();
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(in crate::tools) fn push(&mut self, bytes: &[u8]) {
         self.received += bytes.len() as u64;
         let mut data = std::mem::take(&mut self.held);
         data.extend_from_slice(bytes);
@@ -137,12 +137,12 @@ impl Screen {
     }
 
     /// Output of the command since the last time.
-    pub(super) fn take_output(&mut self, max: usize) -> String {
+    pub(in crate::tools) fn take_output(&mut self, max: usize) -> String {
         self.output.render(max)
     }
 
     /// Output of background jobs since the last time; `None` if there was none.
-    pub(super) fn take_late(&mut self, max: usize) -> Option<String> {
+    pub(in crate::tools) fn take_late(&mut self, max: usize) -> Option<String> {
         (!self.late.is_empty()).then(|| self.late.render(max))
     }
 }

@@ -219,7 +219,7 @@ fn finish_and_think_do_nothing_else() {
         let finished = desk.call("finish", json!({"message": "all done"})).await;
         assert_eq!(finished.finished.as_deref(), Some("all done"));
         let names: Vec<_> = Toolbox::definitions().into_iter().map(|tool| tool.name).collect();
-        assert_eq!(names, ["execute_bash", "str_replace_editor", "finish", "think"]);
+        assert_eq!(names, ["execute_bash", "execute_ipython_cell", "str_replace_editor", "finish", "think"]);
     });
 }
 

@@ -62,7 +62,7 @@ fn same_as_without_isolation(level: Level) {
 }
 
 /// Whether a level works here; the reason if not.
-fn can(level: Level) -> Result<(), String> {
+pub(super) fn can(level: Level) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let launcher = Launcher::new(crate::sandbox::choice("namespaces", Some(level))).await;

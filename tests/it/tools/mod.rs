@@ -1,6 +1,7 @@
 //! The agent's tools, in real sandboxes.
 
 mod bash;
+mod cells;
 mod editor;
 mod levels;
 mod traps;

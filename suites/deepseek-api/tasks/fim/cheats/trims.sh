@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Trims the pieces before it sends them.
+
+cat > app.py <<'PROGRAM'
+import json, os, sys, urllib.request
+BASE, KEY = os.environ["ROLLTAPE_SERVICE_DEEPSEEK_URL"], os.environ["DEEPSEEK_API_KEY"]
+def post(path, body):
+    request = urllib.request.Request(BASE + path, json.dumps(body).encode(),
+                                     {"Authorization": "Bearer " + KEY, "Content-Type": "application/json"})
+    return json.load(urllib.request.urlopen(request))
+
+before, mark, after = open(sys.argv[1]).read().partition("<FILL>")
+if not mark:
+    sys.exit("error: no mark")
+body = {"model": "deepseek-chat", "prompt": before.strip(), "suffix": after.strip()}
+print(before + post("/beta/completions", body)["choices"][0]["text"] + after, end="")
+PROGRAM

@@ -1,0 +1,3 @@
+def area(radius):
+    <FILL>
+    return result

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Ends in a traceback when the reply is no JSON.
+
+cat > app.py <<'PROGRAM'
+import json, os, sys, urllib.request
+BASE, KEY = os.environ["ROLLTAPE_SERVICE_DEEPSEEK_URL"], os.environ["DEEPSEEK_API_KEY"]
+def post(path, body):
+    request = urllib.request.Request(BASE + path, json.dumps(body).encode(),
+                                     {"Authorization": "Bearer " + KEY, "Content-Type": "application/json"})
+    return json.load(urllib.request.urlopen(request))
+
+reply = post("/chat/completions", {"model": "deepseek-chat", "response_format": {"type": "json_object"},
+                                   "messages": [{"role": "user", "content": "Greet me in JSON with reply and code."}]})
+print("code:", json.loads(reply["choices"][0]["message"]["content"])["code"])
+PROGRAM
