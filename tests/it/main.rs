@@ -30,4 +30,5 @@ mod service;
 mod store;
 mod suite;
 mod tidy;
+mod tls;
 mod tools;

@@ -249,6 +249,11 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
     make(&root, 0o755)?;
     make(&store, 0o700)?;
     bind(&root, &root)?;
+    for name in SYSTEM {
+        if let Ok(target) = fs::read_link(Path::new("/").join(name)) {
+            symlink(target, root.join(name)).during("make a link")?;
+        }
+    }
     if spec.level == 3 {
         for (index, (name, tree)) in trees.into_iter().enumerate() {
             overlay(&root, &store.join(index.to_string()), &name, &tree)?;
@@ -272,11 +277,6 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
         }
         for at in shown {
             read_only(&at)?;
-        }
-    }
-    for name in SYSTEM {
-        if let Ok(target) = fs::read_link(Path::new("/").join(name)) {
-            symlink(target, root.join(name)).during("make a link")?;
         }
     }
     folders(spec, &root)?;
@@ -314,7 +314,10 @@ fn open_mounts(spec: &Spec) -> Result<Vec<(OwnedFd, &String)>, Failure> {
 /// Hangs a cloned folder of the host in, read-only.
 fn attach(root: &Path, at: &str, tree: &OwnedFd) -> Result<(), Failure> {
     let at = root.join(at.trim_start_matches('/'));
-    make(&at, 0o755)?;
+    // What is there may be the host's: its mode is not ours to set.
+    if !at.is_dir() {
+        make(&at, 0o755)?;
+    }
     put(tree, &at)?;
     read_only(&at)
 }
