@@ -289,9 +289,9 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
     make(&proc, 0o555)?;
     mount("proc", &proc, MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, "")?;
     if !spec.hosts.is_empty() {
-        // Names want the ports of the web, which only root may open; here nobody else could have them.
-        let first = proc.join("sys/net/ipv4/ip_unprivileged_port_start");
-        fs::write(&first, "0").during("open low ports")?;
+        // Names want the ports of the web, which only root may open; here nobody else could have them. Where
+        // this can't be set, listening there says so.
+        let _ = fs::write(proc.join("sys/net/ipv4/ip_unprivileged_port_start"), "0");
     }
     bind(&proc.join("sys"), &proc.join("sys"))?;
     read_only(&proc.join("sys"))?;
