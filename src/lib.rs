@@ -30,6 +30,7 @@ pub mod service;
 pub mod tools;
 
 pub mod compare;
+pub mod export;
 pub mod report;
 pub mod schema;
 pub mod store;

@@ -19,7 +19,7 @@ pub(super) fn of(
     params: &Object,
     price: Option<&Price>,
 ) -> Amount {
-    let prompt: u64 = messages.iter().map(message).sum::<u64>() + tools.map_or(0, |tools| defined(tools));
+    let prompt: u64 = messages.iter().map(message).sum::<u64>() + tools.map_or(0, defined);
     let output = ["max_completion_tokens", "max_tokens"]
         .iter()
         .find_map(|key| params.get(*key).and_then(Value::as_u64))

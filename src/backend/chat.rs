@@ -39,7 +39,7 @@ pub(super) fn arguments(call: &ToolCall) -> String {
 }
 
 /// The native calls of a message; the error is a clause.
-fn calls(message: &Value) -> Result<Vec<ToolCall>, String> {
+pub(super) fn calls(message: &Value) -> Result<Vec<ToolCall>, String> {
     let list = match message.get("tool_calls") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(list)) => list,

@@ -11,6 +11,7 @@ mod metered;
 mod presets;
 mod purse;
 mod recorded;
+pub mod server;
 mod sse;
 mod troubles;
 pub mod wire;

@@ -27,7 +27,7 @@ use std::sync::Arc;
 pub(super) static ITEM: BackendKind =
     BackendKind { name: "scripted", about: "replies from a TOML file: scripted:PATH", asks: false, open };
 
-const HINT: &str = "a script has 'schema = 1' and [[reply]] tables with 'task' and 'text'";
+const HINT: &str = "a script has 'schema = 1' and [[reply]] tables with 'task' and 'text' or 'calls'";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -17,11 +17,11 @@ pub(super) enum SseError {
 }
 
 impl SseError {
-    /// A clause.
+    /// A clause that follows the name of the server.
     pub(super) fn why(self) -> &'static str {
         match self {
-            SseError::TooLong => "an event of its stream has more than 16 MiB",
-            SseError::NotUtf8 => "an event of its stream is not UTF-8",
+            SseError::TooLong => "sent a stream that is none: an event has more than 16 MiB",
+            SseError::NotUtf8 => "sent a stream that is none: an event is not UTF-8",
         }
     }
 }

@@ -17,6 +17,7 @@ struct Inner {
     began: Option<Instant>,
     retries: Vec<Retry>,
     pending: Option<String>,
+    asked: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -47,12 +48,28 @@ impl Troubles {
             let at = inner.began.get_or_insert_with(Instant::now).elapsed();
             inner.retries.push(Retry { turn, at, wait, reason: reason.to_owned() });
             inner.pending = Some(reason.to_owned());
+            inner.asked = None;
         });
+    }
+
+    /// A server is asked, and nothing of its answer has come.
+    pub fn asked(&self) {
+        self.with(|inner| inner.asked = Some(Instant::now()));
+    }
+
+    /// The first byte of an answer is here.
+    pub fn heard(&self) {
+        self.with(|inner| inner.asked = None);
+    }
+
+    /// How long a server has been silent since it was asked, if it is.
+    pub fn silent(&self) -> Option<Duration> {
+        self.with(|inner| inner.asked.map(|asked| asked.elapsed()))
     }
 
     /// The request that failed has its reply, or was given up.
     pub fn over(&self) {
-        self.with(|inner| inner.pending = None);
+        self.with(|inner| (inner.pending, inner.asked) = (None, None));
     }
 
     /// Why the request that is under way failed last, if it did.

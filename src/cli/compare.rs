@@ -7,6 +7,7 @@ use crate::report::Options;
 use crate::report::compare::{FORMS, Form, render};
 use crate::store::{self, RunView, disk::Disk};
 use crate::util::suggest::nearest;
+use crate::util::text::printable;
 use clap::{Args as _, FromArgMatches as _};
 use std::path::{Path, PathBuf};
 
@@ -114,8 +115,9 @@ fn gather(runs: &[String], context: &Context) -> Result<(Vec<RunView>, Vec<Wante
 }
 
 fn no_subject(subject: &str, view: &RunView) -> CliError {
-    let what = format!("subject of the run '{}'", view.manifest.id);
-    CliError::unknown(&what, subject, compare::subjects(view).into_iter())
+    let what = printable(&format!("subject of the run '{}'", view.manifest.id));
+    let known: Vec<String> = compare::subjects(view).into_iter().map(printable).collect();
+    CliError::unknown(&what, subject, known.iter().map(String::as_str))
 }
 
 fn opened(dir: &Path, argument: &str, context: &Context) -> Result<RunView, CliError> {

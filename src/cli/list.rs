@@ -4,7 +4,9 @@ mod runs;
 
 use super::{CliError, Context, Exit, Verb};
 use crate::util::suggest::nearest;
-use crate::{agent, backend, dialects, formats, report, rules, sandbox, score, service, tools};
+use crate::{
+    agent, backend, dialects, export, formats, report, rules, sandbox, schema, score, service, tools,
+};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
 use std::path::PathBuf;
@@ -25,6 +27,7 @@ static KINDS: &[Kind] = &[
     ("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("scorers", || score::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("reports", || report::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("targets", || export::ALL.iter().map(|item| (item.name, target(item))).collect()),
     ("agents", || agent::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("backends", || {
         let kinds = backend::ALL.iter().map(|item| (item.name, item.about.to_owned()));
@@ -32,12 +35,19 @@ static KINDS: &[Kind] = &[
         let presets = backend::PRESETS.iter().filter(|preset| !known(preset.name));
         kinds.chain(presets.map(|preset| (preset.name, preset.about()))).collect()
     }),
+    ("schemas", || schema::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("services", || service::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("sandboxes", || sandbox::BACKENDS.iter().map(|(name, about)| (*name, (*about).to_owned())).collect()),
     ("tools", || tools::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     // Not built in but on disk: told by `runs`.
     ("runs", Vec::new),
 ];
+
+/// What a target takes, in one line.
+fn target(target: &export::Target) -> String {
+    let export::Target { about, arguments, roles, ends, container, .. } = target;
+    format!("{about}; columns: {container}; arguments: {arguments}; roles: {roles}; ends with: {ends}")
+}
 
 fn augment(command: Command) -> Command {
     let kinds: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();

@@ -152,12 +152,9 @@ fn unfinished(sides: &[Side<'_>]) -> Vec<String> {
                 side.run.manifest.id
             ));
         }
-        if !side.run.warnings.is_empty() {
-            notes.push(format!(
-                "the records of run '{}' are damaged: {}",
-                side.run.manifest.id,
-                side.run.warnings.join("; ")
-            ));
+        if let Some((first, more)) = side.run.warnings.split_first() {
+            let more = if more.is_empty() { String::new() } else { format!("; and {} more", more.len()) };
+            notes.push(format!("the records of run '{}' are damaged: {first}{more}", side.run.manifest.id));
         }
     }
     notes

@@ -36,6 +36,8 @@ pub struct Paired {
     pub tasks: u64,
     /// Paired tasks of which a value is unknown; they don't count.
     pub unknown: u64,
+    /// For each paired task the means of baseline and side; `None` where a value is unknown.
+    pub by_task: Vec<Option<(f64, f64)>>,
     /// Mean of the baseline.
     pub baseline: Option<f64>,
     /// Mean of the side.
@@ -117,8 +119,9 @@ fn scored<'a>(records: &[&'a AttemptRecord]) -> Vec<&'a AttemptRecord> {
 }
 
 fn measure(metric: &'static Metric, tasks: &[(Vec<&AttemptRecord>, Vec<&AttemptRecord>)]) -> Paired {
-    let means: Vec<(f64, f64)> =
-        tasks.iter().filter_map(|(left, right)| mean(metric, left).zip(mean(metric, right))).collect();
+    let by_task: Vec<Option<(f64, f64)>> =
+        tasks.iter().map(|(left, right)| mean(metric, left).zip(mean(metric, right))).collect();
+    let means: Vec<(f64, f64)> = by_task.iter().flatten().copied().collect();
     let n = means.len() as f64;
     let over =
         |value: fn(&(f64, f64)) -> f64| (!means.is_empty()).then(|| means.iter().map(value).sum::<f64>() / n);
@@ -130,6 +133,7 @@ fn measure(metric: &'static Metric, tasks: &[(Vec<&AttemptRecord>, Vec<&AttemptR
         side: over(|(_, right)| *right),
         difference: over(|(left, right)| right - left),
         verdicts: verdicts(metric.better, &means),
+        by_task,
     }
 }
 

@@ -62,8 +62,8 @@ pub struct Work {
     pub todo: Vec<Planned>,
     /// The manifest that the sinks are told.
     pub manifest: RunManifest,
-    /// Where sandboxes come from.
-    pub launcher: Arc<Launcher>,
+    /// Where sandboxes come from; `None` if no attempt needs one.
+    pub launcher: Option<Arc<Launcher>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// What all attempts together may spend; `None` is no limit.

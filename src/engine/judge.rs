@@ -7,7 +7,7 @@ use crate::agent::AgentEnd;
 use crate::backend::{Metered, Stop};
 use crate::model::{
     AttemptRecord, ErrorClass, Evidence as Stored, Finished, LimitKind, Object, Outcome, Policy, RunError,
-    Score, Source, Step, Trajectory,
+    Score, Source, Step, ToolDef, Trajectory,
 };
 use crate::rewards::weighted_mean;
 use crate::rules;
@@ -24,6 +24,8 @@ use std::sync::Arc;
 pub(super) struct Material {
     pub(super) end: Ending,
     pub(super) steps: Vec<Step>,
+    /// Tools that the agent learnt of only while it ran.
+    pub(super) tools: Vec<ToolDef>,
     pub(super) metered: Option<Metered>,
     pub(super) requests: BTreeMap<String, Vec<Object>>,
     pub(super) probes: Option<Result<Vec<Vec<ProbeResult>>, RunError>>,
@@ -42,17 +44,26 @@ pub(super) fn without_run(plan: &Plan, planned: &Planned, outcome: Outcome) -> F
 }
 
 /// Judges an attempt.
-pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Compiled], material: Material) -> Finished {
-    let (_, task, _) = plan.parts(planned);
+pub(super) fn finish(
+    plan: &Plan,
+    planned: &Planned,
+    scorers: &[Arc<Compiled>],
+    material: Material,
+) -> Finished {
+    let (_, task, subject) = plan.parts(planned);
     let mut record = blank(plan, planned);
     let last_words = answer(&material.end, &material.steps, &material.redactor);
     let mut trajectory = trajectory(plan, planned, Vec::new());
+    if !material.tools.is_empty() {
+        trajectory.agent.tools = Some(redaction::tools(material.tools, &material.redactor));
+    }
     let mut secrets = Vec::new();
     for step in material.steps {
         let step = redaction::step(step, &material.redactor, &mut secrets);
         trajectory.steps.push(step);
     }
-    let judgement = rules::judge(&trajectory, &policy(&task.policy, &trajectory));
+    let judged_by = policy(&subject.agent.policy(&task.policy), &trajectory);
+    let judgement = rules::judge(&trajectory, &judged_by);
     record.format_ok = judgement.format_ok();
     record.messages = judgement.messages;
     record.calls = judgement.calls;

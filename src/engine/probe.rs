@@ -3,11 +3,12 @@
 use super::place::{FOLDER, folder_of, put, sandbox_config, sandbox_error, serve};
 use super::surroundings::Surroundings;
 use crate::model::{ErrorClass, Object, RunError};
-use crate::sandbox::{Command, FileError, FileKind, Process, Sandbox, Signal, SignalTarget};
+use crate::sandbox::{Command, FileError, FileKind, Level, Process, Sandbox, Signal, SignalTarget};
 use crate::score::{Compiled, Probe, ProbeResult};
 use crate::service::{self, Authority, Running};
 use crate::suite::{FileSpec, Task};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -15,6 +16,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const MAX_OUTPUT: usize = 1 << 20;
 /// Most bytes of a file that is carried into a probe.
 const MAX_CARRY: u64 = 16 << 20;
+/// Runs a command as the unprivileged second user; hidden tests find it in `ROLLTAPE_AS_AGENT`. Levels without a second
+/// user have `env` there.
+const AS_SECOND_USER: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs";
 /// Where hidden files lie for a probe; programs find it in `ROLLTAPE_TESTS`.
 const TESTS: &str = "/tests";
 
@@ -37,7 +41,7 @@ enum Copied {
 }
 
 /// Copies all files that any scorer of the task asks for.
-pub(super) async fn keep(sandbox: &dyn Sandbox, scorers: &[Compiled]) -> Kept {
+pub(super) async fn keep(sandbox: &dyn Sandbox, scorers: &[Arc<Compiled>]) -> Kept {
     let mut kept = Kept::default();
     for probe in scorers.iter().flat_map(|scorer| &scorer.probes) {
         let (paths, max): (&[String], u64) = match probe {
@@ -88,7 +92,7 @@ impl From<FileError> for Copied {
 pub(super) async fn all(
     around: &Surroundings,
     task: &Task,
-    scorers: &[Compiled],
+    scorers: &[Arc<Compiled>],
     kept: &Kept,
     mounts: &[(String, String)],
 ) -> Result<Option<Vec<Vec<ProbeResult>>>, RunError> {
@@ -129,7 +133,7 @@ async fn again(
 ) -> Result<Option<ProbeResult>, RunError> {
     let authority = around.authority(task)?;
     let config = sandbox_config(format!("probe of {}", task.id), task, mounts, authority.as_deref());
-    let sandbox = around.launcher.start(config).await.map_err(|error| sandbox_error(&error))?;
+    let sandbox = around.start(config).await.map_err(|error| sandbox_error(&error))?;
     let result = tokio::select! {
         result = run_in(sandbox.as_ref(), task, probe, kept, authority.as_deref()) => result.map(Some),
         () = around.stop.cancelled() => Ok(None),
@@ -161,6 +165,12 @@ async fn run_in(
     put(sandbox, &task.files, "").await?;
     put(sandbox, &carried, "").await?;
     let mut env = env.clone();
+    // Who reads hidden tests must be somebody else than whoever runs the agent's program.
+    let trusted = *hidden && !task.hidden.is_empty();
+    if trusted {
+        let prefix = if sandbox.level() == Level::Overlay { AS_SECOND_USER } else { "env" };
+        env.insert("ROLLTAPE_AS_AGENT".to_owned(), prefix.to_owned());
+    }
     if *hidden {
         put(sandbox, &task.hidden, TESTS).await?;
         env.insert("ROLLTAPE_TESTS".to_owned(), sandbox.resolve(TESTS));
@@ -171,7 +181,7 @@ async fn run_in(
         .spawn(Command {
             argv: vec!["bash".to_owned(), "-c".to_owned(), command.clone()],
             env,
-            unprivileged: true,
+            unprivileged: !trusted,
             ..Command::default()
         })
         .await

@@ -79,7 +79,7 @@ fn row(label: String, subject: &str, stats: &Stats, options: &Options, one_subje
         cells.push(text::count(Some(stats.calls)));
         cells.push(text::count(Some(stats.turns)));
         cells.push(text::count(stats.tokens()));
-        cells.push(text::usd(stats.cost_usd));
+        cells.push(text::cost(stats));
         cells.extend(options.timing.then(|| text::duration(stats.duration_ms)));
     } else {
         cells.extend(std::iter::repeat_n("–".to_owned(), if options.timing { 5 } else { 4 }));
@@ -134,11 +134,12 @@ fn sentences(
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     let stats = totals(view);
-    let mut line = format!(
-        "success {} scored, format {} judged",
-        text::rate(stats.success_rate()),
-        text::rate(stats.format_rate())
-    );
+    let rates = text::rates(view).into_iter().map(|(subject, stats)| {
+        let whose = subject.map(|id| format!("{}: ", text::one_line(&id))).unwrap_or_default();
+        let (success, format) = (text::rate(stats.success_rate()), text::rate(stats.format_rate()));
+        format!("{whose}success {success} scored, format {format} judged")
+    });
+    let mut line = rates.collect::<Vec<_>>().join("\n");
     let beside = text::beside(&stats);
     if !beside.is_empty() {
         line = line + "; beside them, in no rate: " + &beside;

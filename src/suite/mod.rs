@@ -4,6 +4,7 @@
 //! errors at once, each with file, line and column. Must not know: how anything is run.
 
 mod config;
+mod dataset;
 mod digest;
 mod folder;
 mod hosts;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use config::{BackendProfile, BackendSettings, Config, Timeouts, parse_config};
+pub(crate) use dataset::few;
 pub use parse::{parse, read, sort_errors};
 pub(crate) use reader::did_you_mean;
 pub(crate) use units::duration as parse_duration;

@@ -73,7 +73,7 @@ impl Base {
 
     /// Whether the host is this machine itself.
     pub fn is_loopback(&self) -> bool {
-        let address: Result<std::net::IpAddr, _> = self.host.parse();
+        let address: Result<core::net::IpAddr, _> = self.host.parse();
         self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 }

@@ -88,7 +88,14 @@ fn attempt(agent: &str, task: &Task, backend: Option<Arc<dyn Backend>>, budget: 
             Metered::new(backend, id.clone(), Object::new(), budget, Redactor::default(), Some(sender))
         });
         let mut log = StepLog::default();
-        let session = Session { attempt: &id, task, tools: &mut tools, model: model.as_mut(), log: &mut log };
+        let session = Session {
+            attempt: &id,
+            task,
+            tools: &mut tools,
+            model: model.as_mut(),
+            log: &mut log,
+            door: None,
+        };
         let end = tokio::time::timeout(Duration::from_secs(60), agent.run(session)).await.expect("in time");
         let mut tape = String::new();
         while let Ok(exchanged) = exchanges.try_recv() {

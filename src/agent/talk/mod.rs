@@ -263,8 +263,8 @@ fn result(call: &ToolCall, output: &ToolOutput) -> ObservationResult {
 
 /// A call in one short line.
 fn summary(call: &ToolCall) -> String {
-    let first = call.arguments.parsed.iter().flat_map(Object::values);
-    match first.filter_map(|value| value.as_str()?.lines().next()).next() {
+    let mut values = call.arguments.parsed.iter().flat_map(Object::values);
+    match values.find_map(|value| value.as_str()?.lines().next()) {
         Some(first) => format!("{} {}", call.name, cut(first, 60)),
         None => call.name.clone(),
     }

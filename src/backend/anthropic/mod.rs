@@ -19,7 +19,7 @@ pub(super) use stream::assemble;
 
 pub(super) static ITEM: BackendKind = BackendKind {
     name: "anthropic",
-    about: "the Messages API; without base_url that of Anthropic, key from ANTHROPIC_API_KEY",
+    about: "the Messages API: Anthropic's own with the key of ANTHROPIC_API_KEY, or set base_url in rolltape.toml",
     asks: true,
     open,
 };

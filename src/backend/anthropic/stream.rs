@@ -22,10 +22,14 @@ pub(in crate::backend) fn assemble(chunks: &[SseChunk]) -> Result<ModelReply, Fa
     let mut ended = false;
     for (n, chunk) in (1..).zip(chunks) {
         let broken = |why: &str| Fault::Broken(format!("event {n} {why}"));
-        let value: Value = serde_json::from_str(&chunk.data).map_err(|_| {
-            let start: String = chunk.data.chars().take(80).collect();
-            broken(&format!("is no JSON: '{start}'"))
-        })?;
+        let value: Value = match serde_json::from_str(&chunk.data) {
+            Ok(value) => value,
+            Err(error) if error.is_eof() && n == chunks.len() => return Err(Fault::Cut),
+            Err(_) => {
+                let start: String = chunk.data.chars().take(80).collect();
+                return Err(broken(&format!("is no JSON: '{start}'")));
+            }
+        };
         let index = value.get("index").and_then(Value::as_u64);
         match value.get("type").and_then(Value::as_str).unwrap_or_default() {
             "message_start" => match value.get("message") {

@@ -2,6 +2,7 @@
 
 use super::refusal::{self, Asked, quote};
 use super::{Again, Failure, Post, Server, wait};
+use crate::backend::Troubles;
 use crate::backend::sse::{self, Parser};
 use crate::model::{ErrorClass, SseChunk};
 use crate::util::clock::{Clock as _, SystemClock};
@@ -75,6 +76,7 @@ impl Server {
 
     async fn exchange(&self, post: &Post<'_>) -> Result<Received, Failure> {
         let began = Instant::now();
+        post.troubles.asked();
         let (connection, response) = self.send(post).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
@@ -84,6 +86,7 @@ impl Server {
             timeout: "first_byte",
             told: self.limits.first_byte,
             idle: self.limits.idle,
+            troubles: post.troubles,
         };
         if !(200..300).contains(&status) {
             let body = reading.error().await;
@@ -178,16 +181,17 @@ impl Server {
 }
 
 /// A body that is being read.
-struct Reading {
+struct Reading<'a> {
     body: Incoming,
     /// Limit of the next wait, its name, and how it was set.
     limit: Duration,
     timeout: &'static str,
     told: Duration,
     idle: Duration,
+    troubles: &'a Troubles,
 }
 
-impl Reading {
+impl Reading<'_> {
     /// The next piece; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
@@ -197,6 +201,9 @@ impl Reading {
                 Ok(Some(Err(error))) => return Err(cut(&error, "in the middle of its reply")),
                 Ok(Some(Ok(frame))) => frame,
             };
+            if self.timeout != "idle" {
+                self.troubles.heard();
+            }
             (self.limit, self.timeout, self.told) = (self.idle, "idle", self.idle);
             if let Ok(data) = frame.into_data() {
                 return Ok(Some(data));

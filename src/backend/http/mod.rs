@@ -235,6 +235,8 @@ impl Server {
     /// The key, which must not be written anywhere.
     pub(super) fn secrets(&self) -> Vec<(String, String)> {
         let key = self.key.as_ref();
+        // Servers without keys are given a word like `none`; to take that out of every text would spoil it.
+        let key = key.filter(|key| key.value.len() >= 8);
         key.map(|key| (format!("<SECRET:{}>", key.variable), key.value.clone())).into_iter().collect()
     }
 
@@ -247,10 +249,9 @@ impl Server {
             notes.push(format!("{times} had to be sent again; the last time, {}", seen.last_reason));
         }
         for (other, times) in &seen.others {
-            let replies = plural(usize::try_from(*times).unwrap_or(usize::MAX), "reply");
             let host = self.base.authority();
             notes.push(format!(
-                "asked for '{}', the server {host} let '{other}' answer: {replies}",
+                "asked for '{}', the server {host} let '{other}' answer, {times}×",
                 self.model
             ));
         }
@@ -295,7 +296,7 @@ impl Server {
             if failure.again == Again::Never || tried > self.max_retries {
                 post.troubles.over();
                 if tried > 1 {
-                    error.message.push_str(&format!(" ({})", plural(tried as usize, "try")));
+                    error.message.push_str(&format!(" ({tried} tries)"));
                 }
                 return Err(error);
             }

@@ -38,12 +38,16 @@ pub(in crate::backend) fn assemble(chunks: &[SseChunk]) -> Result<ModelReply, Fa
         if is_end(&chunk.data) {
             break;
         }
-        let value: Value = serde_json::from_str(&chunk.data).map_err(|error| {
-            let why = error.to_string();
-            let why = why.split(" at line ").next().unwrap_or(&why).to_owned();
-            let start: String = chunk.data.chars().take(80).collect();
-            Fault::Broken(format!("event {n} is no JSON ({why}): '{start}'"))
-        })?;
+        let value: Value = match serde_json::from_str(&chunk.data) {
+            Ok(value) => value,
+            Err(error) if error.is_eof() && n == chunks.len() => return Err(Fault::Cut),
+            Err(error) => {
+                let why = error.to_string();
+                let why = why.split(" at line ").next().unwrap_or(&why).to_owned();
+                let start: String = chunk.data.chars().take(80).collect();
+                return Err(Fault::Broken(format!("event {n} is no JSON ({why}): '{start}'")));
+            }
+        };
         if value.get("error").is_some_and(|error| !error.is_null()) {
             return Err(Fault::Error(value));
         }
@@ -236,7 +240,8 @@ mod tests {
         assert_eq!(assemble(&[]), Err(Fault::Cut));
         assert!(matches!(assemble(&chunks(&[json!({"choices": []})])), Err(Fault::Broken(_))));
         assert!(matches!(assemble(&chunks(&[json!({"error": {"message": "x"}})])), Err(Fault::Error(_))));
-        let half = [SseChunk { t_ms: 0, data: "{\"choices\": [".to_owned() }];
-        assert!(matches!(assemble(&half), Err(Fault::Broken(_))));
+        let half = |data: &str| SseChunk { t_ms: 0, data: data.to_owned() };
+        assert_eq!(assemble(&[half("{\"choices\": [")]), Err(Fault::Cut));
+        assert!(matches!(assemble(&[half("{\"choices\": ["), half("[DONE]")]), Err(Fault::Broken(_))));
     }
 }

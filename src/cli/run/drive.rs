@@ -4,14 +4,14 @@ use super::setup::{Prepared, add_skips};
 use super::verdict::{Seen, verdict};
 use super::{Args, money, setup};
 use crate::cli::{CliError, Context, Exit, Verbosity, progress};
-use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkError, Work};
-use crate::model::{AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
+use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkError, SuitePlan, Work};
+use crate::model::{AttemptId, AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
 use crate::report::{self, Report};
 use crate::sandbox::{self, Choice, Launcher};
 use crate::store::{self, Recorder, StoreError, StoreErrorKind};
 use crate::util::clock::{Clock, SystemClock};
 use crate::util::plural::plural;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -52,9 +52,11 @@ pub(in crate::cli) fn drive(
     let runtime = runtime()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let driven = runtime.block_on(async {
-        let launcher = launch(args).await?;
         let mut suites = prepared.suites;
-        add_skips(&mut suites, &launcher);
+        let launcher = launch(args, &suites).await?;
+        if let Some(launcher) = &launcher {
+            add_skips(&mut suites, launcher);
+        }
         let plan = Arc::new(engine::plan(suites, matrix));
         go(started, plan, launcher, clock, args, context).await
     });
@@ -71,7 +73,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
         .map_err(|error| CliError::harness(format!("the async runtime can't start: {error}")))
 }
 
-async fn launch(args: &Args) -> Result<Arc<Launcher>, CliError> {
+/// Where sandboxes come from; `None` if nothing that is to be run needs one.
+async fn launch(args: &Args, suites: &[SuitePlan]) -> Result<Option<Arc<Launcher>>, CliError> {
     // `fake` runs no programs: it is for the tests of the harness, not for a hint.
     let backends = || sandbox::BACKENDS.iter().map(|(name, _)| *name).filter(|name| *name != "fake");
     if !backends().any(|name| name == args.sandbox) {
@@ -79,6 +82,9 @@ async fn launch(args: &Args) -> Result<Arc<Launcher>, CliError> {
     }
     if let Some(name) = args.require.iter().find(|name| !LAYERS.contains(&name.as_str())) {
         return Err(CliError::unknown("sandbox layer", name, LAYERS.iter().copied()));
+    }
+    if args.require.is_empty() && !suites.iter().any(SuitePlan::needs_launcher) {
+        return Ok(None);
     }
     let choice = Choice {
         backend: args.sandbox.clone(),
@@ -93,13 +99,13 @@ async fn launch(args: &Args) -> Result<Arc<Launcher>, CliError> {
             None => shown,
         }
     })?;
-    Ok(Arc::new(launcher))
+    Ok(Some(Arc::new(launcher)))
 }
 
 async fn go(
     started: Started,
     plan: Arc<Plan>,
-    launcher: Arc<Launcher>,
+    launcher: Option<Arc<Launcher>>,
     clock: Arc<dyn Clock>,
     args: &Args,
     context: &Context,
@@ -115,13 +121,17 @@ async fn go(
     }
     let (manifest, mut recorder) = match started {
         Started::Fresh { out } => {
-            let tools = engine::tool_versions(&plan, &launcher).await;
-            let mut manifest = manifest(&plan, &launcher, tools, clock.as_ref(), args)?;
+            let tools = match &launcher {
+                Some(launcher) => engine::tool_versions(&plan, launcher).await,
+                None => Object::new(),
+            };
+            let mut manifest = manifest(&plan, launcher.as_deref(), tools, clock.as_ref(), args)?;
             let recorder = record(&mut manifest, out).map_err(CliError::from)?;
             (manifest, recorder)
         }
         Started::Resumed { manifest, kept, tries, recorder, .. } => {
-            todo.retain(|planned| !kept.iter().any(|record| record.id == planned.id));
+            let kept: HashSet<&AttemptId> = kept.iter().map(|record| &record.id).collect();
+            todo.retain(|planned| !kept.contains(&planned.id));
             for planned in &mut todo {
                 planned.try_n = tries.get(&planned.id.to_string()).copied().unwrap_or(0) + 1;
             }
@@ -130,7 +140,7 @@ async fn go(
     };
     let dir = recorder.dir().to_path_buf();
     if context.verbosity > Verbosity::Quiet {
-        context.say(&headline(&plan, &todo, &launcher));
+        context.say(&headline(&plan, &todo, launcher.as_deref()));
     }
     let control = Control::default();
     let seen_signal = Arc::new(AtomicU8::new(0));
@@ -147,7 +157,7 @@ async fn go(
     let kept = recorder.finish().map_err(SinkError::from);
     watcher.abort();
     tell(&asked, ended.refused.as_ref(), context);
-    if let Ok(launcher) = Arc::try_unwrap(launcher) {
+    if let Some(Ok(launcher)) = launcher.map(Arc::try_unwrap) {
         launcher.finish(Duration::from_secs(10)).await;
     }
     let failure = ended.sink_error.or(kept.err());
@@ -169,7 +179,7 @@ async fn go(
 /// What came up on the side of the back ends.
 fn tell(plan: &Plan, refused: Option<&RunError>, context: &Context) {
     if let Some(error) = refused {
-        let hint = "set the key, then go on with `rolltape resume RUN --retry-errors`";
+        let hint = "mend the key or its account, then go on with `rolltape resume RUN --retry-errors`";
         context.say(
             &CliError::harness(format!("nothing more was started: {}", error.message)).hint(hint).to_string(),
         );
@@ -204,16 +214,34 @@ fn record(manifest: &mut RunManifest, out: Option<PathBuf>) -> Result<Recorder, 
     Recorder::create(&PathBuf::from("reports").join(&manifest.id.0))
 }
 
-fn headline(plan: &Plan, todo: &[Planned], launcher: &Launcher) -> String {
+fn headline(plan: &Plan, todo: &[Planned], launcher: Option<&Launcher>) -> String {
     let tasks: usize = plan.suites.iter().map(|suite| suite.suite.tasks.len()).sum();
     let kept = plan.attempts.len() - todo.len();
     let kept = if kept > 0 { format!(", {} kept", plural(kept, "finished attempt")) } else { String::new() };
     format!(
-        "running {} of {} in sandboxes of level {}{kept}",
+        "running {} of {} {}{kept}",
         plural(todo.len(), "attempt"),
         plural(tasks, "task"),
-        launcher.level().as_str(),
+        place(launcher),
     )
+}
+
+fn place(launcher: Option<&Launcher>) -> String {
+    match launcher {
+        Some(launcher) => format!("in sandboxes of level {}", launcher.level().as_str()),
+        None => "without a sandbox".to_owned(),
+    }
+}
+
+/// The sandbox as the manifest tells it. A boundary is not claimed where none was drawn.
+fn sandbox_word(plan: &Plan, args: &Args, launcher: Option<&Launcher>) -> String {
+    let Some(launcher) = launcher else { return "not used".to_owned() };
+    let word = format!("{}:{}", args.sandbox, launcher.level().as_str());
+    let bare = plan.attempts.iter().filter(|planned| !plan.needs_sandbox(planned)).count();
+    if bare == 0 {
+        return word;
+    }
+    format!("{word}, not used by {bare} of {}", plural(plan.attempts.len(), "attempt"))
 }
 
 /// The first signal ends the run in order; the second ends the process, and the janitor clears up.
@@ -241,7 +269,7 @@ async fn watch_signals(control: Control, seen: Arc<AtomicU8>, context: Context) 
 
 fn manifest(
     plan: &Plan,
-    launcher: &Launcher,
+    launcher: Option<&Launcher>,
     tools: Object,
     clock: &dyn Clock,
     args: &Args,
@@ -269,8 +297,8 @@ fn manifest(
     let policies: Vec<&str> = plan
         .suites
         .iter()
-        .filter_map(|suite| suite.suite.tasks.first())
-        .map(|task| task.policy.calls.as_str())
+        .filter_map(|suite| suite.suite.tasks.first().zip(suite.subjects.first()))
+        .map(|(task, subject)| subject.agent.policy(&task.policy).calls.as_str())
         .collect();
     Ok(RunManifest {
         id: store::run_id(now, &names.join("+"), args.seed),
@@ -284,8 +312,8 @@ fn manifest(
         attempts: args.attempts,
         planned: plan.attempts.len() as u64,
         seed: args.seed,
-        sandbox: format!("{}:{}", args.sandbox, launcher.level().as_str()),
-        layers: launcher.layers().to_vec(),
+        sandbox: sandbox_word(plan, args, launcher),
+        layers: launcher.map_or_else(Vec::new, |launcher| launcher.layers().to_vec()),
         policy: policies.join(","),
         reading: "strict".to_owned(),
         versions,
@@ -344,16 +372,23 @@ pub(super) fn dry_run(
     context: &Context,
 ) -> Result<Exit, CliError> {
     let runtime = runtime()?;
-    let (plan, level) = runtime.block_on(async {
-        let launcher = launch(args).await?;
+    let (plan, place) = runtime.block_on(async {
         let mut suites = prepared.suites;
-        setup::add_skips(&mut suites, &launcher);
-        let level = launcher.level();
-        if let Ok(launcher) = Arc::try_unwrap(launcher) {
+        let launcher = launch(args, &suites).await?;
+        if let Some(launcher) = &launcher {
+            setup::add_skips(&mut suites, launcher);
+        }
+        let place = launcher.as_ref().map_or_else(
+            || "no sandbox".to_owned(),
+            |launcher| format!("sandbox level {}", launcher.level().as_str()),
+        );
+        if let Some(Ok(launcher)) = launcher.map(Arc::try_unwrap) {
             launcher.finish(Duration::from_secs(5)).await;
         }
-        Ok::<_, CliError>((engine::plan(suites, matrix), level))
+        Ok::<_, CliError>((engine::plan(suites, matrix), place))
     })?;
+    // What can't be begun is told here too.
+    money::purse(&plan, args, &[])?;
     let mut text = String::new();
     for planned in &plan.attempts {
         let (suite, _, _) = plan.parts(planned);
@@ -363,9 +398,8 @@ pub(super) fn dry_run(
         }
     }
     text.push_str(&format!(
-        "{}, sandbox level {}, {}\n",
+        "{}, {place}, {}\n",
         plural(plan.attempts.len(), "attempt"),
-        level.as_str(),
         money::bound(&plan, args),
     ));
     context.data(&text);

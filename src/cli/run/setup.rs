@@ -97,7 +97,7 @@ fn open(suite: Suite, path: &Path, args: &Args, context: &Context) -> Result<Sui
 }
 
 /// Options of services are checked before anything starts; all errors at once.
-fn check_services(suite: &Suite, scorers: &[Vec<Compiled>]) -> Result<(), CliError> {
+fn check_services(suite: &Suite, scorers: &[Vec<Arc<Compiled>>]) -> Result<(), CliError> {
     let mut errors = Vec::new();
     for (task, compiled) in suite.tasks.iter().zip(scorers) {
         // A probe starts the service with options of its own over those of the task.
@@ -207,10 +207,12 @@ fn subjects(
 /// The id, with a number where it is taken.
 fn numbered(id: String, plans: &[SubjectPlan]) -> String {
     let taken = |id: &str| plans.iter().any(|plan| plan.subject.id == id);
-    if !taken(&id) {
-        return id;
+    let (mut free, mut n) = (id.clone(), 1);
+    while taken(&free) {
+        n += 1;
+        free = format!("{id}-{n}");
     }
-    (2..).map(|n| format!("{id}-{n}")).find(|id| !taken(id)).unwrap_or(id)
+    free
 }
 
 /// Folders that agents see under their own paths.

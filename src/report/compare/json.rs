@@ -104,8 +104,21 @@ fn pair(pair: &Pair, options: &Options) -> Value {
         "side": letter(pair.side),
         "baseline": letter(pair.baseline),
         "tasks": pair.tasks,
+        "by_task": by_task(pair, options),
         "unpaired": unpaired,
         "changed": pair.changed,
         "metrics": metrics,
     })
+}
+
+/// For each paired task and metric the means of baseline and side; `null` where a value is unknown.
+fn by_task(pair: &Pair, options: &Options) -> Vec<Value> {
+    let shown = || pair.metrics.iter().filter(|paired| options.timing || !paired.metric.timing);
+    let one = |(at, task): (usize, &String)| {
+        let mut out = Map::new();
+        out.insert("task".to_owned(), json!(task));
+        out.extend(shown().map(|paired| (paired.metric.name.to_owned(), json!(paired.by_task[at]))));
+        Value::Object(out)
+    };
+    pair.tasks.iter().enumerate().map(one).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::super::Options;
 use super::super::markdown::{cell, code};
-use super::{against, figures, letter, remarks, unpaired, who};
+use super::{MEANING, against, figures, letter, remarks, unpaired, who};
 use crate::compare::{Comparison, NO_TEST};
 use crate::util::plural::plural;
 use std::io::{self, Write};
@@ -53,7 +53,7 @@ pub(super) fn render(comparison: &Comparison, options: &Options, out: &mut dyn W
             writeln!(out, "- {}", code(&sentence))?;
         }
     }
-    writeln!(out, "\nDifferences are means over tasks of the mean over each task's scored attempts.")?;
+    writeln!(out, "\n{MEANING}")?;
     for note in comparison.unlike.iter().chain(&comparison.notes) {
         writeln!(out, "\nNote: {}", code(note))?;
     }

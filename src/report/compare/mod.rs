@@ -14,7 +14,7 @@ use super::Options;
 use crate::compare::{Comparison, Pair};
 use std::io;
 
-pub(super) use short::{brief, section};
+pub(super) use short::{brief, latency, section};
 
 /// A form of a comparison.
 pub struct Form {
@@ -38,6 +38,10 @@ pub fn render(form: &Form, comparison: &Comparison, options: &Options) -> io::Re
     (form.render)(comparison, options, &mut bytes)?;
     Ok(bytes)
 }
+
+/// What the figures of a pair mean.
+const MEANING: &str = "Differences are means over tasks of the mean over each task's scored attempts. Better is more \
+    success, reward and format kept, and less of all else.";
 
 /// `A` to `Z`, then `AA` and on.
 fn letter(at: usize) -> String {

@@ -5,6 +5,7 @@ use super::super::{Options, text};
 use super::{figures, letter, table, unpaired};
 use crate::compare::{self, Comparison, NO_TEST, Pair, Summary};
 use crate::store::RunView;
+use crate::util::plural::plural;
 use std::io::{self, Write};
 use tabled::builder::Builder;
 
@@ -20,7 +21,10 @@ const SHOWN: [(&str, &str); 5] = [
 /// Writes the table at the end of a run; nothing if there is one subject only.
 pub(in crate::report) fn brief(view: &RunView, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let Some(comparison) = compare::of_run(view) else { return Ok(()) };
-    writeln!(out, "\nsubjects, with means an attempt; in brackets the mean difference to A, paired by task")?;
+    writeln!(
+        out,
+        "\nsubjects: scored attempts only, means an attempt; in brackets the mean difference to A, paired by task"
+    )?;
     table::legend(&comparison, options, out)?;
     let mut builder = Builder::default();
     builder.push_record(heads(options).into_iter().map(str::to_owned));
@@ -36,8 +40,7 @@ pub(in crate::report) fn brief(view: &RunView, options: &Options, out: &mut dyn 
     for note in &comparison.unlike {
         writeln!(out, "note: {}", text::one_line(note))?;
     }
-    let run = view.dir.display();
-    writeln!(out, "{NO_TEST}; all figures: rolltape compare {}", text::one_line(&run.to_string()))
+    writeln!(out, "{NO_TEST}; 'rolltape compare' shows all figures")
 }
 
 /// Writes the section of a Markdown report; nothing if there is one subject only.
@@ -48,7 +51,7 @@ pub(in crate::report) fn section(view: &RunView, options: &Options, out: &mut dy
     let heads = heads(options);
     writeln!(
         out,
-        "\n## Comparison\n\nMeans an attempt; in brackets the mean difference to A, paired by task.\n"
+        "\n## Comparison\n\nScored attempts only, means an attempt; in brackets the mean difference to A, paired by task.\n"
     )?;
     writeln!(out, "| {} |", heads.join(" | "))?;
     writeln!(out, "| --- |{}", " --: |".repeat(heads.len() - 1))?;
@@ -68,6 +71,30 @@ pub(in crate::report) fn section(view: &RunView, options: &Options, out: &mut dy
         writeln!(out, "- {line}")?;
     }
     writeln!(out, "\nThere is {NO_TEST}.")
+}
+
+/// Writes the subjects' times for the section of a Markdown report that depends on the clock.
+pub(in crate::report) fn latency(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
+    let Some(comparison) = compare::of_run(view) else { return Ok(()) };
+    writeln!(
+        out,
+        "| subject | time p50 (mean difference) | time p95 | a turn p50 (mean difference) | a turn p95 |"
+    )?;
+    writeln!(out, "| --- | --: | --: | --: | --: |")?;
+    for (at, side) in comparison.sides.iter().enumerate() {
+        let pair = comparison.pairs.iter().find(|pair| pair.side == at);
+        write!(out, "| {} {} |", letter(at), cell(&side.subject.id))?;
+        for name in ["timing_total_ms", "timing_turn_ms"] {
+            let Some(figure) = side.figure(name) else { continue };
+            let paired = pair.and_then(|pair| pair.metric(name)).filter(|paired| paired.difference.is_some());
+            let by = paired.map(|paired| figures::difference(paired.metric, paired.difference));
+            let by = by.map_or_else(String::new, |by| format!(" ({by})"));
+            let shown = |value| figures::value(figure.metric, value);
+            write!(out, " {}{by} | {} |", shown(figure.p50), shown(figure.p95))?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out)
 }
 
 fn heads(options: &Options) -> Vec<&'static str> {
@@ -95,15 +122,26 @@ fn cells(comparison: &Comparison, at: usize, options: &Options) -> Vec<String> {
 
 fn one(side: &Summary, pair: Option<&Pair>, name: &str) -> String {
     let Some(figure) = side.figure(name) else { return String::new() };
-    let shown = match name {
+    let mut shown = match name {
         "success" => text::ratio(side.success),
         "format_ok" => text::ratio(side.format),
-        _ if figure.of == 0 => "–".to_owned(),
+        _ if figure.of == 0 => return "–".to_owned(),
         "timing_total_ms" => figures::value(figure.metric, figure.p50),
         _ => figures::value(figure.metric, figure.mean),
     };
-    match pair.and_then(|pair| pair.metric(name)).filter(|paired| paired.difference.is_some()) {
-        Some(paired) => format!("{shown} ({})", figures::difference(paired.metric, paired.difference)),
+    let whole = figure.known == 0 || figure.known == figure.of || matches!(name, "success" | "format_ok");
+    if !whole {
+        shown = format!("{shown} of {}/{}", figure.known, figure.of);
+    }
+    let Some(pair) = pair else { return shown };
+    match pair.metric(name).filter(|paired| paired.difference.is_some()) {
+        Some(paired) if paired.unknown == 0 => {
+            format!("{shown} ({})", figures::difference(paired.metric, paired.difference))
+        }
+        Some(paired) => {
+            let by = figures::difference(paired.metric, paired.difference);
+            format!("{shown} ({by} on {})", plural(paired.tasks as usize, "task"))
+        }
         None => shown,
     }
 }

@@ -1,7 +1,7 @@
 //! Tables for the terminal: sides beside each other, rules, and each pair.
 
 use super::super::{Options, text};
-use super::{against, figures, letter, remarks, unpaired, who};
+use super::{MEANING, against, figures, letter, remarks, unpaired, who};
 use crate::compare::{Comparison, NO_TEST, Pair};
 use crate::util::plural::plural;
 use crate::util::text::cut;
@@ -38,7 +38,7 @@ pub(super) fn render(comparison: &Comparison, options: &Options, out: &mut dyn W
             writeln!(out, "  {}", text::one_line(&sentence))?;
         }
     }
-    writeln!(out, "\ndifferences are means over tasks of the mean over each task's scored attempts")?;
+    writeln!(out, "\n{}", MEANING.replacen(". ", ".\n", 1))?;
     for note in comparison.unlike.iter().chain(&comparison.notes) {
         writeln!(out, "note: {}", text::one_line(note))?;
     }
@@ -90,7 +90,7 @@ fn one_pair(pair: &Pair, options: &Options, out: &mut dyn Write) -> io::Result<(
     let mut builder = Builder::default();
     let head = ["metric", &base, &side, "difference"];
     let rest: &[&str] =
-        if wide { &["better", "worse", "equal", "tasks"] } else { &["better/worse/equal", "tasks"] };
+        if wide { &["better", "worse", "equal", "tasks"] } else { &["better/\nworse/equal", "tasks"] };
     builder.push_record(head.iter().chain(rest).map(|head| (*head).to_owned()));
     for paired in figures::paired(pair, options) {
         let metric = paired.metric;
