@@ -4,6 +4,9 @@ mod common;
 
 use common::{ROLLTAPE, figure, middle, ms, rounds, timed};
 use rolltape::sandbox::{Choice, Command, Config, Exit, Launcher, Level};
+use rolltape::service::Authority;
+use rolltape::util::clock::{Clock as _, SystemClock};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 fn main() {
@@ -20,7 +23,7 @@ fn main() {
         (Level::Process, "", ""),
         (Level::None, "", ""),
     ] {
-        match runtime.block_on(level_times(level)) {
+        match runtime.block_on(level_times(level, &Config::default())) {
             Ok((to_exit, to_closed)) => {
                 let (exit, quickest) = middle(to_exit);
                 let name = level.as_str();
@@ -30,6 +33,36 @@ fn main() {
             }
             Err(reason) => figure(&format!("{}: {reason}", level.as_str()), "not here", must, stretch),
         }
+        // Names cost an authority once a run, and a bundle of certificates for each sandbox.
+        if let Ok((to_exit, _)) = runtime.block_on(level_times(level, &named())) {
+            let (exit, quickest) = middle(to_exit);
+            figure(&format!("{}: with host names, middle", level.as_str()), &ms(exit), "", "");
+            figure(&format!("{}: with host names, quickest", level.as_str()), &ms(quickest), "", "");
+        }
+    }
+    let begin = Instant::now();
+    let authority = authority();
+    let made = begin.elapsed();
+    let server = authority.server(&["api.example".to_owned()], Ipv4Addr::LOCALHOST);
+    figure("authority of a run", &ms(made), "", "");
+    figure(
+        "a certificate of it",
+        &ms(server.map_or(Duration::MAX, |_| begin.elapsed().saturating_sub(made))),
+        "",
+        "",
+    );
+}
+
+fn authority() -> Authority {
+    Authority::new(SystemClock::default().now()).unwrap_or_else(|error| panic!("{}", error.message))
+}
+
+/// A sandbox whose task has a service with a host name.
+fn named() -> Config {
+    Config {
+        hosts: vec![("api.example".to_owned(), Ipv4Addr::LOCALHOST)],
+        authority: Some(authority().pem().to_owned()),
+        ..Config::default()
     }
 }
 
@@ -44,7 +77,7 @@ fn bubblewrap() {
     }
 }
 
-async fn level_times(level: Level) -> Result<(Vec<Duration>, Vec<Duration>), String> {
+async fn level_times(level: Level, config: &Config) -> Result<(Vec<Duration>, Vec<Duration>), String> {
     let backend = if level == Level::None { "none" } else { "namespaces" };
     let choice = Choice {
         backend: backend.to_owned(),
@@ -56,7 +89,7 @@ async fn level_times(level: Level) -> Result<(Vec<Duration>, Vec<Duration>), Str
     let (mut to_exit, mut to_closed) = (Vec::new(), Vec::new());
     for _ in 0..rounds(100) {
         let start = Instant::now();
-        let sandbox = launcher.start(Config::default()).await.map_err(|error| error.message)?;
+        let sandbox = launcher.start(config.clone()).await.map_err(|error| error.message)?;
         let command = Command { argv: vec!["true".to_owned()], ..Command::default() };
         let mut process = sandbox.spawn(command).await.map_err(|error| error.message)?;
         let exit = process.control.wait().await.map_err(|error| error.message)?;

@@ -117,7 +117,8 @@ impl Launcher {
         let level = self.level;
         let power = match need {
             "install" | "root-inside" => level == Level::Overlay,
-            "private-net" => matches!(level, Level::User | Level::Overlay),
+            // Where the root is the host's, nothing can be hung in.
+            "private-net" | "mounts" => matches!(level, Level::User | Level::Overlay),
             "cgroup" => self.layers.iter().any(|layer| layer.on && layer.name == "cgroup-memory"),
             // Without Landlock, what is left of the agent could read them.
             "hidden-checks" if level == Level::Process => {

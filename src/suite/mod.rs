@@ -7,6 +7,7 @@ mod config;
 mod dataset;
 mod digest;
 mod folder;
+mod hosts;
 mod parse;
 mod reader;
 mod settings;

@@ -1,5 +1,6 @@
 //! What suites and tasks share: policy, limits, sandbox, needs, mounts, services, scorers.
 
+use super::hosts;
 use super::reader::{Reader, Table};
 use super::{Example, Limits, MountSpec, RewardRule, SandboxSpec, ScorerSpec, ServiceSpec};
 use crate::dialects;
@@ -209,9 +210,10 @@ pub(super) fn read_services(reader: &mut Reader<'_>, suite: &Table<'_, '_>) -> V
                 reader.error(table.place_of("key_env"), format!("{both} their key in {variable}"));
             }
         }
+        let hosts = hosts::read(reader, &table, port, &services);
         services.push(ServiceSpec {
             kind: reader.string(&table, "kind").unwrap_or_default(),
-            hosts: reader.strings(&table, "hosts").unwrap_or_default(),
+            hosts,
             port,
             key_env,
             options: reader.rest(&table, OWN),

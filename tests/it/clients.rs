@@ -159,6 +159,28 @@ fn unmodified_clients_work_for_an_ordinary_user() {
 }
 
 #[test]
+fn without_a_network_of_its_own_tls_is_reached_by_address() {
+    need!("curl", root);
+    let curl = "curl -sS --max-time 20 -H \"Authorization: Bearer $DEEPSEEK_API_KEY\" \
+                $ROLLTAPE_SERVICE_DEEPSEEK_TLS_URL/models";
+    let task = task("curl", curl, "bash app", None, &["mock-<nonce>"]).replace("\"private-net\"", "");
+    pass("process", &[task]);
+    let mounted = self::task("mounted", "", "true", Some("clients"), &[]).replace("\"private-net\"", "");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("suite.toml"), format!("{SUITE}{mounted}")).expect("a suite");
+    let paths = [folder.path().display().to_string(), folder.path().join("run").display().to_string()];
+    let run = Rolltape::new(&["run", &paths[0], "--out", &paths[1], "--level", "process"])
+        .env("VENV_clients", folder.path())
+        .run();
+    assert!(
+        run.stdout.contains("the sandbox level 'process' has no 'mounts'"),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+}
+
+#[test]
 fn an_old_client_works_too() {
     need!(userns, venv("old-clients"));
     let run = "/opt/venv/bin/python3 app";

@@ -45,5 +45,6 @@ mod store;
 mod suite;
 mod tapes;
 mod tidy;
+mod tls;
 mod tools;
 mod values;

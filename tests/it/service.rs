@@ -284,6 +284,10 @@ fn a_retry_that_comes_too_early_is_refused_again_where_that_is_asked_for() {
     assert_eq!(early, [429, 429, 429]);
     std::thread::sleep(Duration::from_millis(1000));
     assert_eq!(server.chat(&hello()).0, 200, "an early retry does not prolong the wait");
+    let server = start(json!({"fault": "429-once@models", "retry_after": 60, "strict_retry": true}));
+    let key = server.secrets().key.clone();
+    let early: Vec<u16> = (0..2).map(|_| server.ask("GET", "/models", Some(&key), "").0).collect();
+    assert_eq!(early, [429, 429]);
 }
 
 #[test]

@@ -381,6 +381,46 @@ fn the_clean_script_keeps_the_call_format_and_the_sloppy_one_does_not() {
 }
 
 #[test]
+fn hosts_are_names_of_one_service_and_have_the_ports_of_the_web() {
+    let service =
+        |name: &str, more: &str| format!("[[service]]\nname = \"{name}\"\nkind = \"llm\"\n{more}\n");
+    let text = [
+        GOOD.to_owned(),
+        service("low", "port = 80"),
+        service(
+            "a",
+            "port = 443\nhosts = [\"api.example\", \"https://x.example\", \"127.0.0.1\", \"a\\nb\"]",
+        ),
+        service("b", "hosts = [\"api.example\", \"b.example\", \"b.example\"]"),
+        service("c", "port = 443"),
+        service("d", "hosts = \"d.example\""),
+    ]
+    .join("\n");
+    insta::assert_snapshot!(errors(&[("suite.toml", &text)]), @r#"
+    error: s/suite.toml:18:9: "https://x.example" in 'hosts' of service 'a' is no host name
+    hint: it is a name like "api.example.com", without scheme, port and path
+    error: s/suite.toml:18:9: "127.0.0.1" in 'hosts' of service 'a' is no host name
+    hint: it is a name like "api.example.com", without scheme, port and path
+    error: s/suite.toml:18:9: "a\nb" in 'hosts' of service 'a' is no host name
+    hint: it is a name like "api.example.com", without scheme, port and path
+    error: s/suite.toml:18:9: service 'a' and service 'low' both want the ports 80 and 443
+    hint: a service with 'hosts' answers on both; give the other one another 'port'
+    error: s/suite.toml:23:9: service 'b' and service 'a' both have the host 'api.example'
+    error: s/suite.toml:23:9: service 'b' has the host 'b.example' twice
+    error: s/suite.toml:28:8: the services 'a' and 'c' both have the port 443
+    error: s/suite.toml:28:8: service 'c' and service 'a' both want the ports 80 and 443
+    hint: a service with 'hosts' answers on both; give the other one another 'port'
+    error: s/suite.toml:33:9: 'hosts' of service 'd' must be a list of strings, but it is a string
+    found 9 errors
+    "#);
+    let alone = [GOOD.to_owned(), service("a", "port = 443\nhosts = [\"api.example\"]")].join("\n");
+    insta::assert_snapshot!(errors(&[("suite.toml", &alone)]), @r#"
+    error: s/suite.toml:12:8: service 'a' has 'hosts', so its port 443 is for TLS
+    hint: 'port' is for plain HTTP; leave it out
+    "#);
+}
+
+#[test]
 fn services_do_not_share_names_variables_or_ports() {
     let service =
         |name: &str, more: &str| format!("[[service]]\nname = \"{name}\"\nkind = \"llm\"\n{more}\n");

@@ -326,10 +326,9 @@ pub(in crate::cli) fn add_skips(suites: &mut [SuitePlan], launcher: &Launcher) {
                 Some(unmet.join("; "))
             } else if !off.is_empty() {
                 Some(format!("needs the sandbox {} {}", plural(off.len(), "layer"), off.join(", ")))
-            } else if !task.hidden.is_empty() {
-                launcher.unmet("hidden-checks")
             } else {
-                None
+                let powers = [("hidden-checks", task.hidden.is_empty()), ("mounts", task.mounts.is_empty())];
+                powers.iter().filter(|(_, unused)| !unused).find_map(|(power, _)| launcher.unmet(power))
             };
         }
     }

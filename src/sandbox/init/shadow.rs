@@ -1,6 +1,6 @@
 //! Room for mount points below a read-only folder of the host: a folder of our own which shows the same things.
 
-use super::world::{bind, make};
+use super::world::{bind, make, read_only};
 use super::{During, Failure};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -38,11 +38,13 @@ fn mirror(host: &Path, at: &Path, points: &[PathBuf]) -> Result<(), Failure> {
         } else if kind.is_dir() {
             make(&target, 0o755)?;
             bind(&path, &target)?;
+            read_only(&target)?;
         } else if kind.is_symlink() {
             symlink(fs::read_link(&path)?, &target).during(&format!("make the link {}", target.display()))?;
         } else if kind.is_file() {
             fs::write(&target, b"").during(&format!("make {}", target.display()))?;
             bind(&path, &target)?;
+            read_only(&target)?;
         }
     }
     for point in points {

@@ -3,7 +3,7 @@
 //!
 //! Nothing of the host changes: a bundle is a file of our own, or one laid over the host's.
 
-use super::world::{make, read_only};
+use super::world::read_only;
 use super::{During, Failure};
 use crate::sandbox::layout;
 use crate::sandbox::wire::Spec;
@@ -26,7 +26,7 @@ pub(super) fn inside(spec: &Spec, root: &Path, store: &Path) -> Result<(), Failu
         }
         let at = below(path);
         // In a copy-on-write folder, and where there was none, the file can be our own.
-        let own = at.parent().is_some_and(|parent| make(parent, 0o755).is_ok())
+        let own = at.parent().is_some_and(|parent| fs::create_dir_all(parent).is_ok())
             && fs::symlink_metadata(&at).map_or(true, |data| data.is_file() || fs::remove_file(&at).is_ok())
             && fs::write(&at, bundle(Path::new(path), spec)).is_ok();
         if !own {

@@ -249,6 +249,11 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
     make(&root, 0o755)?;
     make(&store, 0o700)?;
     bind(&root, &root)?;
+    for name in SYSTEM {
+        if let Ok(target) = fs::read_link(Path::new("/").join(name)) {
+            symlink(target, root.join(name)).during("make a link")?;
+        }
+    }
     if spec.level == 3 {
         for (index, (name, tree)) in trees.into_iter().enumerate() {
             overlay(&root, &store.join(index.to_string()), &name, &tree)?;
@@ -274,11 +279,6 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
             read_only(&at)?;
         }
     }
-    for name in SYSTEM {
-        if let Ok(target) = fs::read_link(Path::new("/").join(name)) {
-            symlink(target, root.join(name)).during("make a link")?;
-        }
-    }
     folders(spec, &root)?;
     etc(spec, &root)?;
     if !spec.authority.is_empty() {
@@ -289,9 +289,9 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
     make(&proc, 0o555)?;
     mount("proc", &proc, MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, "")?;
     if !spec.hosts.is_empty() {
-        // Names want the ports of the web, which only root may open; here nobody else could have them.
-        let first = proc.join("sys/net/ipv4/ip_unprivileged_port_start");
-        fs::write(&first, "0").during("open low ports")?;
+        // Names want the ports of the web, which only root may open; here nobody else could have them. Where
+        // this can't be set, listening there says so.
+        let _ = fs::write(proc.join("sys/net/ipv4/ip_unprivileged_port_start"), "0");
     }
     bind(&proc.join("sys"), &proc.join("sys"))?;
     read_only(&proc.join("sys"))?;
@@ -314,7 +314,10 @@ fn open_mounts(spec: &Spec) -> Result<Vec<(OwnedFd, &String)>, Failure> {
 /// Hangs a cloned folder of the host in, read-only.
 fn attach(root: &Path, at: &str, tree: &OwnedFd) -> Result<(), Failure> {
     let at = root.join(at.trim_start_matches('/'));
-    make(&at, 0o755)?;
+    // What is there may be the host's: its mode is not ours to set.
+    if !at.is_dir() {
+        make(&at, 0o755)?;
+    }
     put(tree, &at)?;
     read_only(&at)
 }

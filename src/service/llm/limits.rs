@@ -22,11 +22,14 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// Seconds that a good request is to wait, if it can't be answered now.
+    /// Seconds that a good request is to wait after a planned 429, where too early a retry is refused again.
+    pub(super) fn early(&self, options: &Options, now: Instant) -> Option<u64> {
+        let early = options.strict_retry && self.busy_until.is_some_and(|until| now < until);
+        early.then_some(options.retry_after)
+    }
+
+    /// Seconds that a good completion is to wait, as a limit is reached.
     pub(super) fn busy(&mut self, options: &Options, under_way: usize, now: Instant) -> Option<u64> {
-        if options.strict_retry && self.busy_until.is_some_and(|until| now < until) {
-            return Some(options.retry_after);
-        }
         if options.concurrency.is_some_and(|most| under_way >= most) {
             return Some(options.retry_after);
         }

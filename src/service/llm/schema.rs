@@ -9,60 +9,78 @@ use serde_json::{Map, Value, json};
 
 /// Schemas that are nested deeper get null.
 const DEPTH: usize = 16;
+/// Values that are made for one call; further ones are null.
+const VALUES: usize = 500;
+/// Characters of the user's words that are looked at.
+const ASKED: usize = 2000;
 
 /// Arguments for an object schema.
 pub(super) fn arguments(parameters: &Value, asked: &str) -> Object {
-    object(parameters, asked, 0)
+    let end = asked.char_indices().nth(ASKED).map_or(asked.len(), |(at, _)| at);
+    Maker { asked: &asked[..end], left: VALUES }.object(parameters, 0)
 }
 
-fn object(schema: &Value, asked: &str, depth: usize) -> Object {
-    let mut out = Map::new();
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return out };
-    let required: Vec<&str> = schema
-        .get("required")
-        .and_then(Value::as_array)
-        .map(|names| names.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
-    for (name, property) in properties {
-        if required.is_empty() || required.contains(&name.as_str()) {
-            out.insert(name.clone(), value(property, asked, depth + 1));
-        }
-    }
-    out
+struct Maker<'a> {
+    asked: &'a str,
+    /// Values that may still be made: a schema of few bytes can ask for very many.
+    left: usize,
 }
 
-fn value(schema: &Value, asked: &str, depth: usize) -> Value {
-    if depth > DEPTH {
-        return Value::Null;
-    }
-    if let Some(fixed) = schema.get("const") {
-        return fixed.clone();
-    }
-    if let Some(words) = schema.get("enum").and_then(Value::as_array).filter(|words| !words.is_empty()) {
-        let lower = asked.to_lowercase();
-        let said = |word: &&Value| word.as_str().is_some_and(|word| lower.contains(&word.to_lowercase()));
-        return words.iter().find(said).unwrap_or(&words[0]).clone();
-    }
-    if let Some(usual) = schema.get("default") {
-        return usual.clone();
-    }
-    for key in ["anyOf", "oneOf", "allOf"] {
-        if let Some(first) = schema.get(key).and_then(Value::as_array).and_then(|all| all.first()) {
-            return value(first, asked, depth + 1);
+impl Maker<'_> {
+    fn object(&mut self, schema: &Value, depth: usize) -> Object {
+        let mut out = Map::new();
+        let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return out };
+        let required: Vec<&str> = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .map(|names| names.iter().filter_map(Value::as_str).take(VALUES).collect())
+            .unwrap_or_default();
+        for (name, property) in properties {
+            if required.is_empty() || required.contains(&name.as_str()) {
+                out.insert(name.clone(), self.value(property, depth + 1));
+            }
         }
+        out
     }
-    match kind(schema) {
-        "object" => Value::Object(object(schema, asked, depth)),
-        "array" => {
-            let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1).clamp(1, 16);
-            let item = schema.get("items").unwrap_or(&Value::Null);
-            (0..least).map(|_| value(item, asked, depth + 1)).collect()
+
+    fn value(&mut self, schema: &Value, depth: usize) -> Value {
+        if depth > DEPTH || self.left == 0 {
+            return Value::Null;
         }
-        "integer" => json!(number(schema, asked).round() as i64),
-        "number" => json!(number(schema, asked)),
-        "boolean" => json!(true),
-        "null" => Value::Null,
-        _ => Value::String(text(schema, asked)),
+        self.left -= 1;
+        if let Some(fixed) = schema.get("const") {
+            return fixed.clone();
+        }
+        if let Some(words) = schema.get("enum").and_then(Value::as_array).filter(|words| !words.is_empty()) {
+            let lower = self.asked.to_lowercase();
+            let said = |word: &&Value| word.as_str().is_some_and(|word| lower.contains(&word.to_lowercase()));
+            return words.iter().find(said).unwrap_or(&words[0]).clone();
+        }
+        if let Some(usual) = schema.get("default") {
+            return usual.clone();
+        }
+        for key in ["anyOf", "oneOf", "allOf"] {
+            if let Some(first) = schema.get(key).and_then(Value::as_array).and_then(|all| all.first()) {
+                return self.value(first, depth + 1);
+            }
+        }
+        match kind(schema) {
+            "object" => Value::Object(self.object(schema, depth)),
+            "array" => {
+                let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(1).clamp(1, 16);
+                let item = schema.get("items").unwrap_or(&Value::Null);
+                let mut items = Vec::new();
+                for _ in 0..least {
+                    items.push(self.value(item, depth + 1));
+                }
+                Value::Array(items)
+            }
+            "integer" => json!(number(schema, self.asked).round() as i64),
+            "number" => json!(number(schema, self.asked)),
+            "boolean" => json!(true),
+            "null" => Value::Null,
+            _ => Value::String(text(schema, self.asked)),
+        }
     }
 }
 
@@ -144,6 +162,12 @@ mod tests {
             deep = json!({"type": "object", "properties": {"a": deep}});
         }
         assert!(serde_json::to_string(&Value::Object(arguments(&deep, ""))).unwrap().len() < 200);
+        let mut arrays = json!({"type": "string"});
+        for _ in 0..15 {
+            arrays = json!({"type": "array", "minItems": 16, "items": arrays});
+        }
+        let made = arguments(&json!({"properties": {"a": arrays}}), &"word ".repeat(100_000));
+        assert!(serde_json::to_string(&Value::Object(made)).unwrap().len() < 50_000);
         let wide = json!({"properties": {"a": {"type": "array", "minItems": 1e9}, "b": {"minLength": 1e18}}});
         arguments(&wide, "");
     }

@@ -185,7 +185,10 @@ fn decide(state: &State, entry: &Entry<'_>, json: &Result<Value, serde_json::Err
     let mut decides = state.decides.lock().unwrap_or_else(PoisonError::into_inner);
     let (options, times) = &mut *decides;
     let now = Instant::now();
-    let busy = times.busy(options, state.under_way.load(Ordering::SeqCst), now).filter(|_| completion);
+    let mut busy = times.early(options, now);
+    if completion && busy.is_none() {
+        busy = times.busy(options, state.under_way.load(Ordering::SeqCst), now);
+    }
     let asked = Asked {
         method: entry.method,
         path: entry.path,

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 /// Characters of a piece without a blank.
 const PIECE: usize = 12;
+/// Characters from which on a text is cut into equal pieces, whatever its words, and how many these are.
+const LONG: usize = 4096;
+const PIECES: usize = 500;
 
 /// Events of a chat. `apart`: usage in an event of its own.
 pub(super) fn chat(frame: &Frame<'_>, spoken: &Spoken, usage: Usage, apart: bool) -> Vec<String> {
@@ -77,12 +80,15 @@ fn events(frame: &Frame<'_>, object: &str, choices: Vec<Value>, usage: Usage, ap
     events
 }
 
-/// The text in pieces: a word with the blank after it, long ones cut.
+/// The text in pieces: a word with the blank after it, long ones cut. A long text has no more pieces than others.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    text.split_inclusive(' ').flat_map(|word| {
+    let length = text.chars().count();
+    let long = length > LONG;
+    let size = if long { length.div_ceil(PIECES) } else { PIECE };
+    text.split_inclusive(move |c| c == ' ' && !long).flat_map(move |word| {
         let mut rest = word;
         std::iter::from_fn(move || {
-            let at = rest.char_indices().nth(PIECE).map_or(rest.len(), |(at, _)| at);
+            let at = rest.char_indices().nth(size).map_or(rest.len(), |(at, _)| at);
             let (piece, after) = rest.split_at(at);
             rest = after;
             (!piece.is_empty()).then_some(piece)
@@ -100,6 +106,10 @@ mod tests {
         {
             assert_eq!(pieces(text).collect::<String>(), text);
             assert!(pieces(text).all(|piece| (1..=PIECE).contains(&piece.chars().count())));
+        }
+        for long in ["ü ".repeat(100_000), "\0".repeat(100_000)] {
+            assert_eq!(pieces(&long).collect::<String>(), long);
+            assert!(pieces(&long).count() <= PIECES);
         }
     }
 }

@@ -133,7 +133,7 @@ pub(super) fn call(messages: &[Message], tools: &[Tool], choice: &Choice, laid: 
 
 fn fitting<'a>(tools: &'a [Tool], asked: &str) -> Option<&'a Tool> {
     let asked = words(asked);
-    let shared = |text: &str| words(text).iter().filter(|word| asked.contains(word)).count();
+    let shared = |text: &str| words(text).iter().filter(|word| asked.binary_search(word).is_ok()).count();
     let weight = |tool: &Tool| 2 * shared(&tool.name) + shared(&tool.description);
     // The first of equals: `max_by_key` would take the last.
     let mut best: Option<(usize, &Tool)> = None;
@@ -146,7 +146,7 @@ fn fitting<'a>(tools: &'a [Tool], asked: &str) -> Option<&'a Tool> {
     best.map(|(_, tool)| tool)
 }
 
-/// Words of weight, each once.
+/// Words of weight, each once, in order.
 fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = text
         .split(|c: char| !c.is_alphanumeric())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The levels that work here, said when one does not.
-fn levels() -> Vec<Level> {
+pub(super) fn levels() -> Vec<Level> {
     let all = [Level::Overlay, Level::User, Level::Process];
     all.into_iter().filter(|level| works(*level)).collect()
 }

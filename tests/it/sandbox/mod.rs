@@ -4,6 +4,7 @@ mod basics;
 mod guards;
 mod killed;
 mod levels;
+mod mounts;
 mod poor;
 
 use rolltape::sandbox::{Choice, Command, Exit, Launcher, Level, Process, Sandbox};
