@@ -29,7 +29,10 @@ pub mod sandbox;
 pub mod service;
 pub mod tools;
 
+pub mod compare;
+pub mod export;
 pub mod report;
+pub mod schema;
 pub mod store;
 
 pub mod cli;

@@ -4,12 +4,15 @@
 //! whatever happens. Must not know: scorers, the store, how attempts are scheduled.
 
 mod script;
+mod talk;
 
 use crate::backend::{Metered, OpenError, Stop};
-use crate::model::{AgentInfo, AttemptId, Step};
+use crate::model::{AgentInfo, AttemptId, Policy, Step, ToolDef};
 use crate::suite::Task;
 use crate::tools::Toolbox;
 use async_trait::async_trait;
+use std::borrow::Cow;
+use std::net::{SocketAddr, TcpListener};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// How an agent loop ended.
@@ -27,13 +30,14 @@ pub enum AgentEnd {
 #[derive(Debug, Default)]
 pub struct StepLog {
     steps: Vec<Step>,
+    tools: Vec<ToolDef>,
     listener: Option<UnboundedSender<(u64, String)>>,
 }
 
 impl StepLog {
     /// An empty log that tells each step's id and summary to `listener`.
     pub fn new(listener: Option<UnboundedSender<(u64, String)>>) -> Self {
-        Self { steps: Vec::new(), listener }
+        Self { listener, ..Self::default() }
     }
 
     /// Adds a step; its id is set here.
@@ -59,7 +63,26 @@ impl StepLog {
     /// The same log with nobody listening any more.
     #[must_use]
     pub fn silent(self) -> Self {
-        Self { steps: self.steps, listener: None }
+        Self { listener: None, ..self }
+    }
+
+    /// The last step that made a call of this id.
+    pub fn caller_mut(&mut self, id: &str) -> Option<&mut Step> {
+        self.steps.iter_mut().rev().find(|step| step.calls.iter().any(|call| call.id == id))
+    }
+
+    /// Adds tools that the model was told of, for an agent that does not know them beforehand.
+    pub fn add_tools(&mut self, tools: &[ToolDef]) {
+        for tool in tools {
+            if !self.tools.iter().any(|known| known.name == tool.name) {
+                self.tools.push(tool.clone());
+            }
+        }
+    }
+
+    /// Gives the tools away that were added.
+    pub fn take_tools(&mut self) -> Vec<ToolDef> {
+        std::mem::take(&mut self.tools)
     }
 
     /// Gives the steps away.
@@ -80,6 +103,18 @@ pub struct Session<'a> {
     pub model: Option<&'a mut Metered>,
     /// Where steps go.
     pub log: &'a mut StepLog,
+    /// Where an agent that asks for it serves its model; see [`Agent::wants_door`].
+    pub door: Option<Door>,
+}
+
+/// A listener inside the sandbox, and the key of those who may come in. Both are taken out of what is written.
+pub struct Door {
+    /// The listener.
+    pub listener: TcpListener,
+    /// Its address inside.
+    pub addr: SocketAddr,
+    /// The key.
+    pub key: String,
 }
 
 /// An agent loop.
@@ -87,6 +122,18 @@ pub struct Session<'a> {
 pub trait Agent: Send + Sync {
     /// Name, version and tools for the trajectory.
     fn info(&self) -> AgentInfo;
+    /// Whether its session needs a [`Door`].
+    fn wants_door(&self) -> bool {
+        false
+    }
+    /// Whether it does anything in the sandbox. Of one that does not, only the words can be scored.
+    fn uses_sandbox(&self) -> bool {
+        true
+    }
+    /// The policy by which its messages are judged: the task's, unless it has nothing to call.
+    fn policy<'a>(&self, task: &'a Policy) -> Cow<'a, Policy> {
+        Cow::Borrowed(task)
+    }
     /// Runs until done. Dropping the future stops it; what is in the log stays.
     async fn run(&self, session: Session<'_>) -> AgentEnd;
 }
@@ -105,7 +152,7 @@ pub struct AgentKind {
 
 registry! {
     /// All kinds of agents.
-    AgentKind: codeact, oracle, nop, cheat
+    AgentKind: codeact, tool_calling, chat, command, oracle, nop, cheat
 }
 
 /// Name and version of an agent of ours, without tools.

@@ -39,7 +39,7 @@ pub(super) fn arguments(call: &ToolCall) -> String {
 }
 
 /// The native calls of a message; the error is a clause.
-fn calls(message: &Value) -> Result<Vec<ToolCall>, String> {
+pub(super) fn calls(message: &Value) -> Result<Vec<ToolCall>, String> {
     let list = match message.get("tool_calls") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(list)) => list,
@@ -105,17 +105,12 @@ pub(super) fn from_body(body: &Value) -> Result<ModelReply, String> {
     }
     let choice = body.get("choices").and_then(|choices| choices.get(0)).ok_or("it has no choice")?;
     let message = choice.get("message").ok_or("its choice has no message")?;
-    let text = match message.get("content") {
-        Some(Value::String(text)) => text.clone(),
-        // A reply of native calls only has null here.
-        None | Some(Value::Null) => String::new(),
-        Some(_) => return Err("the content of its message is not text".to_owned()),
-    };
+    let text = content(message)?;
     let word = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     Ok(ModelReply {
         text,
         calls: calls(message)?,
-        reasoning: word(message, "reasoning_content"),
+        reasoning: reasoning(message).map(str::to_owned),
         finish_reason: word(choice, "finish_reason"),
         usage: body.get("usage").filter(|usage| usage.is_object()).map(usage),
         model: word(body, "model"),
@@ -126,14 +121,48 @@ pub(super) fn from_body(body: &Value) -> Result<ModelReply, String> {
     })
 }
 
-fn usage(told: &Value) -> Usage {
+/// The text of a message, or of a piece of one.
+pub(super) fn content(message: &Value) -> Result<String, String> {
+    match message.get("content") {
+        Some(Value::String(text)) => Ok(text.clone()),
+        // A reply of native calls only has null here.
+        None | Some(Value::Null) => Ok(String::new()),
+        Some(Value::Array(parts)) if parts.iter().all(|part| part["text"].is_string()) => {
+            Ok(parts.iter().filter_map(|part| part["text"].as_str()).collect())
+        }
+        Some(_) => Err("the content of its message is not text".to_owned()),
+    }
+}
+
+/// The reasoning of a message, or of a piece of one; servers differ in its name.
+pub(super) fn reasoning(message: &Value) -> Option<&str> {
+    ["reasoning_content", "reasoning"].iter().find_map(|key| message.get(key)?.as_str())
+}
+
+/// Tokens as a chat completion tells them. What can't be is unknown.
+pub(super) fn usage(told: &Value) -> Usage {
     let count = |key: &str| told.get(key).and_then(Value::as_u64);
     let details = || told.get("prompt_tokens_details")?.get("cached_tokens")?.as_u64();
-    Usage {
+    sane(Usage {
         prompt_tokens: count("prompt_tokens"),
         completion_tokens: count("completion_tokens"),
         cached_tokens: count("prompt_cache_hit_tokens").or_else(details),
         cost_usd: None,
+    })
+}
+
+/// More tokens than this no request has; a limit or a bill must not follow from such a figure.
+const MAX_TOKENS: u64 = 1_000_000_000;
+
+/// Usage without figures that can't be true.
+pub(super) fn sane(usage: Usage) -> Usage {
+    let possible = |count: &u64| *count <= MAX_TOKENS;
+    let prompt_tokens = usage.prompt_tokens.filter(possible);
+    Usage {
+        prompt_tokens,
+        completion_tokens: usage.completion_tokens.filter(possible),
+        cached_tokens: usage.cached_tokens.filter(|cached| prompt_tokens.is_some_and(|all| *cached <= all)),
+        ..usage
     }
 }
 
@@ -163,6 +192,10 @@ mod tests {
             status: 200,
             ..ModelReply::default()
         };
+        let absurd =
+            json!({"prompt_tokens": 4, "prompt_cache_hit_tokens": 5, "completion_tokens": 10_u64.pow(12)});
+        assert_eq!(usage(&absurd), Usage { prompt_tokens: Some(4), ..Usage::default() });
+        assert_eq!(usage(&json!({"prompt_tokens": -1, "completion_tokens": "7"})), Usage::default());
         for reply in [full, ModelReply { status: 200, ..ModelReply::default() }] {
             let body = to_body(&reply);
             assert_eq!(from_body(&body), Ok(ModelReply { body: Some(body.clone()), ..reply }));

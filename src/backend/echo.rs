@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 
 pub(super) static ITEM: BackendKind =
-    BackendKind { name: "echo", about: "replies with the last user prompt", open };
+    BackendKind { name: "echo", about: "replies with the last user prompt", asks: false, open };
 
 struct Echo;
 
@@ -35,7 +35,7 @@ impl Backend for Echo {
         Object::new()
     }
 
-    async fn complete(&self, request: &Request, _secrets: &Redactor) -> Result<ModelReply, RunError> {
+    async fn complete(&self, request: &Request<'_>, _secrets: &Redactor) -> Result<ModelReply, RunError> {
         let last = request.messages.iter().rev().find(|message| message.role == Role::User);
         let mut reply = ModelReply {
             text: last.map(|message| message.content.clone()).unwrap_or_default(),

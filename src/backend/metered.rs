@@ -1,8 +1,10 @@
 //! The back end as an agent sees it: counted, limited, recorded, redacted.
 
-use super::{Backend, ChatMessage, ModelReply, Request, Stop, chat};
+use super::purse::{Amount, Held, Purse};
+use super::{Backend, ChatMessage, ModelReply, Request, Stop, Troubles, bound, chat, recorded};
 use crate::model::{
-    AttemptId, CassetteLine, Drift, Exchanged, LimitKind, Object, Scope, SseChunk, ToolDef, Usage,
+    AttemptId, CassetteLine, Drift, ErrorClass, Exchanged, LimitKind, Object, Price, RunError, Scope,
+    SseChunk, ToolDef, Usage,
 };
 use crate::util::digest::sha256_hex;
 use crate::util::redact::Redactor;
@@ -17,6 +19,28 @@ pub struct Budget {
     pub turns: Option<u32>,
     /// Prompt and completion tokens together.
     pub tokens: Option<u64>,
+    /// US dollars, as recorded: a replay ends where the recording did. Calls of unknown cost count for nothing.
+    pub usd: Option<f64>,
+}
+
+/// What is asked of a model.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The whole conversation.
+    pub messages: &'a [ChatMessage],
+    /// Native tools.
+    pub tools: Option<&'a [ToolDef]>,
+    /// Parameters of this request alone; those of the subject are laid over them.
+    pub params: Option<&'a Object>,
+    /// Messages at the beginning that were there at the last turn; `None`: all of that turn, and its reply.
+    pub known: Option<usize>,
+}
+
+impl<'a> Ask<'a> {
+    /// The next turn of one conversation.
+    pub fn new(messages: &'a [ChatMessage]) -> Self {
+        Self { messages, tools: None, params: None, known: None }
+    }
 }
 
 /// A back end with the attempt's counters around it.
@@ -25,14 +49,20 @@ pub struct Metered {
     attempt: AttemptId,
     params: Object,
     budget: Budget,
+    purse: Option<Arc<Purse>>,
+    price: Option<Price>,
     redactor: Redactor,
     exchanges: Option<UnboundedSender<Exchanged>>,
     turns: u32,
     used_tokens: u64,
+    used_usd: f64,
+    /// The tools that were asked with last, and their digest.
+    tools: (Vec<ToolDef>, String),
     usage: Option<Usage>,
     replies: String,
     seen: usize,
     drift: Vec<Drift>,
+    troubles: Troubles,
 }
 
 impl Metered {
@@ -46,19 +76,30 @@ impl Metered {
         exchanges: Option<UnboundedSender<Exchanged>>,
     ) -> Self {
         Self {
+            price: backend.price(),
             backend,
             attempt,
             params,
             budget,
+            purse: None,
             redactor,
             exchanges,
             turns: 0,
             used_tokens: 0,
+            used_usd: 0.0,
+            tools: (Vec::new(), String::new()),
             usage: None,
             replies: String::new(),
             seen: 0,
             drift: Vec::new(),
+            troubles: Troubles::new(),
         }
+    }
+
+    /// The same with the purse of the run, from which calls are paid that are not on tape.
+    #[must_use]
+    pub fn with_purse(self, purse: Option<Arc<Purse>>) -> Self {
+        Self { purse: purse.filter(|_| !self.backend.on_tape()), ..self }
     }
 
     /// The same counters with nobody recording any more.
@@ -82,6 +123,21 @@ impl Metered {
         &self.drift
     }
 
+    /// What back ends had to try again; the list goes on while this is away.
+    pub fn troubles(&self) -> Troubles {
+        self.troubles.clone()
+    }
+
+    /// Money spent so far, as far as it is known: nothing on tape.
+    pub fn spent_usd(&self) -> f64 {
+        if self.on_tape() { 0.0 } else { self.used_usd }
+    }
+
+    /// Model that is asked for, if the back end has one.
+    pub fn model(&self) -> Option<String> {
+        self.backend.model()
+    }
+
     /// Whether replies come from a tape.
     pub fn on_tape(&self) -> bool {
         self.backend.on_tape()
@@ -91,36 +147,86 @@ impl Metered {
     pub async fn complete(
         &mut self,
         messages: &[ChatMessage],
-        tools: Option<Vec<ToolDef>>,
+        tools: Option<&[ToolDef]>,
     ) -> Result<ModelReply, Stop> {
-        if self.budget.turns.is_some_and(|max| self.turns >= max) {
-            return Err(Stop::Limit(LimitKind::Turns));
+        self.ask(Ask { tools, ..Ask::new(messages) }).await
+    }
+
+    /// [`Metered::complete`] with all that may be said.
+    pub async fn ask(&mut self, ask: Ask<'_>) -> Result<ModelReply, Stop> {
+        if let Some(kind) = self.reached() {
+            return Err(Stop::Limit(kind));
         }
-        if self.budget.tokens.is_some_and(|max| self.used_tokens >= max) {
-            return Err(Stop::Limit(LimitKind::Tokens));
-        }
+        let mut params = ask.params.cloned().unwrap_or_default();
+        params.extend(self.params.clone());
+        let held = match &self.purse {
+            Some(purse) => {
+                let bound = bound::of(ask.messages, ask.tools, &params, self.price.as_ref());
+                Some(purse.hold(bound).await.map_err(Stop::Limit)?)
+            }
+            None => None,
+        };
         let request = Request {
             attempt: self.attempt.clone(),
             scope: Scope::Agent,
             turn: self.turns + 1,
-            messages: messages.to_vec(),
-            params: self.params.clone(),
-            tools,
-            new_from: self.seen.min(messages.len()),
+            messages: ask.messages,
+            params,
+            tools: ask.tools,
+            new_from: ask.known.unwrap_or(self.seen).min(ask.messages.len()),
             prefix_sha256: sha256_hex(self.replies.as_bytes()),
+            troubles: self.troubles.clone(),
         };
-        let reply = self.backend.complete(&request, &self.redactor).await?;
+        let mut reply = match self.backend.complete(&request, &self.redactor).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                give_back(held, &error);
+                return Err(error.into());
+            }
+        };
         self.turns += 1;
+        if let Some(usage) = &mut reply.usage {
+            // What the back end itself says, or said on the tape, is nearer to the bill than our sum.
+            usage.cost_usd = usage.cost_usd.or_else(|| self.price?.cost(usage));
+        }
         let usage = reply.usage.unwrap_or_default();
-        self.used_tokens += usage.total_tokens().unwrap_or(0);
+        if let Some(held) = held {
+            let bound = held.bound();
+            held.settle(Amount {
+                usd: usage.cost_usd.unwrap_or(bound.usd),
+                tokens: usage.total_tokens().unwrap_or(bound.tokens),
+            });
+        }
+        self.used_tokens = self.used_tokens.saturating_add(usage.total_tokens().unwrap_or(0));
+        self.used_usd += usage.cost_usd.unwrap_or(0.0);
         self.usage = Some(self.usage.map_or(usage, |sum| sum.plus(usage)));
         self.drift.extend(reply.drift.clone());
         self.record(&request, &reply);
-        self.seen = messages.len() + 1;
+        self.seen = ask.messages.len() + 1;
         Ok(reply)
     }
 
-    fn record(&mut self, request: &Request, reply: &ModelReply) {
+    /// The limit of the attempt that is reached, if one is.
+    fn reached(&self) -> Option<LimitKind> {
+        if self.budget.turns.is_some_and(|max| self.turns >= max) {
+            return Some(LimitKind::Turns);
+        }
+        if self.budget.tokens.is_some_and(|max| self.used_tokens >= max) {
+            return Some(LimitKind::Tokens);
+        }
+        self.budget.usd.is_some_and(|max| self.used_usd >= max).then_some(LimitKind::Usd)
+    }
+
+    /// The digest of a tool list; the same list comes every turn.
+    fn tools_sha256(&mut self, tools: Option<&[ToolDef]>) -> String {
+        let Some(tools) = tools else { return String::new() };
+        if self.tools.0 != tools || self.tools.1.is_empty() {
+            self.tools = (tools.to_vec(), tools_digest(tools));
+        }
+        self.tools.1.clone()
+    }
+
+    fn record(&mut self, request: &Request<'_>, reply: &ModelReply) {
         self.replies.push_str(&self.redactor.redact(&reply.text));
         for call in &reply.calls {
             // Ids are by chance, so that a tape fits without them.
@@ -128,7 +234,12 @@ impl Metered {
             self.replies.push_str(&self.redactor.redact(&text));
         }
         self.replies.push('\0');
+        if self.exchanges.is_none() {
+            return;
+        }
+        let tools_sha256 = self.tools_sha256(request.tools);
         let Some(exchanges) = &self.exchanges else { return };
+        let sse = reply.sse.as_ref().and_then(|chunks| self.stream(chunks, reply));
         let new_messages =
             request.new_messages().map(|message| self.redacted(&chat::message(message))).collect();
         let line = CassetteLine {
@@ -141,14 +252,14 @@ impl Metered {
             prefix_sha256: request.prefix_sha256.clone(),
             new_messages,
             params: self.redacted(&request.params),
-            tools_sha256: request.tools.as_deref().map(tools_digest).unwrap_or_default(),
+            tools_sha256,
             status: reply.status,
-            body: match (&reply.body, &reply.sse) {
+            body: match (&reply.body, &sse) {
                 (None, None) => Some(chat::to_body(reply)),
                 (body, _) => body.clone(),
             }
             .map(|body| self.redactor.redact_value(body)),
-            sse: reply.sse.as_ref().map(|chunks| chunks.iter().map(|chunk| self.stored(chunk)).collect()),
+            sse,
             usage: reply.usage,
         };
         // A closed channel means that the run is over; the reply itself is still good.
@@ -163,8 +274,30 @@ impl Metered {
         }
     }
 
-    fn stored(&self, chunk: &SseChunk) -> SseChunk {
-        SseChunk { t_ms: chunk.t_ms, data: self.redactor.redact(&chunk.data).into_owned() }
+    /// A stream without secrets. One that comes in pieces can't be found in any of them, and what is taken out of a
+    /// piece may not be what is taken out of the whole; then there is none, and the body that is made of the reply
+    /// stands for it.
+    fn stream(&self, chunks: &[SseChunk], reply: &ModelReply) -> Option<Vec<SseChunk>> {
+        let clean = |chunk: &SseChunk| SseChunk {
+            t_ms: chunk.t_ms,
+            data: self.redactor.redact(&chunk.data).into_owned(),
+        };
+        let chunks: Vec<SseChunk> = chunks.iter().map(clean).collect();
+        let again = recorded::from_stream(&chunks).ok()?;
+        let same = |again: &str, was: &str| again == self.redactor.redact(was);
+        let calls = again.calls.iter().zip(&reply.calls).all(|(again, was)| {
+            same(&again.name, &was.name) && same(&chat::arguments(again), &chat::arguments(was))
+        });
+        let reasoning = |reply: &ModelReply| reply.reasoning.clone().unwrap_or_default();
+        let fits = same(&again.text, &reply.text) && same(&reasoning(&again), &reasoning(reply));
+        (calls && fits && again.calls.len() == reply.calls.len()).then_some(chunks)
+    }
+}
+
+/// A request that was refused costs nothing. Of any other that went wrong nobody knows: it keeps what it holds.
+fn give_back(held: Option<Held>, error: &RunError) {
+    if let (Some(held), ErrorClass::BackendAuth | ErrorClass::CassetteMiss) = (held, error.class) {
+        held.settle(Amount::default());
     }
 }
 

@@ -3,9 +3,17 @@
 //! Invariant: a reply is kept raw; a partial reply is never taken for a whole one; an error is
 //! typed. Must not know: agents, tasks' meaning, the store.
 
+mod bound;
 mod chat;
 mod files;
+mod http;
 mod metered;
+mod presets;
+mod purse;
+mod recorded;
+pub mod server;
+mod sse;
+mod troubles;
 pub mod wire;
 
 use crate::model::{
@@ -18,11 +26,16 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use metered::{Budget, Metered};
+pub use crate::suite::BackendSettings as Settings;
+pub use bound::ASSUMED_OUTPUT;
+pub use metered::{Ask, Budget, Metered};
+pub use presets::{PRESETS, Preset};
+pub use purse::{Amount, Caps, Held, Purse};
+pub use troubles::Troubles;
 
 registry! {
     /// All kinds of back ends.
-    BackendKind: scripted, cassette, echo
+    BackendKind: openai_chat, anthropic, scripted, cassette, echo
 }
 
 /// Role of a chat message.
@@ -72,9 +85,9 @@ impl ChatMessage {
     }
 }
 
-/// A request for one reply.
+/// A request for one reply. Borrowed, as a conversation grows and is asked about every turn.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request {
+pub struct Request<'a> {
     /// The attempt that asks.
     pub attempt: AttemptId,
     /// Agent or judge.
@@ -82,18 +95,20 @@ pub struct Request {
     /// Turn, from 1.
     pub turn: u32,
     /// The whole conversation.
-    pub messages: Vec<ChatMessage>,
+    pub messages: &'a [ChatMessage],
     /// Sampling parameters.
     pub params: Object,
     /// Native tools, if the agent uses them.
-    pub tools: Option<Vec<ToolDef>>,
+    pub tools: Option<&'a [ToolDef]>,
     /// Index of the first message that is new since the last turn.
     pub new_from: usize,
     /// SHA-256 over the redacted replies so far: text, then `\x01name\x01arguments` of each native call, then a NUL byte.
     pub prefix_sha256: String,
+    /// Where a back end tells what it had to try again.
+    pub troubles: Troubles,
 }
 
-impl Request {
+impl Request<'_> {
     /// Messages that are new since the last turn, without the model's own: those are in the digest.
     pub fn new_messages(&self) -> impl Iterator<Item = &ChatMessage> {
         let first = self.new_from == 0;
@@ -161,11 +176,19 @@ pub trait Backend: Send + Sync {
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
+    /// Values that must not be written, each with its placeholder.
+    fn secrets(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+    /// What came up while it was asked, for the end of a run: retries, and other models that answered.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// One reply. `request.messages` are unredacted; `restore` maps placeholders of stored text to
     /// this attempt's values.
     async fn complete(
         &self,
-        request: &Request,
+        request: &Request<'_>,
         secrets: &crate::util::redact::Redactor,
     ) -> Result<ModelReply, RunError>;
 }
@@ -209,6 +232,8 @@ pub struct BackendKind {
     pub name: &'static str,
     /// One line for `list backends`.
     pub about: &'static str,
+    /// Whether it asks a server, so that a configuration sets it up.
+    pub asks: bool,
     /// Opens it.
     pub open: fn(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError>,
 }
@@ -224,21 +249,6 @@ pub struct Opening<'a> {
     pub settings: &'a Settings,
     /// A variable of the environment; keys come from here and from nowhere else.
     pub var: &'a (dyn Fn(&str) -> Option<String> + Sync),
-}
-
-/// A table `[backend.NAME]` of the configuration. What is not set is up to the kind of back end.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Settings {
-    /// Where requests go, without a final slash.
-    pub base_url: Option<String>,
-    /// Variable that holds the key.
-    pub key_env: Option<String>,
-    /// Model, if the command line names none.
-    pub model: Option<String>,
-    /// Parameters that go into every request.
-    pub params: Object,
-    /// What tokens cost.
-    pub price: Option<Price>,
 }
 
 /// Opens a back end by name, without configuration or environment; relative paths are from `base`. An unknown name comes with a did-you-mean.

@@ -2,10 +2,13 @@
 //!
 //! ```toml
 //! schema = 1
+//! price = { input = 0.28, cached = 0.028, output = 0.42 }   # USD a million tokens
+//! live = true          # its price is spent, as if it were a server's: to try out limits of money
 //! [[reply]]
 //! task = "hello"
 //! attempt = 1          # left out: for every attempt that has no replies of its own
-//! text = '''…'''
+//! text = '''…'''      # may be left out where there are calls
+//! calls = [{ id = "c1", name = "think", arguments = '{"thought": "hm"}' }]
 //! finish_reason = "stop"
 //! reasoning = "…"
 //! usage = { prompt_tokens = 10, completion_tokens = 5, cached_tokens = 0 }
@@ -13,7 +16,7 @@
 
 use super::wire::UsageWire;
 use super::{Backend, BackendKind, ModelReply, OpenError, Opening, Request, chat, files};
-use crate::model::{ErrorClass, Object, RunError};
+use crate::model::{Arguments, ErrorClass, Object, Price, RunError, ToolCall};
 use crate::util::plural::plural;
 use crate::util::redact::Redactor;
 use async_trait::async_trait;
@@ -22,9 +25,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) static ITEM: BackendKind =
-    BackendKind { name: "scripted", about: "replies from a TOML file: scripted:PATH", open };
+    BackendKind { name: "scripted", about: "replies from a TOML file: scripted:PATH", asks: false, open };
 
-const HINT: &str = "a script has 'schema = 1' and [[reply]] tables with 'task' and 'text'";
+const HINT: &str = "a script has 'schema = 1' and [[reply]] tables with 'task' and 'text' or 'calls'";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +35,9 @@ struct Script {
     schema: u32,
     #[serde(default)]
     model: Option<String>,
+    price: Option<Priced>,
+    #[serde(default)]
+    live: bool,
     #[serde(default)]
     reply: Vec<Scripted>,
 }
@@ -41,15 +47,61 @@ struct Script {
 struct Scripted {
     task: String,
     attempt: Option<u32>,
-    text: String,
+    text: Option<String>,
+    #[serde(default)]
+    calls: Vec<Call>,
     finish_reason: Option<String>,
     reasoning: Option<String>,
     usage: Option<UsageWire>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    /// Left out: a call without one, as broken servers send it.
+    #[serde(default)]
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Priced {
+    input: f64,
+    cached: Option<f64>,
+    output: f64,
+}
+
+impl Scripted {
+    fn reply(self, model: Option<String>) -> ModelReply {
+        let call = |call: Call| ToolCall {
+            id: call.id,
+            name: call.name,
+            arguments: Arguments::text(call.arguments),
+            extra: Object::new(),
+        };
+        let usual = if self.calls.is_empty() { "stop" } else { "tool_calls" };
+        let mut reply = ModelReply {
+            text: self.text.unwrap_or_default(),
+            calls: self.calls.into_iter().map(call).collect(),
+            reasoning: self.reasoning,
+            finish_reason: Some(self.finish_reason.unwrap_or_else(|| usual.to_owned())),
+            usage: self.usage.map(Into::into),
+            model,
+            status: 200,
+            ..ModelReply::default()
+        };
+        reply.body = Some(chat::to_body(&reply));
+        reply
+    }
+}
+
 struct Player {
     path: String,
     model: Option<String>,
+    price: Option<Price>,
+    live: bool,
     replies: HashMap<(String, Option<u32>), Vec<ModelReply>>,
 }
 
@@ -75,19 +127,29 @@ fn open(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError> {
     }
     let mut replies: HashMap<_, Vec<ModelReply>> = HashMap::new();
     for scripted in script.reply {
-        let mut reply = ModelReply {
-            text: scripted.text,
-            reasoning: scripted.reasoning,
-            finish_reason: Some(scripted.finish_reason.unwrap_or_else(|| "stop".to_owned())),
-            usage: scripted.usage.map(Into::into),
-            model: script.model.clone(),
-            status: 200,
-            ..ModelReply::default()
-        };
-        reply.body = Some(chat::to_body(&reply));
-        replies.entry((scripted.task, scripted.attempt)).or_default().push(reply);
+        if scripted.text.is_none() && scripted.calls.is_empty() {
+            let task = scripted.task;
+            let message =
+                format!("a reply of the script {shown} for task '{task}' has neither 'text' nor 'calls'");
+            return Err((message, Some(HINT.to_owned())));
+        }
+        let position = (scripted.task.clone(), scripted.attempt);
+        replies.entry(position).or_default().push(scripted.reply(script.model.clone()));
     }
-    Ok(Arc::new(Player { path: shown, model: script.model, replies }))
+    let price =
+        script.price.map(|price| Price { input: price.input, cached: price.cached, output: price.output });
+    let bad = |price: &Price| {
+        [Some(price.input), price.cached, Some(price.output)]
+            .iter()
+            .flatten()
+            .any(|usd| !usd.is_finite() || *usd < 0.0)
+    };
+    if price.as_ref().is_some_and(bad) {
+        let message = format!("the price of the script {shown} is below nothing, or no number");
+        return Err((message, Some("prices are US dollars a million tokens".to_owned())));
+    }
+    let price = opening.settings.price.or(price);
+    Ok(Arc::new(Player { path: shown, model: script.model, price, live: script.live, replies }))
 }
 
 /// `:line:column` of a byte, both from 1.
@@ -101,8 +163,8 @@ fn place(text: &str, at: usize) -> String {
 #[async_trait]
 impl Backend for Player {
     fn on_tape(&self) -> bool {
-        // Nothing is spent on a script either.
-        true
+        // Nothing is spent on a script either, unless it plays a server.
+        !self.live
     }
 
     fn model(&self) -> Option<String> {
@@ -113,7 +175,11 @@ impl Backend for Player {
         Object::new()
     }
 
-    async fn complete(&self, request: &Request, _secrets: &Redactor) -> Result<ModelReply, RunError> {
+    fn price(&self) -> Option<Price> {
+        self.price
+    }
+
+    async fn complete(&self, request: &Request<'_>, _secrets: &Redactor) -> Result<ModelReply, RunError> {
         let (task, attempt) = (&request.attempt.task, request.attempt.n);
         let of = |attempt| self.replies.get(&(task.clone(), attempt));
         let failed = |what: String| RunError::new(ErrorClass::Backend, what);

@@ -231,6 +231,11 @@ fn ids(word: &str) -> Result<Vec<&'static str>, CliError> {
     if family.is_empty() { Err(no_rule(word)) } else { Ok(family) }
 }
 
+/// An error of a source as it is told.
+pub(super) fn error_text(error: &crate::formats::ReadError) -> String {
+    output::error_text(error)
+}
+
 /// The error for a rule that does not exist.
 pub(super) fn no_rule(word: &str) -> CliError {
     let error = CliError::usage(format!("no rule is named '{word}'"));

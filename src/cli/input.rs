@@ -19,6 +19,13 @@ pub(super) struct Found {
     pub(super) walked: bool,
 }
 
+impl Found {
+    /// Bytes on disk, as far as they are known.
+    pub(super) fn size(&self) -> u64 {
+        self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |meta| meta.len())
+    }
+}
+
 /// What the arguments came to.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
@@ -89,6 +96,11 @@ fn walk(root: &Path, gathered: &mut Gathered, context: &Context) {
 
 /// Reads a file whole and decompresses it; a damaged rest comes back as an error beside the bytes.
 pub(super) fn read(found: &Found) -> Result<(Vec<u8>, Option<ReadError>), ReadError> {
+    unpack(found, raw(found)?)
+}
+
+/// The bytes of a file as they are.
+pub(super) fn raw(found: &Found) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     let outcome = match &found.path {
         Some(path) => File::open(path).and_then(|mut file| {
@@ -103,6 +115,11 @@ pub(super) fn read(found: &Found) -> Result<(Vec<u8>, Option<ReadError>), ReadEr
     if let Err(error) = outcome {
         return Err(open_error(found.name.clone(), &error));
     }
+    Ok(bytes)
+}
+
+/// Decompresses the bytes of a file; a damaged rest comes back as an error beside them.
+pub(super) fn unpack(found: &Found, bytes: Vec<u8>) -> Result<(Vec<u8>, Option<ReadError>), ReadError> {
     let unpacked = decompress(&bytes);
     let trouble = unpacked.problem.map(|message| ReadError {
         line: memchr::memchr_iter(b'\n', &unpacked.bytes).count() as u64 + 1,

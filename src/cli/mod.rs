@@ -3,6 +3,7 @@
 //! stdout is data, stderr is talk. A verb returns its [`Exit`] or a [`CliError`]; only [`main`] maps
 //! them to a number.
 
+mod config;
 mod context;
 mod error;
 mod input;
@@ -31,7 +32,7 @@ pub struct Verb {
 
 registry! {
     /// All verbs, in the order of `--help`.
-    Verb: run, resume, check, report, explain, list, doctor
+    Verb: run, resume, check, report, compare, export, explain, list, init, schema, completions, doctor
 }
 
 /// The whole command line, from the registry.

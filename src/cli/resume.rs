@@ -30,6 +30,12 @@ struct Args {
     /// Attempts at once [default: as the run was started]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     jobs: Option<u32>,
+    /// Spend at most X US dollars in all, what was spent before included [default: as the run was started]
+    #[arg(long, value_name = "X", value_parser = super::run::dollars)]
+    max_usd: Option<f64>,
+    /// Use at most N tokens in all [default: as the run was started]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_tokens: Option<u64>,
     /// What is written to stdout at the end: a report format
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     format: String,
@@ -44,6 +50,8 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             .hint("start it anew with `rolltape run`"));
     };
     run_args.jobs = args.jobs.or(run_args.jobs);
+    run_args.max_usd = args.max_usd.or(run_args.max_usd);
+    run_args.max_tokens = args.max_tokens.or(run_args.max_tokens);
     let prepared = prepare(&run_args, context)?;
     for plan in &prepared.suites {
         let digest =
@@ -72,7 +80,12 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         context.say(&format!("warning: {warning}"));
     }
     let matrix = Matrix { attempts: run_args.attempts, seed: run_args.seed };
-    let started =
-        Started::Resumed { manifest: Box::new(manifest), kept, tries, recorder: Box::new(resumed.recorder) };
+    let started = Started::Resumed {
+        manifest: Box::new(manifest),
+        kept,
+        tries,
+        used: resumed.used,
+        recorder: Box::new(resumed.recorder),
+    };
     drive(started, prepared, matrix, &run_args, report, context)
 }

@@ -6,6 +6,7 @@ use super::plan::{Plan, Planned};
 use super::surroundings::{Message, Surroundings};
 use super::unwind;
 use super::{Sink, SinkError};
+use crate::backend::Purse;
 use crate::model::{ErrorClass, Event, Finished, Outcome, RunError, RunManifest, RunSummary};
 use crate::sandbox::Launcher;
 use crate::util::clock::Clock;
@@ -38,6 +39,8 @@ pub struct Ended {
     pub summary: RunSummary,
     /// The first sink that could not go on.
     pub sink_error: Option<SinkError>,
+    /// The back end that let nobody in: nothing more was started after it.
+    pub refused: Option<RunError>,
 }
 
 struct Dispatcher<'a> {
@@ -47,6 +50,8 @@ struct Dispatcher<'a> {
     finished: u64,
     failures: u64,
     sink_error: Option<SinkError>,
+    refused: Option<RunError>,
+    purse: Option<Arc<Purse>>,
 }
 
 /// What is to be run, and with what.
@@ -57,23 +62,34 @@ pub struct Work {
     pub todo: Vec<Planned>,
     /// The manifest that the sinks are told.
     pub manifest: RunManifest,
-    /// Where sandboxes come from.
-    pub launcher: Arc<Launcher>,
+    /// Where sandboxes come from; `None` if no attempt needs one.
+    pub launcher: Option<Arc<Launcher>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// What all attempts together may spend; `None` is no limit.
+    pub purse: Option<Arc<Purse>>,
 }
 
 /// Runs what is to be done, at most `jobs` attempts at once, and tells the sinks.
 pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, control: Control) -> Ended {
-    let Work { plan, todo, manifest, launcher, clock } = work;
-    let mut dispatcher =
-        Dispatcher { sinks, options, control: control.clone(), finished: 0, failures: 0, sink_error: None };
+    let Work { plan, todo, manifest, launcher, clock, purse } = work;
+    let mut dispatcher = Dispatcher {
+        sinks,
+        options,
+        control: control.clone(),
+        finished: 0,
+        failures: 0,
+        sink_error: None,
+        refused: None,
+        purse: purse.clone(),
+    };
     dispatcher.emit(&Event::RunStarted(Box::new(manifest)));
     let (messages, mut inbox) = unbounded_channel();
     let surroundings = Arc::new(Surroundings {
         plan: plan.clone(),
         launcher,
         clock,
+        purse,
         messages,
         stop: control.stop.clone(),
         authority: Mutex::default(),
@@ -128,7 +144,7 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
     }
     summary.interrupted |= dispatcher.stopped();
     dispatcher.emit(&Event::RunFinished(summary.clone()));
-    Ended { summary, sink_error: dispatcher.sink_error }
+    Ended { summary, sink_error: dispatcher.sink_error, refused: dispatcher.refused }
 }
 
 impl Dispatcher<'_> {
@@ -138,7 +154,9 @@ impl Dispatcher<'_> {
 
     fn may_start(&self) -> bool {
         let enough = self.options.max_fail.is_some_and(|max| self.failures >= max);
-        !self.stopped() && !enough && self.sink_error.is_none()
+        let spent = self.purse.as_ref().is_some_and(|purse| purse.refused().is_some());
+        let over = enough || spent || self.refused.is_some();
+        !self.stopped() && !over && self.sink_error.is_none()
     }
 
     fn emit(&mut self, event: &Event) {
@@ -172,6 +190,12 @@ impl Dispatcher<'_> {
         self.finished += 1;
         if !matches!(finished.record.outcome, Outcome::Passed | Outcome::Skipped(_) | Outcome::Cancelled) {
             self.failures += 1;
+        }
+        if let Outcome::Error(error) = &finished.record.outcome
+            && error.class == ErrorClass::BackendAuth
+        {
+            // A key that is refused once is refused always; the first refusal is told.
+            self.refused.get_or_insert_with(|| error.clone());
         }
         self.emit(&Event::AttemptFinished(Box::new(finished)));
     }

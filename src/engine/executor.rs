@@ -7,10 +7,10 @@ use super::plan::Planned;
 use super::probe::{self, Kept};
 use super::surroundings::{Message, Surroundings};
 use super::unwind::Unwinding;
-use crate::agent::{AgentEnd, Session, StepLog};
-use crate::backend::{Budget, Metered, Stop};
-use crate::model::{AttemptId, Exchanged, Finished, Object, Outcome, RunError};
-use crate::sandbox::{ExitReport, Sandbox};
+use crate::agent::{Agent, AgentEnd, Door, Session, StepLog};
+use crate::backend::{Budget, Metered, Stop, Troubles};
+use crate::model::{AttemptId, ErrorClass, Exchanged, Finished, Object, Outcome, RunError};
+use crate::sandbox::{ExitReport, Sandbox, nowhere};
 use crate::service::{self, Authority, Running};
 use crate::suite::Task;
 use crate::tools::Toolbox;
@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// Port of an agent's door in a sandbox with a loopback of its own, below those of the services.
+const DOOR: u16 = 8079;
 
 /// How the agent's part ended, and what is left to judge.
 struct Played {
@@ -52,12 +55,17 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
         }
     };
     let mut timing = Object::new();
+    if let Some(retries) = played.metered.as_ref().and_then(|metered| metered.troubles().to_json()) {
+        timing.insert("retries".to_owned(), retries);
+    }
     timing.insert("started".to_owned(), started.to_string().into());
     timing.insert("agent_ms".to_owned(), agent_ms.into());
     timing.insert("duration_ms".to_owned(), millis(&around, begin).into());
+    let mut log = played.log;
     let material = Material {
         end: played.end,
-        steps: played.log.into_steps(),
+        tools: log.take_tools(),
+        steps: log.into_steps(),
         metered: played.metered,
         requests: played.requests,
         probes: scored,
@@ -92,15 +100,25 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         }
     };
     let authority = authority.as_deref();
-    let config = sandbox_config(planned.id.to_string(), task, &suite.mounts[planned.task], authority);
-    let sandbox = match around.launcher.start(config).await {
+    let bare = !around.plan.needs_sandbox(planned);
+    let config = || {
+        let mounts: Vec<_> = suite.mounts[planned.task].iter().chain(&subject.mounts).cloned().collect();
+        sandbox_config(planned.id.to_string(), task, &mounts, authority)
+    };
+    let place = if bare { Ok(nowhere()) } else { around.start(config()).await };
+    let sandbox = match place {
         Ok(sandbox) => sandbox,
         Err(error) => {
             played.end = Ending::Error(sandbox_error(&error));
             return played;
         }
     };
-    let services = match prepare(around, planned, task, sandbox.as_ref(), authority).await {
+    let prepared = if bare {
+        Ok((Vec::new(), None))
+    } else {
+        prepare(around, planned, task, sandbox.as_ref(), authority).await
+    };
+    let (services, door) = match prepared {
         Ok(services) => services,
         Err(error) => {
             played.end = Ending::Error(error);
@@ -108,8 +126,9 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             return played;
         }
     };
-    let mut hidden = known(&services);
+    let mut hidden = known(&services, door.as_ref());
     hidden.extend(folder_of(sandbox.as_ref()).map(|folder| (FOLDER.to_owned(), folder)));
+    hidden.extend(subject.backend.iter().flat_map(|backend| backend.secrets()));
     played.redactor = Redactor::new(hidden);
     let (steps, step_inbox) = unbounded_channel();
     let (exchanges, exchange_inbox) = unbounded_channel();
@@ -121,7 +140,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         played.redactor.clone(),
     ));
     played.log = StepLog::new(Some(steps));
-    let budget = Budget { turns: task.limits.turns, tokens: task.limits.tokens };
+    let budget = Budget { turns: task.limits.turns, tokens: task.limits.tokens, usd: task.limits.usd };
     let mut metered = subject.backend.as_ref().map(|backend| {
         Metered::new(
             backend.clone(),
@@ -131,8 +150,10 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
             played.redactor.clone(),
             Some(exchanges.clone()),
         )
+        .with_purse(around.purse.clone())
     });
     drop(exchanges);
+    let troubles = metered.as_ref().map(Metered::troubles).unwrap_or_default();
     let mut toolbox = Toolbox::new(sandbox.clone());
     let session = Session {
         attempt: &planned.id,
@@ -140,11 +161,12 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         tools: &mut toolbox,
         model: metered.as_mut(),
         log: &mut played.log,
+        door,
     };
     let loop_end = Unwinding::new(subject.agent.run(session));
     played.end = tokio::select! {
         end = loop_end => end.map_or_else(Ending::Panic, Ending::Agent),
-        () = wall(task) => Ending::Wall,
+        () = wall(task) => out_of_time(&troubles),
         () = around.stop.cancelled() => Ending::Cancelled,
     };
     drop(toolbox);
@@ -169,26 +191,54 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     played
 }
 
-/// Puts the task's files in and starts its services.
+/// Puts the task's files in, starts its services and opens the door of an agent that wants one.
 async fn prepare(
     around: &Surroundings,
     planned: &Planned,
     task: &Task,
     sandbox: &dyn Sandbox,
     authority: Option<&Authority>,
-) -> Result<Vec<Running>, RunError> {
+) -> Result<(Vec<Running>, Option<Door>), RunError> {
     put(sandbox, &task.files, "").await?;
     let mut services = Vec::new();
     for (index, spec) in task.services.iter().enumerate() {
         let secrets = service::derive_secrets(around.plan.seed, &planned.id.to_string(), &spec.name);
         services.push(serve(task, index, &Object::new(), secrets, sandbox, authority).await?);
     }
-    Ok(services)
+    let agent = around.plan.parts(planned).2.agent.as_ref();
+    Ok((services, door(around, planned, agent, sandbox).await?))
+}
+
+/// The door of an agent that wants one.
+async fn door(
+    around: &Surroundings,
+    planned: &Planned,
+    agent: &dyn Agent,
+    sandbox: &dyn Sandbox,
+) -> Result<Option<Door>, RunError> {
+    if !agent.wants_door() {
+        return Ok(None);
+    }
+    let mut bound = sandbox.listen(DOOR).await;
+    if bound.is_err() {
+        // A service of the task has that port.
+        bound = sandbox.listen(0).await;
+    }
+    let (listener, addr) = bound.map_err(|error| {
+        let message = format!("the agent's model can't be served in its sandbox: {}", error.message);
+        RunError::new(ErrorClass::Sandbox, message)
+    })?;
+    let key = service::derive_secrets(around.plan.seed, &planned.id.to_string(), "\u{0}agent").key;
+    Ok(Some(Door { listener, addr, key }))
 }
 
 /// What must not be written: keys, and what differs from run to run by chance.
-fn known(services: &[Running]) -> Vec<(String, String)> {
+fn known(services: &[Running], door: Option<&Door>) -> Vec<(String, String)> {
     let mut known = Vec::new();
+    if let Some(door) = door {
+        known.push(("<SECRET:agent.key>".to_owned(), door.key.clone()));
+        known.push(("<ADDR:agent>".to_owned(), door.addr.to_string()));
+    }
     for running in services {
         known.push((format!("<SECRET:{}.key>", running.name), running.secrets.key.clone()));
         known.push((format!("<NONCE:{}>", running.name), running.secrets.nonce.clone()));
@@ -196,6 +246,17 @@ fn known(services: &[Running]) -> Vec<(String, String)> {
         known.extend(running.tls.map(|addr| (format!("<TLS_ADDR:{}>", running.name), addr.to_string())));
     }
     known
+}
+
+/// The wall clock ran out: the agent's limit, unless it was the back end that used up the time by failing.
+fn out_of_time(troubles: &Troubles) -> Ending {
+    match troubles.pending() {
+        Some(reason) => {
+            let message = format!("the wall clock ran out while the back end failed: {reason}");
+            Ending::Error(RunError::new(ErrorClass::Backend, message))
+        }
+        None => Ending::Wall,
+    }
 }
 
 async fn wall(task: &Task) {

@@ -6,8 +6,8 @@ use super::redaction;
 use crate::agent::AgentEnd;
 use crate::backend::{Metered, Stop};
 use crate::model::{
-    AttemptRecord, ErrorClass, Evidence as Stored, Finished, LimitKind, Object, Outcome, RunError, Score,
-    Source, Step, Trajectory,
+    AttemptRecord, ErrorClass, Evidence as Stored, Finished, LimitKind, Object, Outcome, Policy, RunError,
+    Score, Source, Step, ToolDef, Trajectory,
 };
 use crate::rewards::weighted_mean;
 use crate::rules;
@@ -24,6 +24,8 @@ use std::sync::Arc;
 pub(super) struct Material {
     pub(super) end: Ending,
     pub(super) steps: Vec<Step>,
+    /// Tools that the agent learnt of only while it ran.
+    pub(super) tools: Vec<ToolDef>,
     pub(super) metered: Option<Metered>,
     pub(super) requests: BTreeMap<String, Vec<Object>>,
     pub(super) probes: Option<Result<Vec<Vec<ProbeResult>>, RunError>>,
@@ -42,17 +44,26 @@ pub(super) fn without_run(plan: &Plan, planned: &Planned, outcome: Outcome) -> F
 }
 
 /// Judges an attempt.
-pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Compiled], material: Material) -> Finished {
-    let (_, task, _) = plan.parts(planned);
+pub(super) fn finish(
+    plan: &Plan,
+    planned: &Planned,
+    scorers: &[Arc<Compiled>],
+    material: Material,
+) -> Finished {
+    let (_, task, subject) = plan.parts(planned);
     let mut record = blank(plan, planned);
     let last_words = answer(&material.end, &material.steps, &material.redactor);
     let mut trajectory = trajectory(plan, planned, Vec::new());
+    if !material.tools.is_empty() {
+        trajectory.agent.tools = Some(redaction::tools(material.tools, &material.redactor));
+    }
     let mut secrets = Vec::new();
     for step in material.steps {
         let step = redaction::step(step, &material.redactor, &mut secrets);
         trajectory.steps.push(step);
     }
-    let judgement = rules::judge(&trajectory, &task.policy);
+    let judged_by = policy(&subject.agent.policy(&task.policy), &trajectory);
+    let judgement = rules::judge(&trajectory, &judged_by);
     record.format_ok = judgement.format_ok();
     record.messages = judgement.messages;
     record.calls = judgement.calls;
@@ -68,7 +79,7 @@ pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Compiled], mater
         record.turns = u64::from(metered.turns());
         record.usage = metered.usage();
         record.cost_usd = record.usage.cost_usd;
-        record.spent_usd = if metered.on_tape() { 0.0 } else { record.cost_usd.unwrap_or(0.0) };
+        record.spent_usd = metered.spent_usd();
         record.drift = metered.drift().to_vec();
     }
     record.timing = material.timing;
@@ -91,6 +102,14 @@ pub(super) fn finish(plan: &Plan, planned: &Planned, scorers: &[Compiled], mater
         }
     };
     Finished { record, trajectory, evidence }
+}
+
+/// The task's policy. How calls are written is told by the agent that wrote them, if it does: one suite runs with
+/// agents that write them in different ways.
+fn policy(of_task: &Policy, trajectory: &Trajectory) -> Policy {
+    let told =
+        trajectory.judged().any(|step| step.reply.as_ref().is_some_and(|reply| reply.dialect.is_some()));
+    Policy { dialect: of_task.dialect.clone().filter(|_| !told), ..of_task.clone() }
 }
 
 enum Ended {
@@ -143,7 +162,7 @@ fn answer(end: &Ending, steps: &[Step], redactor: &Redactor) -> Option<String> {
         _ => steps
             .iter()
             .rev()
-            .find(|step| step.source == Source::Agent && step.calls.is_empty())
+            .find(|step| step.source == Source::Agent && !step.frame && step.calls.is_empty())
             .map(|step| step.message.text().into_owned()),
     };
     said.map(|text| redactor.redact(&text).into_owned())

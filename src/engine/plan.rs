@@ -15,6 +15,8 @@ pub struct SubjectPlan {
     pub agent: Arc<dyn Agent>,
     /// The model; `None` for agents that ask none.
     pub backend: Option<Arc<dyn Backend>>,
+    /// Read-only mounts beside those of the task, for the agent alone: host folder, path inside.
+    pub mounts: Vec<(String, String)>,
 }
 
 /// One suite with its subjects and compiled scorers.
@@ -24,11 +26,32 @@ pub struct SuitePlan {
     /// Subjects in the order of the command line.
     pub subjects: Vec<SubjectPlan>,
     /// Scorers of each task, in the order of `suite.tasks` and of the task.
-    pub scorers: Vec<Vec<Compiled>>,
+    pub scorers: Vec<Vec<Arc<Compiled>>>,
     /// Why a task can't run here, in the order of `suite.tasks`.
     pub skips: Vec<Option<String>>,
     /// Read-only mounts of each task: host folder, path inside.
     pub mounts: Vec<Vec<(String, String)>>,
+}
+
+impl SuitePlan {
+    /// Whether a task is done in a sandbox: its agent works in one, a scorer looks into one, or a service
+    /// listens in one.
+    fn needs_sandbox(&self, task: usize, subject: &SubjectPlan) -> bool {
+        subject.agent.uses_sandbox()
+            || !self.suite.tasks[task].services.is_empty()
+            || self.scorers[task].iter().any(|scorer| !scorer.probes.is_empty())
+    }
+
+    /// Whether the machine must be asked for sandboxes at all: some task is done in one, or its needs can
+    /// only be judged by one.
+    pub fn needs_launcher(&self) -> bool {
+        self.suite.tasks.iter().enumerate().any(|(index, task)| {
+            !task.needs.is_empty()
+                || !task.sandbox.require.is_empty()
+                || !task.hidden.is_empty()
+                || self.subjects.iter().any(|subject| self.needs_sandbox(index, subject))
+        })
+    }
 }
 
 /// One planned attempt: indices into the [`Plan`].
@@ -63,6 +86,12 @@ impl Plan {
     pub fn parts(&self, planned: &Planned) -> (&SuitePlan, &Task, &SubjectPlan) {
         let suite = &self.suites[planned.suite];
         (suite, &suite.suite.tasks[planned.task], &suite.subjects[planned.subject])
+    }
+
+    /// Whether an attempt is made in a sandbox.
+    pub fn needs_sandbox(&self, planned: &Planned) -> bool {
+        let suite = &self.suites[planned.suite];
+        suite.needs_sandbox(planned.task, &suite.subjects[planned.subject])
     }
 }
 

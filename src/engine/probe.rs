@@ -8,6 +8,7 @@ use crate::score::{Compiled, Probe, ProbeResult};
 use crate::service::{self, Authority, Running};
 use crate::suite::{FileSpec, Task};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -37,7 +38,7 @@ enum Copied {
 }
 
 /// Copies all files that any scorer of the task asks for.
-pub(super) async fn keep(sandbox: &dyn Sandbox, scorers: &[Compiled]) -> Kept {
+pub(super) async fn keep(sandbox: &dyn Sandbox, scorers: &[Arc<Compiled>]) -> Kept {
     let mut kept = Kept::default();
     for probe in scorers.iter().flat_map(|scorer| &scorer.probes) {
         let (paths, max): (&[String], u64) = match probe {
@@ -88,7 +89,7 @@ impl From<FileError> for Copied {
 pub(super) async fn all(
     around: &Surroundings,
     task: &Task,
-    scorers: &[Compiled],
+    scorers: &[Arc<Compiled>],
     kept: &Kept,
     mounts: &[(String, String)],
 ) -> Result<Option<Vec<Vec<ProbeResult>>>, RunError> {
@@ -129,7 +130,7 @@ async fn again(
 ) -> Result<Option<ProbeResult>, RunError> {
     let authority = around.authority(task)?;
     let config = sandbox_config(format!("probe of {}", task.id), task, mounts, authority.as_deref());
-    let sandbox = around.launcher.start(config).await.map_err(|error| sandbox_error(&error))?;
+    let sandbox = around.start(config).await.map_err(|error| sandbox_error(&error))?;
     let result = tokio::select! {
         result = run_in(sandbox.as_ref(), task, probe, kept, authority.as_deref()) => result.map(Some),
         () = around.stop.cancelled() => Ok(None),

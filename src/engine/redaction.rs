@@ -1,6 +1,6 @@
 //! What this attempt must not leak, taken out of its steps before they leave the engine.
 
-use crate::model::{Message, Object, Source, Step};
+use crate::model::{Message, Object, Source, Step, ToolDef};
 use crate::util::redact::{Hit, Redactor};
 use serde_json::Value;
 
@@ -42,6 +42,16 @@ pub(super) fn step(step: Step, redactor: &Redactor, hits: &mut Vec<(u64, Vec<Hit
     }
     object(&mut step.extra, redactor);
     step
+}
+
+/// Tool definitions without secrets: a program may have put anything into them.
+pub(super) fn tools(tools: Vec<ToolDef>, redactor: &Redactor) -> Vec<ToolDef> {
+    let clean = |tool: ToolDef| ToolDef {
+        name: redactor.redact(&tool.name).into_owned(),
+        description: redactor.redact(&tool.description).into_owned(),
+        parameters: redactor.redact_value(tool.parameters),
+    };
+    tools.into_iter().map(clean).collect()
 }
 
 /// An object without secrets.

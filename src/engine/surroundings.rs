@@ -1,8 +1,9 @@
 //! What all attempts of a run share, and what they tell the dispatcher.
 
 use super::plan::Plan;
+use crate::backend::Purse;
 use crate::model::{AttemptId, Exchanged, RunError};
-use crate::sandbox::Launcher;
+use crate::sandbox::{Config, Launcher, Sandbox, SandboxError};
 use crate::service::Authority;
 use crate::suite::Task;
 use crate::util::clock::Clock;
@@ -13,8 +14,10 @@ use tokio_util::sync::CancellationToken;
 /// What all attempts of a run share.
 pub(super) struct Surroundings {
     pub(super) plan: Arc<Plan>,
-    pub(super) launcher: Arc<Launcher>,
+    /// `None` if no attempt needs a sandbox.
+    pub(super) launcher: Option<Arc<Launcher>>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) purse: Option<Arc<Purse>>,
     pub(super) messages: UnboundedSender<Message>,
     pub(super) stop: CancellationToken,
     /// Made by the first task that needs it.
@@ -32,6 +35,16 @@ impl Surroundings {
             *made = Some(Arc::new(Authority::new(self.clock.now())?));
         }
         Ok(made.clone())
+    }
+}
+
+impl Surroundings {
+    /// Starts a sandbox.
+    pub(super) async fn start(&self, config: Config) -> Result<Arc<dyn Sandbox>, SandboxError> {
+        match &self.launcher {
+            Some(launcher) => launcher.start(config).await,
+            None => Err(SandboxError::new("a sandbox is needed in a run that was planned without any")),
+        }
     }
 }
 

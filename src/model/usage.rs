@@ -65,3 +65,49 @@ pub struct Price {
     /// Completion tokens.
     pub output: f64,
 }
+
+impl Price {
+    /// What a call cost: its cached tokens at their price, all other prompt tokens at the full one. A call that does
+    /// not tell of cached tokens had none. `None` if the tokens are not known.
+    pub fn cost(&self, usage: &Usage) -> Option<f64> {
+        let (prompt, completion) = usage.prompt_tokens.zip(usage.completion_tokens)?;
+        let cached = usage.cached_tokens.unwrap_or(0).min(prompt);
+        let rate = self.cached.unwrap_or(self.input);
+        let millions = |tokens: u64| tokens as f64 / 1e6;
+        Some(
+            millions(prompt - cached) * self.input
+                + millions(cached) * rate
+                + millions(completion) * self.output,
+        )
+    }
+
+    /// The most that tokens of unknown kind can cost.
+    pub fn most(&self, tokens: u64) -> f64 {
+        tokens as f64 / 1e6 * self.input.max(self.output).max(self.cached.unwrap_or(0.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_costs_what_its_tokens_cost() {
+        let price = Price { input: 2.0, cached: Some(0.5), output: 10.0 };
+        let usage = |prompt, cached, completion| Usage {
+            prompt_tokens: prompt,
+            completion_tokens: completion,
+            cached_tokens: cached,
+            cost_usd: None,
+        };
+        let cost = |price: &Price, usage| price.cost(&usage).map(|cost| (cost * 1e6).round());
+        assert_eq!(cost(&price, usage(Some(100), Some(40), Some(7))), Some(120.0 + 20.0 + 70.0));
+        assert_eq!(cost(&price, usage(Some(100), None, Some(7))), Some(270.0));
+        assert_eq!(cost(&Price { cached: None, ..price }, usage(Some(100), Some(40), Some(0))), Some(200.0));
+        // More cached tokens than prompt tokens is nonsense, and no reason for a price below nothing.
+        assert_eq!(cost(&price, usage(Some(10), Some(40), Some(0))), Some(5.0));
+        assert_eq!(cost(&price, usage(None, Some(40), Some(7))), None);
+        assert_eq!(cost(&price, usage(Some(1), Some(1), None)), None);
+        assert!((price.most(1000) - 0.01).abs() < 1e-12);
+    }
+}

@@ -109,12 +109,12 @@ fn cells(record: &AttemptRecord) -> Vec<String> {
 }
 
 /// Empty where unknown: an empty cell is no zero.
-fn number(value: Option<impl ToString>) -> String {
+pub(super) fn number(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 /// Text on one line that no spreadsheet takes for a formula.
-fn guarded(cell: &str) -> String {
+pub(super) fn guarded(cell: &str) -> String {
     let cell = text::one_line(cell);
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
         format!("'{cell}")

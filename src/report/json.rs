@@ -35,6 +35,11 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     for finding in view.records.iter().flat_map(|record| &record.findings) {
         *by_rule.entry(finding.rule).or_default() += 1;
     }
+    let mut all = counts(&totals(view), options);
+    if subjects.len() > 1 {
+        // Different subjects have no format rate together.
+        all["format"] = Value::Null;
+    }
     let mut summary = json!({
         "schema_version": SCHEMA,
         "run": manifest.id.0,
@@ -49,7 +54,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         "seed": manifest.seed,
         "versions": manifest.versions,
         "planned": manifest.planned,
-        "totals": counts(&totals(view), options),
+        "totals": all,
         "by_rule": by_rule,
         "subjects": subjects,
         "tasks": tasks,

@@ -4,7 +4,7 @@
 //! or raw HTML comes of it, and no cell breaks a table. What depends on the clock is in one section.
 
 use super::stats::{Stats, by_subject, by_task, duration_ms, totals};
-use super::{Options, Report, text};
+use super::{Options, Report, compare, text};
 use crate::store::RunView;
 use crate::util::plural::plural;
 use crate::util::text::cut;
@@ -24,12 +24,18 @@ const TOLD: usize = 50;
 fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let stats = totals(view);
     writeln!(out, "# Run {}\n", code(&view.manifest.id.0))?;
-    writeln!(
-        out,
-        "Success {} of the scored, format {} of the judged attempts.",
-        text::rate(stats.success_rate()),
-        text::rate(stats.format_rate())
-    )?;
+    for (subject, stats) in text::rates(view) {
+        let (success, format) = (text::rate(stats.success_rate()), text::rate(stats.format_rate()));
+        if let Some(id) = subject {
+            let id = code(&id);
+            writeln!(
+                out,
+                "- {id}: success {success} of the scored, format {format} of the judged attempts."
+            )?;
+        } else {
+            writeln!(out, "Success {success} of the scored, format {format} of the judged attempts.")?;
+        }
+    }
     let beside = text::beside(&stats);
     if !beside.is_empty() {
         writeln!(out, "Beside them, in no rate: {beside}.")?;
@@ -40,6 +46,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     }
     facts(view, out)?;
     tables(view, out)?;
+    compare::section(view, options, out)?;
     rules(view, out)?;
     troubles(view, out)?;
     drifts(view, out)?;
@@ -105,7 +112,7 @@ fn figures(stats: &Stats) -> String {
         known(text::count(Some(stats.calls))),
         known(text::count(Some(stats.turns))),
         known(text::count(stats.tokens())),
-        known(text::usd(stats.cost_usd)),
+        known(text::cost(stats)),
     ]
     .map(|figure| format!(" {figure} |"))
     .concat()
@@ -177,7 +184,9 @@ fn drifts(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn timing(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n## Timing\n\n| attempt | time |\n| --- | --: |")?;
+    writeln!(out, "\n## Timing\n")?;
+    compare::latency(view, out)?;
+    writeln!(out, "| attempt | time |\n| --- | --: |")?;
     for record in &view.records {
         writeln!(out, "| {} | {} |", cell(&record.id.to_string()), text::duration(duration_ms(record)))?;
     }
@@ -185,12 +194,12 @@ fn timing(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A code span for a table cell: a bar would end the cell even inside code.
-fn cell(content: &str) -> String {
+pub(super) fn cell(content: &str) -> String {
     code(content).replace('|', "\\|")
 }
 
 /// A code span whose fence is longer than any run of backticks inside.
-fn code(content: &str) -> String {
+pub(super) fn code(content: &str) -> String {
     let line = cut(&text::one_line(content), 300);
     if line.is_empty() {
         return String::new();

@@ -3,6 +3,7 @@
 //! Invariant: same run, same bytes; what depends on the clock is left out with `--no-timing`. Must
 //! not know: engine, whether the run is live.
 
+pub mod compare;
 mod stats;
 mod text;
 
@@ -11,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use stats::{OUTCOMES, Stats, TaskStats, by_subject, by_task, totals};
+pub use text::{ratio, usd};
 
 /// How to render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

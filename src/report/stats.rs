@@ -36,6 +36,10 @@ pub struct Stats {
     pub usage: Option<Usage>,
     /// Recorded cost; `None` is unknown.
     pub cost_usd: Option<f64>,
+    /// Sum of the recorded costs that are known, and of how many attempts.
+    pub known_usd: (f64, u64),
+    /// Attempts that could cost something: all but the skipped.
+    pub ran: u64,
     /// Money spent in this run.
     pub spent_usd: f64,
     /// Milliseconds, summed; `None` if any is unknown.
@@ -95,6 +99,10 @@ impl Stats {
         self.turns += record.turns;
         self.findings += record.findings.len() as u64;
         self.usage = Some(self.usage.map_or(record.usage, |usage| usage.plus(record.usage)));
+        self.ran += 1;
+        if let Some(usd) = record.cost_usd {
+            self.known_usd = (self.known_usd.0 + usd, self.known_usd.1 + 1);
+        }
         self.cost_usd = self.cost_usd.zip(record.cost_usd).map(|(a, b)| a + b);
         self.spent_usd += record.spent_usd;
         self.duration_ms = self.duration_ms.zip(duration_ms(record)).map(|(a, b)| a + b);

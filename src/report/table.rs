@@ -1,7 +1,7 @@
 //! The table in the terminal: tasks, totals, and what stands beside them.
 
 use super::stats::{Stats, TaskStats, by_subject, by_task, totals};
-use super::{Options, Report, text};
+use super::{Options, Report, compare, text};
 use crate::store::RunView;
 use crate::util::text::{cut, width};
 use std::io;
@@ -50,7 +50,8 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         colour(&mut table, &outcomes, one_subject);
     }
     writeln!(out, "{table}")?;
-    sentences(view, &tasks, options, out)
+    sentences(view, &tasks, options, out)?;
+    compare::brief(view, options, out)
 }
 
 fn header(options: &Options, one_subject: bool) -> Vec<String> {
@@ -78,7 +79,7 @@ fn row(label: String, subject: &str, stats: &Stats, options: &Options, one_subje
         cells.push(text::count(Some(stats.calls)));
         cells.push(text::count(Some(stats.turns)));
         cells.push(text::count(stats.tokens()));
-        cells.push(text::usd(stats.cost_usd));
+        cells.push(text::cost(stats));
         cells.extend(options.timing.then(|| text::duration(stats.duration_ms)));
     } else {
         cells.extend(std::iter::repeat_n("–".to_owned(), if options.timing { 5 } else { 4 }));
@@ -133,11 +134,12 @@ fn sentences(
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     let stats = totals(view);
-    let mut line = format!(
-        "success {} scored, format {} judged",
-        text::rate(stats.success_rate()),
-        text::rate(stats.format_rate())
-    );
+    let rates = text::rates(view).into_iter().map(|(subject, stats)| {
+        let whose = subject.map(|id| format!("{}: ", text::one_line(&id))).unwrap_or_default();
+        let (success, format) = (text::rate(stats.success_rate()), text::rate(stats.format_rate()));
+        format!("{whose}success {success} scored, format {format} judged")
+    });
+    let mut line = rates.collect::<Vec<_>>().join("\n");
     let beside = text::beside(&stats);
     if !beside.is_empty() {
         line = line + "; beside them, in no rate: " + &beside;
@@ -155,9 +157,14 @@ fn sentences(
         let head = format!("{} {}", text::outcome(record), record.id);
         writeln!(out, "{}", fit(&head, &reason, options.width))?;
     }
+    let one_subject = view.manifest.subjects.len() <= 1;
     for task in tasks {
         for reason in &task.reasons {
-            let head = format!("{}/{}", task.suite, task.task);
+            let head = if one_subject {
+                format!("{}/{}", task.suite, task.task)
+            } else {
+                format!("{}/{}/{}", task.suite, task.task, task.subject)
+            };
             writeln!(out, "{}", fit(&head, &text::one_line(reason), options.width))?;
         }
     }

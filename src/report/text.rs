@@ -3,9 +3,10 @@
 //! Invariant: no text of a model or an agent reaches a reader but through here or through the escaping of
 //! the format itself.
 
-use super::stats::Stats;
+use super::stats::{Stats, by_subject, totals};
 use crate::model::{AttemptRecord, Outcome};
 use crate::stats::Rate;
+use crate::store::RunView;
 
 /// Text on one line, nothing in it that steers a terminal.
 pub(super) fn one_line(text: &str) -> String {
@@ -45,13 +46,30 @@ pub(super) fn capped(text: &str, bytes: usize) -> (&str, usize) {
 }
 
 /// US dollars, or `unknown`.
-pub(super) fn usd(value: Option<f64>) -> String {
+pub fn usd(value: Option<f64>) -> String {
     match value {
         None => "unknown".to_owned(),
         Some(0.0) => "$0".to_owned(),
         Some(value) if value < 1.0 => format!("${value:.4}"),
         Some(value) => format!("${value:.2}"),
     }
+}
+
+/// The recorded cost of some attempts; where it is not known for all, of how many it is the sum.
+pub(super) fn cost(stats: &Stats) -> String {
+    match (stats.cost_usd, stats.known_usd) {
+        (Some(_), _) | (None, (_, 0)) => usd(stats.cost_usd),
+        (None, (sum, known)) => format!("{} of {known}/{}", usd(Some(sum)), stats.ran),
+    }
+}
+
+/// Success and format in a sentence for each subject: different subjects have no rate together.
+pub(super) fn rates(view: &RunView) -> Vec<(Option<String>, Stats)> {
+    let subjects = by_subject(view);
+    if subjects.len() <= 1 {
+        return vec![(None, totals(view))];
+    }
+    subjects.into_iter().map(|(id, stats)| (Some(id), stats)).collect()
 }
 
 /// A whole number with thin groups, or `unknown`.
@@ -80,7 +98,7 @@ pub(super) fn duration(ms: Option<f64>) -> String {
 }
 
 /// `3/4`, or a dash where nothing was counted.
-pub(super) fn ratio(rate: Rate) -> String {
+pub fn ratio(rate: Rate) -> String {
     if rate.of == 0 { "–".to_owned() } else { rate.to_string() }
 }
 

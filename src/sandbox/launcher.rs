@@ -119,6 +119,11 @@ impl Launcher {
             "install" | "root-inside" => level == Level::Overlay,
             "private-net" => matches!(level, Level::User | Level::Overlay),
             "cgroup" => self.layers.iter().any(|layer| layer.on && layer.name == "cgroup-memory"),
+            // Without Landlock, what is left of the agent could read them.
+            "hidden-checks" => {
+                level != Level::Process
+                    || self.layers.iter().any(|layer| layer.on && layer.name == "landlock")
+            }
             program => {
                 let found = layout::PATH.split(':').any(|folder| {
                     let file = Path::new(folder).join(program);

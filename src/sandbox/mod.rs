@@ -13,6 +13,7 @@ mod init;
 mod janitor;
 mod launcher;
 mod layout;
+mod nowhere;
 mod pass;
 mod probe;
 mod remote;
@@ -21,6 +22,7 @@ mod stream;
 mod wire;
 
 pub use launcher::Launcher;
+pub use nowhere::nowhere;
 pub use probe::BACKENDS;
 
 use crate::model::{LayerState, LimitKind};

@@ -16,17 +16,7 @@ pub(super) const TIMEOUT_MS: u64 = 60_000;
 
 fn compile(spec: &ScorerSpec, _: &Task) -> Result<Compiled, Vec<OptionError>> {
     let mut options = Options::new(&spec.options, "");
-    let probe = Probe::Run {
-        command: options.required("run", "add run = \"bash \\\"$ROLLTAPE_TESTS/test.sh\\\"\""),
-        env: options.env("env"),
-        stdin: options.string("stdin").unwrap_or_default(),
-        carry: carried(&mut options),
-        hidden: true,
-        service: None,
-        service_options: Object::new(),
-        wrong_key: false,
-        timeout_ms: options.millis("timeout", TIMEOUT_MS),
-    };
+    let probe = probe(&mut options, "add run = \"bash \\\"$ROLLTAPE_TESTS/test.sh\\\"\"");
     let wanted = options.whole("exit").unwrap_or(0) as i32;
     let errors = options.finish();
     if !errors.is_empty() {
@@ -44,6 +34,21 @@ fn compile(spec: &ScorerSpec, _: &Task) -> Result<Compiled, Vec<OptionError>> {
         Some(ProbeResult::File { .. }) | None => (None, "the command was not run".to_owned()),
     });
     Ok(Compiled { probes: vec![probe], judge })
+}
+
+/// The command that is run with the hidden tests.
+pub(super) fn probe(options: &mut Options<'_>, hint: &str) -> Probe {
+    Probe::Run {
+        command: options.required("run", hint),
+        env: options.env("env"),
+        stdin: options.string("stdin").unwrap_or_default(),
+        carry: carried(options),
+        hidden: true,
+        service: None,
+        service_options: Object::new(),
+        wrong_key: false,
+        timeout_ms: options.millis("timeout", TIMEOUT_MS),
+    }
 }
 
 /// The list `carry`: relative paths without `..`.

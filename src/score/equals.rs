@@ -6,7 +6,7 @@ use crate::suite::{ScorerSpec, Task};
 
 pub(super) static ITEM: Scorer = Scorer {
     name: "equals",
-    about: "the answer or a file is the string `text`, white space at both ends aside",
+    about: "the answer, a file or an output is the string `text`, white space at both ends aside",
     compile,
 };
 

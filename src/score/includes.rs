@@ -4,8 +4,11 @@ use super::options::Options;
 use super::{Compiled, OptionError, Scorer, text};
 use crate::suite::{ScorerSpec, Task};
 
-pub(super) static ITEM: Scorer =
-    Scorer { name: "includes", about: "the answer or a file holds all of the strings in `text`", compile };
+pub(super) static ITEM: Scorer = Scorer {
+    name: "includes",
+    about: "the answer, a file or an output holds all of the strings in `text`",
+    compile,
+};
 
 fn compile(spec: &ScorerSpec, _: &Task) -> Result<Compiled, Vec<OptionError>> {
     let mut options = Options::new(&spec.options, "");

@@ -10,14 +10,15 @@ mod text;
 mod wire;
 
 use crate::model::{Object, Score};
-use crate::suite::{ScorerSpec, Suite, SuiteError, Task, did_you_mean};
+use crate::suite::{ScorerSpec, Suite, SuiteError, Task, did_you_mean, few};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use seal::{KEY, KEY_PART, NONCE, Seal};
 
 registry! {
     /// All kinds of scorers.
-    Scorer: service, command, file, includes, equals, regex
+    Scorer: service, command, file, includes, equals, regex, json, number
 }
 
 /// Something that the engine does after the agent is dead, so that a scorer can judge.
@@ -160,29 +161,47 @@ pub fn compile(spec: &ScorerSpec, task: &Task) -> Result<Compiled, Vec<OptionErr
     }
 }
 
-/// Compiles every scorer of a suite, task by task; the errors have the place of their scorer.
-pub fn compile_all(suite: &Suite) -> Result<Vec<Vec<Compiled>>, Vec<SuiteError>> {
-    let mut errors = Vec::new();
-    let mut tasks = Vec::new();
+/// Compiles every scorer of a suite, task by task; the errors have the place of their scorer. Tasks that say the
+/// same, as the rows of a data set do, share one.
+pub fn compile_all(suite: &Suite) -> Result<Vec<Vec<Arc<Compiled>>>, Vec<SuiteError>> {
+    let mut errors: BTreeMap<(&str, u64, u64), Vec<SuiteError>> = BTreeMap::new();
+    let mut tasks: Vec<Vec<Arc<Compiled>>> = Vec::new();
+    let mut before: Option<(&Task, Vec<Option<Arc<Compiled>>>)> = None;
     for task in &suite.tasks {
         let mut scorers = Vec::new();
-        for spec in &task.score {
-            let found = match compile(spec, task) {
-                Ok(compiled) => {
-                    scorers.push(compiled);
-                    continue;
+        for (index, spec) in task.score.iter().enumerate() {
+            let same = before.as_ref().and_then(|(other, scorers)| {
+                same(task, other, index).then(|| scorers.get(index).cloned().flatten()).flatten()
+            });
+            if same.is_some() {
+                scorers.push(same);
+                continue;
+            }
+            match compile(spec, task) {
+                Ok(compiled) => scorers.push(Some(Arc::new(compiled))),
+                Err(found) => {
+                    scorers.push(None);
+                    let told = errors.entry((&spec.file, spec.line, spec.column)).or_default();
+                    told.extend(found.into_iter().map(|error| SuiteError {
+                        file: spec.file.clone(),
+                        line: spec.line,
+                        column: spec.column,
+                        message: format!("scorer '{}' of task '{}': {}", spec.name, task.id, error.message),
+                        hint: error.hint,
+                    }));
                 }
-                Err(found) => found,
-            };
-            errors.extend(found.into_iter().map(|error| SuiteError {
-                file: spec.file.clone(),
-                line: spec.line,
-                column: spec.column,
-                message: format!("scorer '{}' of task '{}': {}", spec.name, task.id, error.message),
-                hint: error.hint,
-            }));
+            }
         }
-        tasks.push(scorers);
+        tasks.push(scorers.iter().flatten().cloned().collect());
+        before = Some((task, scorers));
     }
-    if errors.is_empty() { Ok(tasks) } else { Err(errors) }
+    if errors.is_empty() { Ok(tasks) } else { Err(errors.into_values().flat_map(few).collect()) }
+}
+
+/// Whether a scorer of two tasks is compiled to the same.
+fn same(task: &Task, other: &Task, index: usize) -> bool {
+    let (Some(spec), Some(old)) = (task.score.get(index), other.score.get(index)) else { return false };
+    (&spec.kind, &spec.options) == (&old.kind, &old.options)
+        && task.services == other.services
+        && task.hidden == other.hidden
 }

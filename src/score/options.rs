@@ -46,11 +46,25 @@ impl<'a> Options<'a> {
         self.object.contains_key(key)
     }
 
+    /// A string. The row of a data set may give a number where text is wanted.
     pub(super) fn string(&mut self, key: &'static str) -> Option<String> {
-        match self.get(key)? {
-            Value::String(text) => Some(text.clone()),
-            _ => self.wrong(key, "a string"),
-        }
+        let value = self.get(key)?;
+        text_of(value).or_else(|| self.wrong(key, "a string"))
+    }
+
+    /// Any value.
+    pub(super) fn any(&mut self, key: &'static str) -> Option<&'a Value> {
+        self.get(key)
+    }
+
+    /// A number, or a string that is one: the cells of a CSV are text.
+    pub(super) fn number(&mut self, key: &'static str) -> Option<f64> {
+        let number = match self.get(key)? {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => super::number::whole(text),
+            _ => None,
+        };
+        number.or_else(|| self.wrong(key, "a number"))
     }
 
     /// A string that must be there.
@@ -66,13 +80,14 @@ impl<'a> Options<'a> {
     /// A string or a list of strings.
     pub(super) fn strings(&mut self, key: &'static str) -> Option<Vec<String>> {
         match self.get(key)? {
-            Value::String(text) => Some(vec![text.clone()]),
             Value::Array(items) => {
-                let texts: Option<Vec<String>> =
-                    items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
+                let texts: Option<Vec<String>> = items.iter().map(text_of).collect();
                 texts.or_else(|| self.wrong(key, "a string or a list of strings"))
             }
-            _ => self.wrong(key, "a string or a list of strings"),
+            one => match text_of(one) {
+                Some(text) => Some(vec![text]),
+                None => self.wrong(key, "a string or a list of strings"),
+            },
         }
     }
 
@@ -168,5 +183,13 @@ impl<'a> Options<'a> {
             }
         }
         self.errors
+    }
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        _ => None,
     }
 }

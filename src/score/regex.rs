@@ -5,7 +5,7 @@ use super::{Compiled, OptionError, Scorer, text};
 use crate::suite::{ScorerSpec, Task};
 
 pub(super) static ITEM: Scorer =
-    Scorer { name: "regex", about: "the `pattern` is found in the answer or in a file", compile };
+    Scorer { name: "regex", about: "the `pattern` is found in the answer, a file or an output", compile };
 
 fn compile(spec: &ScorerSpec, _: &Task) -> Result<Compiled, Vec<OptionError>> {
     let mut options = Options::new(&spec.options, "");

@@ -1,5 +1,6 @@
-//! What text scorers look at: the answer, or a kept file.
+//! What text scorers look at: the answer, a kept file, or what a command prints.
 
+use super::command;
 use super::options::Options;
 use super::{Compiled, Evidence, Judge, OptionError, Probe, ProbeResult};
 
@@ -15,24 +16,29 @@ pub(super) enum Found {
     Unknown(String),
 }
 
-/// Reads `on` (`answer`, the default, or `file:PATH`), and builds the scorer around a verdict over
-/// the text. The verdict gives whether it passes and why.
+/// Reads `on` (`answer`, the default, `file:PATH`, or `output` with the options of the scorer `command`), and
+/// builds the scorer around a verdict over the text. The verdict gives whether it passes and why.
 pub(super) fn compile(
     mut options: Options<'_>,
     verdict: Option<impl Fn(&str) -> (bool, String) + Send + Sync + 'static>,
 ) -> Result<Compiled, Vec<OptionError>> {
     let on = options.string("on").unwrap_or_else(|| "answer".to_owned());
     let path = on.strip_prefix("file:").map(str::to_owned);
-    if on != "answer" && path.as_deref().is_none_or(str::is_empty) {
-        let hint = "it is \"answer\" or \"file:PATH\"".to_owned();
+    let output = on == "output";
+    let run =
+        output.then(|| command::probe(&mut options, "add run = \"bash app.sh\"; its output is looked at"));
+    if !output && on != "answer" && path.as_deref().is_none_or(str::is_empty) {
+        let hint = "it is \"answer\", \"file:PATH\", or \"output\" of a command: run = \"…\"".to_owned();
         options.error(format!("'on' can't be \"{on}\""), Some(hint));
     }
     let errors = options.finish();
     let Some(verdict) = verdict.filter(|_| errors.is_empty()) else { return Err(errors) };
-    let probes = path.iter().map(|path| Probe::File { path: path.clone(), max_bytes: MAX_FILE }).collect();
+    let file_probe = path.iter().map(|path| Probe::File { path: path.clone(), max_bytes: MAX_FILE });
+    let probes = file_probe.chain(run).collect();
     let judge: Box<Judge> = Box::new(move |evidence| {
         let found = match &path {
             Some(path) => file(evidence, path),
+            None if output => printed(evidence),
             None => answer(evidence),
         };
         match found {
@@ -51,6 +57,21 @@ fn answer(evidence: &Evidence) -> Found {
     match &evidence.answer {
         Some(text) => Found::Text(text.clone()),
         None => Found::Nothing("the agent gave no answer".to_owned()),
+    }
+}
+
+/// What the command of the first probe printed; one that fails has nothing to say.
+fn printed(evidence: &Evidence) -> Found {
+    match evidence.probes.first() {
+        Some(ProbeResult::Run { exit_code: Some(0), stdout, .. }) => Found::Text(stdout.clone()),
+        Some(ProbeResult::Run { exit_code: Some(code), .. }) => {
+            Found::Nothing(format!("the command ended with exit code {code}"))
+        }
+        Some(ProbeResult::Run { exit_code: None, .. }) => {
+            Found::Nothing("the command ran out of time".to_owned())
+        }
+        Some(ProbeResult::Unavailable { reason }) => Found::Unknown(reason.clone()),
+        Some(ProbeResult::File { .. }) | None => Found::Unknown("the command was not run".to_owned()),
     }
 }
 

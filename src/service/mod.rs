@@ -5,6 +5,7 @@
 //! Must not know: scorers.
 
 mod authority;
+pub mod http;
 mod secrets;
 
 use crate::model::{ErrorClass, Object, RunError};

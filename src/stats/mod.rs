@@ -2,6 +2,10 @@
 //!
 //! Must not know: records, reports, randomness that is not passed in.
 
+mod quantile;
+
+pub use quantile::quantile;
+
 /// A rate with what it is a rate of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rate {

@@ -17,6 +17,8 @@ pub(super) struct Journal {
     pub(super) warnings: Vec<String>,
     /// Bytes up to the torn tail.
     pub(super) valid: u64,
+    /// Whether the last warning is of a torn tail, as every death of the harness may leave it.
+    pub(super) torn: bool,
 }
 
 /// Reads a journal; `name` names it in warnings.
@@ -66,6 +68,7 @@ pub(super) fn read(name: &str, source: impl Read) -> io::Result<Journal> {
         offset += read;
     }
     if let Some((at, number, what)) = open {
+        out.torn = true;
         out.warnings.push(format!(
             "{name}:{number}: the torn tail from byte {at} on ({} bytes) is dropped: {what}",
             offset - at

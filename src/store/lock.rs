@@ -26,6 +26,7 @@ impl RunLock {
     /// Takes the lock of `dir`, or says at once who holds it.
     pub(super) fn take(dir: &Path, disk: &Disk) -> Result<Self, StoreError> {
         let path = dir.join(FILE);
+        let mut patience = 5;
         loop {
             let mut file = OpenOptions::new()
                 .read(true)
@@ -35,6 +36,12 @@ impl RunLock {
                 .map_err(|error| StoreError::disk("lock", &path, &error))?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
+                // It may be a look by `is_held`, which is over at once.
+                Err(rustix::io::Errno::WOULDBLOCK) if patience > 0 => {
+                    patience -= 1;
+                    std::thread::sleep(std::time::Duration::from_millis(2));
+                    continue;
+                }
                 Err(rustix::io::Errno::WOULDBLOCK) => return Err(held(dir, &mut file)),
                 Err(errno) => return Err(StoreError::disk("lock", &path, &io::Error::from(errno))),
             }
@@ -49,6 +56,13 @@ impl RunLock {
             return Ok(Self { path, disk: disk.clone(), _file: file });
         }
     }
+}
+
+/// Whether a process that lives holds the lock of `dir`.
+pub(super) fn is_held(dir: &Path) -> bool {
+    File::open(dir.join(FILE)).is_ok_and(|file| {
+        flock(&file, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK)
+    })
 }
 
 impl Drop for RunLock {

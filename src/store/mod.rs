@@ -6,6 +6,7 @@
 
 pub mod disk;
 mod error;
+mod glance;
 mod intern;
 mod journal;
 mod lock;
@@ -23,9 +24,10 @@ use crate::model::{AttemptRecord, RunManifest};
 use std::path::PathBuf;
 
 pub use error::{StoreError, StoreErrorKind, io_text};
+pub use glance::{Glance, State, glance, run_folders};
 pub use reader::{is_run, open, runs};
 pub use recorder::Recorder;
-pub use resume::{Resumed, resume, resume_on};
+pub use resume::{Resumed, Used, resume, resume_on};
 pub use run_id::run_id;
 pub use version::{SCHEMA, Version};
 pub use wire::json as record_json;

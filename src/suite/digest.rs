@@ -30,6 +30,10 @@ pub(super) fn of_task(task: &Task) -> String {
     for (name, cheat) in &task.cheats {
         parts.extend([name.as_bytes(), cheat.text.as_bytes()]);
     }
+    // Tasks without examples keep the digest that they had before there were any.
+    for example in &task.examples {
+        parts.extend([b"example".as_slice(), example.user.as_bytes(), example.assistant.as_bytes()]);
+    }
     sha256_parts(parts)
 }
 

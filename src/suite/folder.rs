@@ -28,7 +28,7 @@ const VERIFIER_KEYS: &[&str] = &["timeout_sec"];
 const ENVIRONMENT_KEYS: &[&str] =
     &["docker_image", "build_timeout_sec", "cpus", "memory_mb", "storage_mb", "gpus", "allow_internet"];
 const OWN_KEYS: &[&str] =
-    &["policy", "limits", "sandbox", "reward", "services", "service", "needs", "mounts", "score"];
+    &["policy", "limits", "sandbox", "reward", "services", "service", "needs", "mounts", "score", "example"];
 /// Sub-folders that are read.
 const FOLDERS: &[&str] = &["environment", "tests", "solution", "cheats"];
 
@@ -173,6 +173,7 @@ impl Context<'_> {
             id: id.to_owned(),
             digest: String::new(),
             prompt: String::new(),
+            examples: settings.examples,
             policy: settings.policy,
             limits: settings.limits,
             sandbox: settings.sandbox,

@@ -3,6 +3,8 @@
 //! Invariant: parsing takes a map of files and an environment that are passed in and gives all
 //! errors at once, each with file, line and column. Must not know: how anything is run.
 
+mod config;
+mod dataset;
 mod digest;
 mod folder;
 mod parse;
@@ -14,6 +16,8 @@ use crate::model::{Object, Policy};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use config::{BackendProfile, BackendSettings, Config, Timeouts, parse_config};
+pub(crate) use dataset::few;
 pub use parse::{parse, read, sort_errors};
 pub(crate) use reader::did_you_mean;
 pub(crate) use units::duration as parse_duration;
@@ -44,6 +48,8 @@ pub struct Task {
     pub digest: String,
     /// What the agent is asked.
     pub prompt: String,
+    /// Turns that are shown to the model before the prompt: part of the frame, never judged.
+    pub examples: Vec<Example>,
     /// Call policy of this task.
     pub policy: Policy,
     /// Limits.
@@ -68,6 +74,15 @@ pub struct Task {
     pub cheats: BTreeMap<String, Script>,
     /// Scorers in order.
     pub score: Vec<ScorerSpec>,
+}
+
+/// A turn that shows the model how it is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// What the user says in it.
+    pub user: String,
+    /// What the model is to say to that.
+    pub assistant: String,
 }
 
 /// How the scores of a task become its reward.

@@ -1,24 +1,27 @@
 //! `suite.toml` and its inline tasks.
 
+use super::dataset::few;
 use super::reader::{Reader, Table};
 use super::settings::{self, Settings};
 use super::{FileSpec, Script, ServiceSpec, Suite, SuiteError, Task};
-use super::{digest, folder};
+use super::{dataset, digest, folder};
 use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 /// The schema that this version reads.
 const SCHEMA: u64 = 1;
 
-const SUITE_KEYS: &[&str] = &["schema", "name", "description", "defaults", "service", "task"];
-const TASK_KEYS: &[&str] = &[
+const SUITE_KEYS: &[&str] = &["schema", "name", "description", "defaults", "service", "task", "dataset"];
+/// Keys of a task.
+pub(super) const TASK_KEYS: &[&str] = &[
     "id", "prompt", "policy", "limits", "sandbox", "reward", "services", "service", "needs", "mounts",
-    "files", "tests", "solution", "cheats", "score",
+    "files", "tests", "solution", "cheats", "score", "example",
 ];
 
 /// Reads a suite from its files: path relative to the suite's folder → content and mode.
 ///
-/// `suite.toml` must be there. Tasks are its `[[task]]` tables in their order, then every folder
+/// `suite.toml` must be there. Tasks are its `[[task]]` tables in their order, then the rows of its `[[dataset]]`
+/// tables, then every folder
 /// with a `task.toml` directly under `tasks/` or directly in the suite, sorted by path. `root` only
 /// names things. All errors are given at once, sorted by file and line.
 pub fn parse(root: &str, files: &BTreeMap<String, FileSpec>) -> Result<Suite, Vec<SuiteError>> {
@@ -63,7 +66,7 @@ pub fn read(root: &str, files: &BTreeMap<String, FileSpec>) -> (Option<Suite>, V
     let mut base = Settings::default();
     let (mut agent, mut backend) = (None, None);
     if let Some(defaults) = reader.table(&table, "defaults", "'defaults'") {
-        reader.known(&defaults, &["agent", "backend", "policy", "limits", "sandbox", "reward"]);
+        reader.known(&defaults, &["agent", "backend", "policy", "limits", "sandbox", "reward", "example"]);
         agent = reader.string(&defaults, "agent");
         backend = reader.string(&defaults, "backend");
         base = base.overlaid(&mut reader, &defaults);
@@ -71,6 +74,8 @@ pub fn read(root: &str, files: &BTreeMap<String, FileSpec>) -> (Option<Suite>, V
     let name = suite_name(&mut reader, &table);
     let services = settings::read_services(&mut reader, &table);
     let mut tasks = inline_tasks(&mut reader, &table, &base, &services);
+    let context = dataset::Context { shown: &shown, files, base: &base, services: &services };
+    tasks.extend(dataset::read_all(&mut reader, &table, &context));
     errors.append(&mut reader.errors);
     tasks.extend(folder::read_all(&shown, files, &base, &services, &mut errors));
     duplicates(&tasks, &mut errors);
@@ -80,7 +85,9 @@ pub fn read(root: &str, files: &BTreeMap<String, FileSpec>) -> (Option<Suite>, V
             line: 0,
             column: 0,
             message: "the suite has no tasks".to_owned(),
-            hint: Some("add a [[task]] table, or a folder tasks/ID with a task.toml".to_owned()),
+            hint: Some(
+                "add a [[task]] or [[dataset]] table, or a folder tasks/ID with a task.toml".to_owned(),
+            ),
         });
     }
     let tasks = tasks.into_iter().map(|found| found.task).collect();
@@ -195,38 +202,55 @@ fn inline_tasks(
             bad_id(reader, &table, "id", "task id", &id);
         }
         reader.known(&table, TASK_KEYS);
-        reader.require(&table, "prompt", "add prompt = \"…\", or make it a folder with an instruction.md");
-        let settings = base.overlaid(reader, &table);
-        let mut task = Task {
-            id,
-            digest: String::new(),
-            prompt: reader.string(&table, "prompt").unwrap_or_default(),
-            policy: settings.policy,
-            limits: settings.limits,
-            sandbox: settings.sandbox,
-            reward: settings.reward,
-            services: settings::task_services(reader, &table, services),
-            needs: reader.strings(&table, "needs").unwrap_or_default(),
-            mounts: settings::read_mounts(reader, &table),
-            files: inline_files(reader, &table, "files"),
-            hidden: inline_files(reader, &table, "tests"),
-            solution: reader.string(&table, "solution").map(|text| Script { text }),
-            cheats: BTreeMap::new(),
-            score: settings::read_scorers(reader, &table),
-        };
-        let what = format!("'cheats' of {}", table.what);
-        if let Some(inner) = reader.table(&table, "cheats", what) {
-            for (name, _, _) in inner.entries() {
-                if let Some(text) = reader.string(&inner, name) {
-                    task.cheats.insert(name.to_owned(), Script { text });
-                }
-            }
-        }
+        let mut task = read_task(reader, &table, base, services);
         task.digest = digest::of_task(&task);
         let (line, column) = reader.place(table.place_of("id").start);
         tasks.push(Found { task, file: reader.file().to_owned(), line, column });
     }
     tasks
+}
+
+/// A task that stands in `suite.toml`; without a digest.
+pub(super) fn read_task(
+    reader: &mut Reader<'_>,
+    table: &Table<'_, '_>,
+    base: &Settings,
+    services: &[ServiceSpec],
+) -> Task {
+    reader.require(table, "prompt", "add prompt = \"…\", or make it a folder with an instruction.md");
+    let prompt = reader.string(table, "prompt").unwrap_or_default();
+    if prompt.trim().is_empty() && table.item("prompt").is_some_and(|item| item.get_ref().is_str()) {
+        let message = format!("the prompt of {} is empty", table.what);
+        reader.error_hint(table.place_of("prompt"), message, "write what the agent is asked");
+    }
+    let settings = base.overlaid(reader, table);
+    let mut task = Task {
+        id: table.item("id").and_then(|item| item.get_ref().as_str()).unwrap_or_default().to_owned(),
+        digest: String::new(),
+        prompt,
+        examples: settings.examples,
+        policy: settings.policy,
+        limits: settings.limits,
+        sandbox: settings.sandbox,
+        reward: settings.reward,
+        services: settings::task_services(reader, table, services),
+        needs: reader.strings(table, "needs").unwrap_or_default(),
+        mounts: settings::read_mounts(reader, table),
+        files: inline_files(reader, table, "files"),
+        hidden: inline_files(reader, table, "tests"),
+        solution: reader.string(table, "solution").map(|text| Script { text }),
+        cheats: BTreeMap::new(),
+        score: settings::read_scorers(reader, table),
+    };
+    let what = format!("'cheats' of {}", table.what);
+    if let Some(inner) = reader.table(table, "cheats", what) {
+        for (name, _, _) in inner.entries() {
+            if let Some(text) = reader.string(&inner, name) {
+                task.cheats.insert(name.to_owned(), Script { text });
+            }
+        }
+    }
+    task
 }
 
 /// A table of path = text; a text that starts with `#!` is executable.
@@ -248,6 +272,7 @@ fn inline_files(reader: &mut Reader<'_>, table: &Table<'_, '_>, key: &str) -> BT
 
 fn duplicates(tasks: &[Found], errors: &mut Vec<SuiteError>) {
     let mut first: BTreeMap<&str, &Found> = BTreeMap::new();
+    let mut twice: BTreeMap<&str, Vec<SuiteError>> = BTreeMap::new();
     for found in tasks.iter().filter(|found| !found.task.id.is_empty()) {
         let Some(other) = first.get(found.task.id.as_str()) else {
             first.insert(&found.task.id, found);
@@ -257,7 +282,8 @@ fn duplicates(tasks: &[Found], errors: &mut Vec<SuiteError>) {
             0 => other.file.clone(),
             line => format!("{}:{line}", other.file),
         };
-        errors.push(SuiteError {
+        let told: &mut Vec<SuiteError> = twice.entry(&found.file).or_default();
+        told.push(SuiteError {
             file: found.file.clone(),
             line: found.line,
             column: found.column,
@@ -265,4 +291,5 @@ fn duplicates(tasks: &[Found], errors: &mut Vec<SuiteError>) {
             hint: Some(format!("the first is at {place}")),
         });
     }
+    errors.extend(twice.into_values().flat_map(few));
 }

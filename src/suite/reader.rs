@@ -5,6 +5,7 @@ use super::units;
 use crate::model::Object;
 use crate::util::suggest::nearest;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
@@ -44,6 +45,11 @@ impl<'a, 'i> Table<'a, 'i> {
     /// The place of a key's value, else of the table.
     pub(super) fn place_of(&self, key: &str) -> Range<usize> {
         self.item(key).map_or_else(|| self.at.clone(), Spanned::span)
+    }
+
+    /// Keys and values as they are.
+    pub(super) fn raw(&self) -> impl Iterator<Item = (&'a Spanned<Cow<'i, str>>, &'a Item<'i>)> {
+        self.inner.iter()
     }
 
     /// Keys and values in the order of the file.
@@ -266,7 +272,8 @@ impl<'a> Reader<'a> {
         out
     }
 
-    fn json(&mut self, item: &Item<'_>) -> Value {
+    /// A value as JSON.
+    pub(super) fn json(&mut self, item: &Item<'_>) -> Value {
         match item.get_ref() {
             DeValue::String(text) => Value::String(text.to_string()),
             DeValue::Boolean(flag) => Value::Bool(*flag),

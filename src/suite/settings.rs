@@ -1,7 +1,7 @@
 //! What suites and tasks share: policy, limits, sandbox, needs, mounts, services, scorers.
 
 use super::reader::{Reader, Table};
-use super::{Limits, MountSpec, RewardRule, SandboxSpec, ScorerSpec, ServiceSpec};
+use super::{Example, Limits, MountSpec, RewardRule, SandboxSpec, ScorerSpec, ServiceSpec};
 use crate::dialects;
 use crate::model::{CallPolicy, LAYERS, Policy, Reading};
 
@@ -12,6 +12,7 @@ pub(super) struct Settings {
     pub(super) limits: Limits,
     pub(super) sandbox: SandboxSpec,
     pub(super) reward: RewardRule,
+    pub(super) examples: Vec<Example>,
 }
 
 impl Settings {
@@ -22,8 +23,25 @@ impl Settings {
             limits: read_limits(reader, table, &self.limits),
             sandbox: read_sandbox(reader, table, &self.sandbox),
             reward: read_reward(reader, table).unwrap_or(self.reward),
+            examples: read_examples(reader, table).unwrap_or_else(|| self.examples.clone()),
         }
     }
+}
+
+/// The turns of `[[….example]]`; `None` if the table has none.
+fn read_examples(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<Vec<Example>> {
+    if !table.has("example") {
+        return None;
+    }
+    let mut examples = Vec::new();
+    for inner in reader.tables(table, "example", &format!("an example of {}", table.what)) {
+        reader.known(&inner, &["user", "assistant"]);
+        reader.require(&inner, "user", "it is what the user says");
+        reader.require(&inner, "assistant", "it is what the model is to say to that, with its call");
+        let (user, assistant) = (reader.string(&inner, "user"), reader.string(&inner, "assistant"));
+        examples.extend(user.zip(assistant).map(|(user, assistant)| Example { user, assistant }));
+    }
+    Some(examples)
 }
 
 fn read_reward(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<RewardRule> {

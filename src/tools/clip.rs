@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 /// Bytes as they came, at most `2 * side` of them.
 #[derive(Debug)]
-pub(super) struct Clip {
+pub(crate) struct Clip {
     side: usize,
     head: Vec<u8>,
     tail: VecDeque<u8>,
@@ -13,12 +13,12 @@ pub(super) struct Clip {
 
 impl Clip {
     /// For texts that are shown with at most `max` characters.
-    pub(super) fn new(max: usize) -> Self {
+    pub(crate) fn new(max: usize) -> Self {
         // A character has at most four bytes.
         Self { side: max.max(1) * 4, head: Vec::new(), tail: VecDeque::new(), total: 0 }
     }
 
-    pub(super) fn push(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn push(&mut self, mut bytes: &[u8]) {
         self.total += bytes.len() as u64;
         let room = (self.side - self.head.len()).min(bytes.len());
         self.head.extend_from_slice(&bytes[..room]);
@@ -29,7 +29,7 @@ impl Clip {
         self.tail.extend(bytes);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.total == 0
     }
 
@@ -40,7 +40,7 @@ impl Clip {
     }
 
     /// Text of at most `max` characters and a note. Invalid UTF-8 becomes U+FFFD. Empties the clip.
-    pub(super) fn render(&mut self, max: usize) -> String {
+    pub(crate) fn render(&mut self, max: usize) -> String {
         let total = std::mem::take(&mut self.total);
         let mut head = std::mem::take(&mut self.head);
         let tail = Vec::from(std::mem::take(&mut self.tail));

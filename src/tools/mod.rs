@@ -13,6 +13,8 @@ mod python;
 mod shell;
 mod split;
 
+pub(crate) use clip::Clip;
+
 use crate::model::{Object, ToolDef};
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::util::suggest::nearest;

@@ -9,3 +9,4 @@ pub mod plural;
 pub mod redact;
 pub mod suggest;
 pub mod text;
+pub mod url;

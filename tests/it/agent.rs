@@ -52,6 +52,7 @@ fn task() -> Task {
         id: "hello".to_owned(),
         digest: String::new(),
         prompt: "Say hello.".to_owned(),
+        examples: Vec::new(),
         policy: Policy::default(),
         limits: Limits::default(),
         reward: RewardRule::default(),
@@ -87,7 +88,14 @@ fn attempt(agent: &str, task: &Task, backend: Option<Arc<dyn Backend>>, budget: 
             Metered::new(backend, id.clone(), Object::new(), budget, Redactor::default(), Some(sender))
         });
         let mut log = StepLog::default();
-        let session = Session { attempt: &id, task, tools: &mut tools, model: model.as_mut(), log: &mut log };
+        let session = Session {
+            attempt: &id,
+            task,
+            tools: &mut tools,
+            model: model.as_mut(),
+            log: &mut log,
+            door: None,
+        };
         let end = tokio::time::timeout(Duration::from_secs(60), agent.run(session)).await.expect("in time");
         let mut tape = String::new();
         while let Ok(exchanged) = exchanges.try_recv() {
@@ -240,8 +248,8 @@ fn limits_of_turns_and_tokens_stop_the_loop() {
     let replies = [think(), think(), think()];
     let replies: Vec<&str> = replies.iter().map(String::as_str).collect();
     for (budget, kind) in [
-        (Budget { turns: Some(2), tokens: None }, LimitKind::Turns),
-        (Budget { turns: None, tokens: Some(150) }, LimitKind::Tokens),
+        (Budget { turns: Some(2), ..Budget::default() }, LimitKind::Turns),
+        (Budget { tokens: Some(150), ..Budget::default() }, LimitKind::Tokens),
     ] {
         let told = codeact_with(&task(), &replies, budget);
         assert_eq!(told.end, AgentEnd::Stopped(Stop::Limit(kind)));

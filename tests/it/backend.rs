@@ -291,8 +291,8 @@ fn good_lines_of_a_torn_tape_are_kept_and_bad_ones_are_told() {
 fn limits_stop_before_the_call() {
     let (_folder, scripted) = script(SCRIPT);
     for (budget, kind) in [
-        (Budget { turns: Some(1), tokens: None }, LimitKind::Turns),
-        (Budget { turns: None, tokens: Some(120) }, LimitKind::Tokens),
+        (Budget { turns: Some(1), ..Budget::default() }, LimitKind::Turns),
+        (Budget { tokens: Some(120), ..Budget::default() }, LimitKind::Tokens),
     ] {
         let id = attempt("hello", "a@scripted", 1);
         let mut metered =

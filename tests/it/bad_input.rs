@@ -98,7 +98,7 @@ fn a_tape_without_the_attempt_names_task_and_attempt_and_keeps_the_rest() {
     assert!(journal.contains("cassette_miss"), "{journal}");
     // The table breaks its lines, and where depends on how long paths are here.
     let shown: Vec<&str> = output.stdout.split_whitespace().collect();
-    assert!(shown.join(" ").contains("no attempt 2 of task 'hello'"), "{}", output.stdout);
+    assert!(shown.join(" ").contains("has only attempt 1 of task 'hello'"), "{}", output.stdout);
     assert_eq!(journal.lines().count(), 2);
     let kept = std::fs::read_to_string(folder.path().join("r/trajectories.jsonl")).expect("trajectories");
     assert_eq!(kept.lines().count(), 2, "the missing one has its trajectory, too");

@@ -43,6 +43,27 @@ fn a_small_suite_parses() {
 }
 
 #[test]
+fn examples_come_from_the_task_or_from_the_defaults() {
+    let defaults = "[defaults]\nexample = [{ user = \"a\", assistant = \"b\" }]\n";
+    let tasks = |own: &str| GOOD.replace("[[task]]", &format!("{defaults}[[task]]\n{own}"));
+    let of = |own: &str| parsed(&[("suite.toml", &tasks(own))]).expect("a good suite").tasks.remove(0);
+    let plain = parsed(&[("suite.toml", GOOD)]).expect("a good suite").tasks.remove(0);
+    let (shown, none) = (of(""), of("example = []"));
+    assert_eq!((shown.examples[0].user.as_str(), shown.examples[0].assistant.as_str()), ("a", "b"));
+    assert_eq!((none.examples.len(), &none.digest), (0, &plain.digest));
+    assert_ne!(shown.digest, plain.digest);
+    assert_eq!(of("example = [{ user = \"c\", assistant = \"d\" }]").examples[0].user, "c");
+    let told = errors(&[("suite.toml", &tasks("example = [{ user = \"c\", asistant = \"d\" }]\n"))]);
+    insta::assert_snapshot!(told, @r#"
+    error: s/suite.toml:7:12: an example of task 't' has no 'assistant'
+    hint: it is what the model is to say to that, with its call
+    error: s/suite.toml:7:26: an example of task 't' has an unknown key 'asistant'
+    hint: did you mean 'assistant'?
+    found 2 errors
+    "#);
+}
+
+#[test]
 fn bom_and_crlf_are_simply_read() {
     let text = format!("\u{feff}{}", GOOD.replace('\n', "\r\n"));
     let suite = parsed(&[("suite.toml", &text)]).expect("a good suite");

@@ -6,9 +6,9 @@
 
 mod tape;
 
-use super::{Backend, BackendKind, ModelReply, OpenError, Opening, Request, cassette_miss, chat, files};
+use super::{Backend, BackendKind, ModelReply, OpenError, Opening, Request, cassette_miss, files, recorded};
 use crate::diff::unified;
-use crate::model::{CassetteLine, Drift, ErrorClass, Object, RunError};
+use crate::model::{Arguments, CassetteLine, Drift, ErrorClass, Object, Price, RunError, ToolCall};
 use crate::util::redact::Redactor;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -16,8 +16,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use tape::Tape;
 
-pub(super) static ITEM: BackendKind =
-    BackendKind { name: "cassette", about: "replays recorded exchanges: cassette:FILE or FOLDER", open };
+pub(super) static ITEM: BackendKind = BackendKind {
+    name: "cassette",
+    about: "replays recorded exchanges: cassette:FILE or FOLDER",
+    asks: false,
+    open,
+};
 
 /// Bytes of the diff of one drift.
 const MAX_DIFF: usize = 4096;
@@ -25,6 +29,8 @@ const MAX_DIFF: usize = 4096;
 struct Cassette {
     tape: Tape,
     warnings: Vec<String>,
+    /// For lines whose cost was not recorded.
+    price: Option<Price>,
 }
 
 fn open(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError> {
@@ -40,7 +46,7 @@ fn open(opening: &Opening<'_>) -> Result<Arc<dyn Backend>, OpenError> {
     }
     let bytes = files::read(&path, "cassette")?;
     let (tape, warnings) = tape::read(&path.display().to_string(), &bytes)?;
-    Ok(Arc::new(Cassette { tape, warnings }))
+    Ok(Arc::new(Cassette { tape, warnings, price: opening.settings.price }))
 }
 
 #[async_trait]
@@ -57,11 +63,15 @@ impl Backend for Cassette {
         Object::new()
     }
 
+    fn price(&self) -> Option<Price> {
+        self.price
+    }
+
     fn warnings(&self) -> Vec<String> {
         self.warnings.clone()
     }
 
-    async fn complete(&self, request: &Request, secrets: &Redactor) -> Result<ModelReply, RunError> {
+    async fn complete(&self, request: &Request<'_>, secrets: &Redactor) -> Result<ModelReply, RunError> {
         let line = self.tape.find(request).map_err(cassette_miss)?;
         let mut reply = replay(line, secrets).map_err(|why| {
             let message = format!(
@@ -80,17 +90,39 @@ fn replay(line: &CassetteLine, secrets: &Redactor) -> Result<ModelReply, String>
     if !(200..300).contains(&line.status) {
         return Err(format!("it has the status {}", line.status));
     }
-    let Some(body) = &line.body else {
-        return Err(if line.sse.is_some() {
-            "it was streamed, and this version replays whole bodies only".to_owned()
-        } else {
-            "it has no body".to_owned()
-        });
+    let mut reply = match (&line.body, &line.sse) {
+        (Some(body), _) => recorded::from_body(&restore(body.clone(), secrets))?,
+        (None, Some(chunks)) => whole(recorded::from_stream(chunks)?, secrets),
+        (None, None) => return Err("it has no body".to_owned()),
     };
-    let mut reply = chat::from_body(&restore(body.clone(), secrets))?;
     reply.status = line.status;
     reply.usage = line.usage.or(reply.usage);
     Ok(reply)
+}
+
+/// A streamed reply with this attempt's values. The events stay as they are on the tape.
+fn whole(reply: ModelReply, secrets: &Redactor) -> ModelReply {
+    let text = |text: &str| secrets.restore(text);
+    let call = |call: ToolCall| ToolCall {
+        name: text(&call.name),
+        arguments: match &call.arguments.raw {
+            Some(raw) => Arguments::text(text(raw)),
+            None => Arguments {
+                raw: None,
+                parsed: call.arguments.parsed.map(|object| match restore(Value::Object(object), secrets) {
+                    Value::Object(object) => object,
+                    _ => Object::new(),
+                }),
+            },
+        },
+        ..call
+    };
+    ModelReply {
+        text: text(&reply.text),
+        reasoning: reply.reasoning.as_deref().map(text),
+        calls: reply.calls.into_iter().map(call).collect(),
+        ..reply
+    }
 }
 
 fn restore(value: Value, secrets: &Redactor) -> Value {
@@ -105,15 +137,27 @@ fn restore(value: Value, secrets: &Redactor) -> Value {
 }
 
 /// The difference between the messages on the tape and those of now, if there is one.
-fn drift(line: &CassetteLine, request: &Request, secrets: &Redactor) -> Option<Drift> {
-    let now: Vec<(&str, String)> = request
+fn drift(line: &CassetteLine, request: &Request<'_>, secrets: &Redactor) -> Option<Drift> {
+    // A result of a call is headed by the call that it answers.
+    let head =
+        |role: &str, call: Option<&str>| call.map_or_else(|| role.to_owned(), |id| format!("{role} {id}"));
+    let now: Vec<(String, String)> = request
         .new_messages()
-        .map(|message| (message.role.as_str(), secrets.redact(&message.content).into_owned()))
+        .map(|message| {
+            let role = head(message.role.as_str(), message.call_id.as_deref());
+            (role, secrets.redact(&message.content).into_owned())
+        })
         .collect();
-    let field =
-        |message: &Object, key: &str| message.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let then: Vec<(String, String)> =
-        line.new_messages.iter().map(|message| (field(message, "role"), field(message, "content"))).collect();
+    let field = |message: &Object, key: &str| message.get(key).and_then(Value::as_str).map(str::to_owned);
+    let then: Vec<(String, String)> = line
+        .new_messages
+        .iter()
+        .map(|message| {
+            let role = field(message, "role").unwrap_or_default();
+            let call = field(message, "tool_call_id");
+            (head(&role, call.as_deref()), field(message, "content").unwrap_or_default())
+        })
+        .collect();
     let same = now.len() == then.len()
         && now.iter().zip(&then).all(|(now, then)| now.0 == then.0 && now.1 == then.1);
     if same {

@@ -1,7 +1,7 @@
 //! A cassette in memory: read once, asked by position.
 
 use super::super::wire::{LineError, line_from_json};
-use super::super::{OpenError, Request};
+use super::super::{OpenError, Request, recorded};
 use crate::model::{CassetteLine, Scope};
 use crate::util::plural::plural;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,9 +37,7 @@ pub(super) fn read(path: &str, bytes: &[u8]) -> Result<(Tape, Vec<String>), Open
         }
         let why = match text.map(line_from_json) {
             Ok(Ok(line)) => {
-                models.insert(
-                    line.body.as_ref().and_then(|body| body.get("model")?.as_str().map(str::to_owned)),
-                );
+                models.insert(recorded::model(line.body.as_ref(), line.sse.as_deref()));
                 tape.add(line);
                 continue;
             }
@@ -92,7 +90,7 @@ impl Tape {
     }
 
     /// The line at the request's position; the error is the whole sentence of a `cassette_miss`.
-    pub(super) fn find(&self, request: &Request) -> Result<&CassetteLine, String> {
+    pub(super) fn find(&self, request: &Request<'_>) -> Result<&CassetteLine, String> {
         let (task, attempt, turn) = (&request.attempt.task, request.attempt.n, request.turn);
         let path = &self.path;
         let Some(suites) = self.tasks.get(task) else {
@@ -116,12 +114,22 @@ impl Tape {
         }
         let recorded = turns.keys().filter(|(n, _)| *n == attempt).count();
         if recorded == 0 {
-            let mut attempts: Vec<String> = turns.keys().map(|(n, _)| n.to_string()).collect();
+            // Without the number that was asked for, all attempts that the tape lacks have one reason.
+            let mut attempts: Vec<u32> = turns.keys().map(|(n, _)| *n).collect();
             attempts.dedup();
+            let first = (1..).zip(&attempts).take_while(|(n, recorded)| n == *recorded).count();
+            let recorded = match attempts.len() {
+                1 => format!("attempt {}", attempts[0]),
+                n if n == first => format!("attempts 1 to {n}"),
+                _ => {
+                    let numbers = attempts.iter().map(u32::to_string).collect::<Vec<_>>();
+                    format!("attempts {}", numbers.join(", "))
+                }
+            };
+            let fewer = if first > 0 { format!("run with --attempts {first}, or ") } else { String::new() };
             return Err(format!(
-                "the cassette {path} has no attempt {attempt} of task '{task}', only {}; record it, or run with \
-                 fewer --attempts",
-                attempts.join(", ")
+                "the cassette {path} has only {recorded} of task '{task}'; {fewer}record more with the back end that \
+                 made the tape"
             ));
         }
         Err(format!(
@@ -136,7 +144,7 @@ impl Tape {
     fn suite<'a>(
         &self,
         suites: &'a BTreeMap<String, Subjects>,
-        request: &Request,
+        request: &Request<'_>,
     ) -> Result<&'a Subjects, String> {
         let wanted = &request.attempt.suite;
         let only = || suites.values().next().filter(|_| suites.len() == 1);
@@ -151,7 +159,7 @@ impl Tape {
     }
 
     /// The tape's only subject, else the one of the same id, else the only one of the same agent.
-    fn subject<'a>(&self, subjects: &'a Subjects, request: &Request) -> Result<&'a Turns, String> {
+    fn subject<'a>(&self, subjects: &'a Subjects, request: &Request<'_>) -> Result<&'a Turns, String> {
         let wanted = &request.attempt.subject;
         if let Some(turns) = subjects.get(wanted) {
             return Ok(turns);

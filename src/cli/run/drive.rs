@@ -2,16 +2,16 @@
 
 use super::setup::{Prepared, add_skips};
 use super::verdict::{Seen, verdict};
-use super::{Args, setup};
+use super::{Args, money, setup};
 use crate::cli::{CliError, Context, Exit, Verbosity, progress};
-use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkError, Work};
-use crate::model::{AttemptRecord, LAYERS, Object, Outcome, RunManifest, Subject};
+use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkError, SuitePlan, Work};
+use crate::model::{AttemptId, AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
 use crate::report::{self, Report};
 use crate::sandbox::{self, Choice, Launcher};
 use crate::store::{self, Recorder, StoreError, StoreErrorKind};
 use crate::util::clock::{Clock, SystemClock};
 use crate::util::plural::plural;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -33,6 +33,8 @@ pub(in crate::cli) enum Started {
         kept: Vec<AttemptRecord>,
         /// The tries so far of attempts that are run again.
         tries: BTreeMap<String, u32>,
+        /// What was used of models before.
+        used: Vec<store::Used>,
         /// Its recorder.
         recorder: Box<Recorder>,
     },
@@ -50,9 +52,11 @@ pub(in crate::cli) fn drive(
     let runtime = runtime()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let driven = runtime.block_on(async {
-        let launcher = launch(args).await?;
         let mut suites = prepared.suites;
-        add_skips(&mut suites, &launcher);
+        let launcher = launch(args, &suites).await?;
+        if let Some(launcher) = &launcher {
+            add_skips(&mut suites, launcher);
+        }
         let plan = Arc::new(engine::plan(suites, matrix));
         go(started, plan, launcher, clock, args, context).await
     });
@@ -69,7 +73,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
         .map_err(|error| CliError::harness(format!("the async runtime can't start: {error}")))
 }
 
-async fn launch(args: &Args) -> Result<Arc<Launcher>, CliError> {
+/// Where sandboxes come from; `None` if nothing that is to be run needs one.
+async fn launch(args: &Args, suites: &[SuitePlan]) -> Result<Option<Arc<Launcher>>, CliError> {
     // `fake` runs no programs: it is for the tests of the harness, not for a hint.
     let backends = || sandbox::BACKENDS.iter().map(|(name, _)| *name).filter(|name| *name != "fake");
     if !backends().any(|name| name == args.sandbox) {
@@ -77,6 +82,9 @@ async fn launch(args: &Args) -> Result<Arc<Launcher>, CliError> {
     }
     if let Some(name) = args.require.iter().find(|name| !LAYERS.contains(&name.as_str())) {
         return Err(CliError::unknown("sandbox layer", name, LAYERS.iter().copied()));
+    }
+    if args.require.is_empty() && !suites.iter().any(SuitePlan::needs_launcher) {
+        return Ok(None);
     }
     let choice = Choice {
         backend: args.sandbox.clone(),
@@ -91,27 +99,39 @@ async fn launch(args: &Args) -> Result<Arc<Launcher>, CliError> {
             None => shown,
         }
     })?;
-    Ok(Arc::new(launcher))
+    Ok(Some(Arc::new(launcher)))
 }
 
 async fn go(
     started: Started,
     plan: Arc<Plan>,
-    launcher: Arc<Launcher>,
+    launcher: Option<Arc<Launcher>>,
     clock: Arc<dyn Clock>,
     args: &Args,
     context: &Context,
 ) -> Result<(PathBuf, Seen), CliError> {
     let mut todo = plan.attempts.clone();
+    let used = match &started {
+        Started::Fresh { .. } => Vec::new(),
+        Started::Resumed { used, .. } => used.clone(),
+    };
+    let purse = money::purse(&plan, args, &used)?;
+    for warning in money::warnings(&plan) {
+        context.say(&format!("warning: {warning}"));
+    }
     let (manifest, mut recorder) = match started {
         Started::Fresh { out } => {
-            let tools = engine::tool_versions(&plan, &launcher).await;
-            let mut manifest = manifest(&plan, &launcher, tools, clock.as_ref(), args)?;
+            let tools = match &launcher {
+                Some(launcher) => engine::tool_versions(&plan, launcher).await,
+                None => Object::new(),
+            };
+            let mut manifest = manifest(&plan, launcher.as_deref(), tools, clock.as_ref(), args)?;
             let recorder = record(&mut manifest, out).map_err(CliError::from)?;
             (manifest, recorder)
         }
-        Started::Resumed { manifest, kept, tries, recorder } => {
-            todo.retain(|planned| !kept.iter().any(|record| record.id == planned.id));
+        Started::Resumed { manifest, kept, tries, recorder, .. } => {
+            let kept: HashSet<&AttemptId> = kept.iter().map(|record| &record.id).collect();
+            todo.retain(|planned| !kept.contains(&planned.id));
             for planned in &mut todo {
                 planned.try_n = tries.get(&planned.id.to_string()).copied().unwrap_or(0) + 1;
             }
@@ -120,19 +140,24 @@ async fn go(
     };
     let dir = recorder.dir().to_path_buf();
     if context.verbosity > Verbosity::Quiet {
-        context.say(&headline(&plan, &todo, &launcher));
+        context.say(&headline(&plan, &todo, launcher.as_deref()));
     }
     let control = Control::default();
     let seen_signal = Arc::new(AtomicU8::new(0));
     let watcher = tokio::spawn(watch_signals(control.clone(), seen_signal.clone(), context.clone()));
     let mut sinks: Vec<Box<dyn Sink>> = vec![recorder.sink(), progress::sink(context)];
-    let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock };
+    let asked = plan.clone();
+    let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock, purse: purse.clone() };
     let options = Options { jobs: args.jobs(), max_fail: args.max_fail };
     let ended = engine::run(work, &mut sinks, options, control).await;
     drop(sinks);
+    if let Some(told) = purse.as_ref().and_then(|purse| money::told(purse, args)) {
+        context.say(&told);
+    }
     let kept = recorder.finish().map_err(SinkError::from);
     watcher.abort();
-    if let Ok(launcher) = Arc::try_unwrap(launcher) {
+    tell(&asked, ended.refused.as_ref(), context);
+    if let Some(Ok(launcher)) = launcher.map(Arc::try_unwrap) {
         launcher.finish(Duration::from_secs(10)).await;
     }
     let failure = ended.sink_error.or(kept.err());
@@ -149,6 +174,26 @@ async fn go(
         _ => Some(Exit::Interrupted),
     };
     Ok((dir, Seen { signal, store_failed: failure.is_some() }))
+}
+
+/// What came up on the side of the back ends.
+fn tell(plan: &Plan, refused: Option<&RunError>, context: &Context) {
+    if let Some(error) = refused {
+        let hint = "set the key, then go on with `rolltape resume RUN --retry-errors`";
+        context.say(
+            &CliError::harness(format!("nothing more was started: {}", error.message)).hint(hint).to_string(),
+        );
+    }
+    let mut told: Vec<String> = Vec::new();
+    for subject in plan.suites.iter().flat_map(|suite| &suite.subjects) {
+        for note in subject.backend.iter().flat_map(|backend| backend.notes()) {
+            let note = format!("warning: {}: {note}", subject.subject.id);
+            if context.verbosity > Verbosity::Quiet && !told.contains(&note) {
+                context.say(&note);
+                told.push(note);
+            }
+        }
+    }
 }
 
 /// Makes the run's folder. Two runs of one suite in one second get different ids.
@@ -169,16 +214,34 @@ fn record(manifest: &mut RunManifest, out: Option<PathBuf>) -> Result<Recorder, 
     Recorder::create(&PathBuf::from("reports").join(&manifest.id.0))
 }
 
-fn headline(plan: &Plan, todo: &[Planned], launcher: &Launcher) -> String {
+fn headline(plan: &Plan, todo: &[Planned], launcher: Option<&Launcher>) -> String {
     let tasks: usize = plan.suites.iter().map(|suite| suite.suite.tasks.len()).sum();
     let kept = plan.attempts.len() - todo.len();
     let kept = if kept > 0 { format!(", {} kept", plural(kept, "finished attempt")) } else { String::new() };
     format!(
-        "running {} of {} in sandboxes of level {}{kept}",
+        "running {} of {} {}{kept}",
         plural(todo.len(), "attempt"),
         plural(tasks, "task"),
-        launcher.level().as_str(),
+        place(launcher),
     )
+}
+
+fn place(launcher: Option<&Launcher>) -> String {
+    match launcher {
+        Some(launcher) => format!("in sandboxes of level {}", launcher.level().as_str()),
+        None => "without a sandbox".to_owned(),
+    }
+}
+
+/// The sandbox as the manifest tells it. A boundary is not claimed where none was drawn.
+fn sandbox_word(plan: &Plan, args: &Args, launcher: Option<&Launcher>) -> String {
+    let Some(launcher) = launcher else { return "not used".to_owned() };
+    let word = format!("{}:{}", args.sandbox, launcher.level().as_str());
+    let bare = plan.attempts.iter().filter(|planned| !plan.needs_sandbox(planned)).count();
+    if bare == 0 {
+        return word;
+    }
+    format!("{word}, not used by {bare} of {}", plural(plan.attempts.len(), "attempt"))
 }
 
 /// The first signal ends the run in order; the second ends the process, and the janitor clears up.
@@ -206,7 +269,7 @@ async fn watch_signals(control: Control, seen: Arc<AtomicU8>, context: Context) 
 
 fn manifest(
     plan: &Plan,
-    launcher: &Launcher,
+    launcher: Option<&Launcher>,
     tools: Object,
     clock: &dyn Clock,
     args: &Args,
@@ -234,8 +297,8 @@ fn manifest(
     let policies: Vec<&str> = plan
         .suites
         .iter()
-        .filter_map(|suite| suite.suite.tasks.first())
-        .map(|task| task.policy.calls.as_str())
+        .filter_map(|suite| suite.suite.tasks.first().zip(suite.subjects.first()))
+        .map(|(task, subject)| subject.agent.policy(&task.policy).calls.as_str())
         .collect();
     Ok(RunManifest {
         id: store::run_id(now, &names.join("+"), args.seed),
@@ -249,8 +312,8 @@ fn manifest(
         attempts: args.attempts,
         planned: plan.attempts.len() as u64,
         seed: args.seed,
-        sandbox: format!("{}:{}", args.sandbox, launcher.level().as_str()),
-        layers: launcher.layers().to_vec(),
+        sandbox: sandbox_word(plan, args, launcher),
+        layers: launcher.map_or_else(Vec::new, |launcher| launcher.layers().to_vec()),
         policy: policies.join(","),
         reading: "strict".to_owned(),
         versions,
@@ -309,35 +372,35 @@ pub(super) fn dry_run(
     context: &Context,
 ) -> Result<Exit, CliError> {
     let runtime = runtime()?;
-    let (plan, level) = runtime.block_on(async {
-        let launcher = launch(args).await?;
+    let (plan, place) = runtime.block_on(async {
         let mut suites = prepared.suites;
-        setup::add_skips(&mut suites, &launcher);
-        let level = launcher.level();
-        if let Ok(launcher) = Arc::try_unwrap(launcher) {
+        let launcher = launch(args, &suites).await?;
+        if let Some(launcher) = &launcher {
+            setup::add_skips(&mut suites, launcher);
+        }
+        let place = launcher.as_ref().map_or_else(
+            || "no sandbox".to_owned(),
+            |launcher| format!("sandbox level {}", launcher.level().as_str()),
+        );
+        if let Some(Ok(launcher)) = launcher.map(Arc::try_unwrap) {
             launcher.finish(Duration::from_secs(5)).await;
         }
-        Ok::<_, CliError>((engine::plan(suites, matrix), level))
+        Ok::<_, CliError>((engine::plan(suites, matrix), place))
     })?;
+    // What can't be begun is told here too.
+    money::purse(&plan, args, &[])?;
     let mut text = String::new();
-    let mut spends = false;
     for planned in &plan.attempts {
-        let (suite, _, subject) = plan.parts(planned);
-        spends |= subject.backend.as_ref().is_some_and(|backend| !backend.on_tape());
+        let (suite, _, _) = plan.parts(planned);
         match &suite.skips[planned.task] {
             Some(reason) => text.push_str(&format!("{}  skipped: {reason}\n", planned.id)),
             None => text.push_str(&format!("{}\n", planned.id)),
         }
     }
-    let cost = if spends {
-        "unknown: a back end is not on tape and has no price"
-    } else {
-        "0 USD, all replies are on tape"
-    };
     text.push_str(&format!(
-        "{}, sandbox level {}, at most {cost}\n",
+        "{}, {place}, {}\n",
         plural(plan.attempts.len(), "attempt"),
-        level.as_str(),
+        money::bound(&plan, args),
     ));
     context.data(&text);
     Ok(Exit::Fine)

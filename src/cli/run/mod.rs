@@ -1,6 +1,8 @@
 //! `rolltape run SUITE…`: plans, runs, scores, reports.
 
 mod drive;
+mod labels;
+mod money;
 mod setup;
 mod verdict;
 
@@ -31,12 +33,15 @@ pub(super) struct Args {
     /// Folders with a suite.toml
     #[arg(value_name = "SUITE", required = true)]
     pub(super) suites: Vec<PathBuf>,
-    /// Back end, NAME[:MODEL or PATH]; more than one makes one subject each [default: the suite's]
+    /// Back end, NAME[:MODEL or PATH]; more than one makes one subject each [default: ROLLTAPE_BACKEND, else the suite's]
     #[arg(long, value_name = "NAME[:ARG]")]
     pub(super) backend: Vec<String>,
-    /// Agent: codeact, oracle, nop, cheat:NAME [default: the suite's]
-    #[arg(long, value_name = "NAME")]
-    pub(super) agent: Option<String>,
+    /// Agent, NAME[:ARG] of `list agents`; each makes one subject with each back end [default: the suite's]
+    #[arg(long, value_name = "NAME[:ARG]")]
+    pub(super) agent: Vec<String>,
+    /// Folder that agents see read-only under its own path; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(super) mount: Vec<PathBuf>,
     /// Only tasks whose id matches; may be repeated
     #[arg(long, value_name = "GLOB")]
     pub(super) task: Vec<String>,
@@ -64,6 +69,12 @@ pub(super) struct Args {
     /// Start nothing more after N attempts that did not pass
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) max_fail: Option<u64>,
+    /// Spend at most X US dollars on back ends that are not on tape
+    #[arg(long, value_name = "X", value_parser = dollars)]
+    pub(super) max_usd: Option<f64>,
+    /// Use at most N tokens of back ends that are not on tape
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) max_tokens: Option<u64>,
     /// Show what would run, what would be skipped and why; run nothing
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -82,21 +93,31 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A sum of money that can be spent.
+pub(super) fn dollars(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(usd) if usd.is_finite() && usd > 0.0 => Ok(usd),
+        _ => Err("a sum of US dollars is a number above 0".to_owned()),
+    }
+}
+
 impl Args {
     /// What a resume needs to know.
     pub(super) fn to_invocation(&self) -> Result<Object, CliError> {
         let mut suites = Vec::new();
         for suite in &self.suites {
-            let Some(text) = suite.to_str() else {
-                return Err(CliError::usage(format!("the path '{}' is not UTF-8", suite.display()))
-                    .hint("rename the folder: a run's manifest keeps paths as text"));
-            };
-            suites.push(text);
+            suites.push(suite.to_str().ok_or_else(|| not_text(suite))?);
+        }
+        let mut mounts = Vec::new();
+        for folder in &self.mount {
+            let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+            mounts.push(whole.to_str().map(str::to_owned).ok_or_else(|| not_text(folder))?);
         }
         let value = json!({
             "suites": suites,
             "backends": self.backend,
-            "agent": self.agent,
+            "agents": self.agent,
+            "mounts": mounts,
             "tasks": self.task,
             "attempts": self.attempts,
             "jobs": self.jobs,
@@ -106,6 +127,8 @@ impl Args {
             "seed": self.seed,
             "fail_under": self.fail_under,
             "max_fail": self.max_fail,
+            "max_usd": self.max_usd,
+            "max_tokens": self.max_tokens,
         });
         match value {
             serde_json::Value::Object(object) => Ok(object),
@@ -124,7 +147,9 @@ impl Args {
         Some(Self {
             suites: texts("suites")?.into_iter().map(PathBuf::from).collect(),
             backend: texts("backends")?,
-            agent: text("agent"),
+            // Version 0.1 knew one agent.
+            agent: texts("agents").unwrap_or_else(|| text("agent").into_iter().collect()),
+            mount: texts("mounts").unwrap_or_default().into_iter().map(PathBuf::from).collect(),
             task: texts("tasks")?,
             attempts: u32::try_from(number("attempts")?).ok()?,
             jobs: number("jobs").and_then(|jobs| u32::try_from(jobs).ok()),
@@ -134,10 +159,22 @@ impl Args {
             seed: number("seed")?,
             fail_under: invocation.get("fail_under").and_then(serde_json::Value::as_f64),
             max_fail: number("max_fail"),
+            max_usd: invocation.get("max_usd").and_then(serde_json::Value::as_f64),
+            max_tokens: number("max_tokens"),
             dry_run: false,
             out: None,
             format: "table".to_owned(),
         })
+    }
+
+    /// The back ends of `ROLLTAPE_BACKEND` (commas between them), if the command line names none. They go into the
+    /// invocation, so that a resume asks the same ones.
+    fn with_environment(mut self, context: &Context) -> Self {
+        if let Some(names) = context.var("ROLLTAPE_BACKEND").filter(|_| self.backend.is_empty()) {
+            let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+            self.backend = names.map(str::to_owned).collect();
+        }
+        self
     }
 
     /// The level asked for; `None` takes the best.
@@ -152,7 +189,13 @@ impl Args {
     }
 }
 
+fn not_text(path: &std::path::Path) -> CliError {
+    CliError::usage(format!("the path '{}' is not UTF-8", path.display()))
+        .hint("rename the folder: a run's manifest keeps paths as text")
+}
+
 fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
+    let args = &args.clone().with_environment(context);
     let report = super::report::named(&args.format)?;
     let prepared = prepare(args, context)?;
     let matrix = Matrix { attempts: args.attempts, seed: args.seed };

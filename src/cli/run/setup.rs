@@ -1,14 +1,16 @@
 //! From arguments to suites with opened subjects and compiled scorers: all that can be wrong is found here.
 
-use super::Args;
+use super::{Args, labels};
 use crate::agent::{self, Agent};
-use crate::backend::{self, Backend, BackendName, OpenError, Opening, Settings};
-use crate::cli::{CliError, Context, suite_files};
+use crate::backend::{self, Backend, BackendName, OpenError, Opening};
+use crate::cli::config::{self, Configuration};
+use crate::cli::{CliError, Context, Verbosity, suite_files};
 use crate::engine::{SubjectPlan, SuitePlan};
-use crate::model::{Object, Subject};
+use crate::model::Subject;
 use crate::sandbox::Launcher;
 use crate::score::{self, Compiled, Probe};
 use crate::service;
+use crate::store::io_text;
 use crate::suite::{ServiceSpec, Suite, SuiteError, Task};
 use crate::util::plural::plural;
 use crate::util::suggest::nearest;
@@ -95,7 +97,7 @@ fn open(suite: Suite, path: &Path, args: &Args, context: &Context) -> Result<Sui
 }
 
 /// Options of services are checked before anything starts; all errors at once.
-fn check_services(suite: &Suite, scorers: &[Vec<Compiled>]) -> Result<(), CliError> {
+fn check_services(suite: &Suite, scorers: &[Vec<Arc<Compiled>>]) -> Result<(), CliError> {
     let mut errors = Vec::new();
     for (task, compiled) in suite.tasks.iter().zip(scorers) {
         // A probe starts the service with options of its own over those of the task.
@@ -142,37 +144,109 @@ fn task_mounts(task: &Task, context: &Context) -> (Vec<(String, String)>, Option
     (found, None)
 }
 
+/// Agents times back ends, in the order of the command line. Agents that ask no model make one subject each.
 fn subjects(
     suite: &Suite,
     path: &Path,
     args: &Args,
     context: &Context,
 ) -> Result<Vec<SubjectPlan>, CliError> {
-    let wanted = args.agent.clone().or_else(|| suite.default_agent.clone());
-    let Some(wanted) = wanted else {
+    let wanted: Vec<&str> = if args.agent.is_empty() {
+        suite.default_agent.as_deref().into_iter().collect()
+    } else {
+        args.agent.iter().map(String::as_str).collect()
+    };
+    if wanted.is_empty() {
         return Err(CliError::usage(format!("suite '{}' names no agent", suite.name))
             .hint("pass --agent, or set `agent` under [defaults] in its suite.toml"));
-    };
-    let (name, argument) = match wanted.split_once(':') {
-        Some((name, argument)) => (name, Some(argument)),
-        None => (wanted.as_str(), None),
-    };
-    let kind = agent::ALL
-        .iter()
-        .find(|kind| kind.name == name)
-        .ok_or_else(|| CliError::unknown("agent", name, agent::ALL.iter().map(|kind| kind.name)))?;
-    let open_agent = || (kind.open)(argument).map_err(|error| open_error("agent", &wanted, error));
-    if !kind.uses_model {
-        let subject = Subject {
-            id: clean(&wanted),
-            agent: wanted.clone(),
-            backend: String::new(),
-            model: None,
-            params: Object::new(),
-        };
-        let agent: Arc<dyn Agent> = Arc::from(open_agent()?);
-        return Ok(vec![SubjectPlan { subject, agent, backend: None }]);
     }
+    let mounts = agent_mounts(&args.mount, context)?;
+    let mut backends = None;
+    let mut plans: Vec<SubjectPlan> = Vec::new();
+    for wanted in wanted {
+        let (name, argument) = match wanted.split_once(':') {
+            Some((name, argument)) => (name, Some(argument)),
+            None => (wanted, None),
+        };
+        let kind = agent::ALL
+            .iter()
+            .find(|kind| kind.name == name)
+            .ok_or_else(|| CliError::unknown("agent", name, agent::ALL.iter().map(|kind| kind.name)))?;
+        let open_agent = || (kind.open)(argument).map_err(|error| open_error("agent", wanted, error));
+        let mut add = |backend: Option<&Opened>| {
+            let agent: Arc<dyn Agent> = Arc::from(open_agent()?);
+            let id = match backend {
+                Some(opened) => clean(&format!("{wanted}@{}", opened.label)),
+                None => clean(wanted),
+            };
+            let subject = Subject {
+                id: numbered(id, &plans),
+                agent: wanted.to_owned(),
+                backend: backend.map(|opened| opened.name.clone()).unwrap_or_default(),
+                model: backend.and_then(|opened| opened.backend.model()),
+                params: backend.map(|opened| opened.backend.params()).unwrap_or_default(),
+            };
+            let backend = backend.map(|opened| Arc::clone(&opened.backend));
+            plans.push(SubjectPlan { subject, agent, backend, mounts: mounts.clone() });
+            Ok::<_, CliError>(())
+        };
+        if !kind.uses_model {
+            add(None)?;
+            continue;
+        }
+        if backends.is_none() {
+            backends = Some(open_backends(suite, path, args, context)?);
+        }
+        for opened in backends.iter().flatten() {
+            add(Some(opened))?;
+        }
+    }
+    Ok(plans)
+}
+
+/// The id, with a number where it is taken.
+fn numbered(id: String, plans: &[SubjectPlan]) -> String {
+    let taken = |id: &str| plans.iter().any(|plan| plan.subject.id == id);
+    let (mut free, mut n) = (id.clone(), 1);
+    while taken(&free) {
+        n += 1;
+        free = format!("{id}-{n}");
+    }
+    free
+}
+
+/// Folders that agents see under their own paths.
+fn agent_mounts(folders: &[PathBuf], context: &Context) -> Result<Vec<(String, String)>, CliError> {
+    let mut mounts = Vec::new();
+    for folder in folders {
+        let refused =
+            |why: &str| CliError::usage(format!("the folder '{}' can't be mounted: {why}", folder.display()));
+        let path = context.cwd.join(folder).canonicalize().map_err(|error| refused(&io_text(&error)))?;
+        if !path.is_dir() {
+            return Err(refused("it is no folder"));
+        }
+        if path.parent().is_none() {
+            return Err(refused("it is the whole machine"));
+        }
+        let text = path.to_str().ok_or_else(|| refused("its path is not UTF-8"))?;
+        mounts.push((text.to_owned(), text.to_owned()));
+    }
+    Ok(mounts)
+}
+
+/// A back end that is open, with its name and its part of subject ids.
+struct Opened {
+    name: String,
+    label: String,
+    backend: Arc<dyn Backend>,
+}
+
+fn open_backends(
+    suite: &Suite,
+    path: &Path,
+    args: &Args,
+    context: &Context,
+) -> Result<Vec<Opened>, CliError> {
     // Paths on the command line are from the current folder, those of a suite from its own.
     let (names, base): (Vec<String>, PathBuf) = if args.backend.is_empty() {
         let Some(default) = &suite.default_backend else {
@@ -183,39 +257,41 @@ fn subjects(
     } else {
         (args.backend.clone(), context.cwd.clone())
     };
-    let mut plans: Vec<SubjectPlan> = Vec::new();
-    for name in names {
-        let (backend, label) = open_backend(&name, &base, context)?;
+    let configuration = config::load(context)?;
+    let mut opened = Vec::new();
+    for (name, label) in labels::labelled(names) {
+        let backend = open_backend(&name, &base, &configuration, context)?;
         for warning in backend.warnings() {
             context.say(&format!("warning: {warning}"));
         }
-        let mut id = clean(&format!("{wanted}@{label}"));
-        let same = plans.iter().filter(|plan| plan.subject.id == id).count();
-        if same > 0 {
-            id = format!("{id}-{}", same + 1);
-        }
-        let subject = Subject {
-            id,
-            agent: wanted.clone(),
-            backend: name,
-            model: backend.model(),
-            params: backend.params(),
-        };
-        plans.push(SubjectPlan { subject, agent: Arc::from(open_agent()?), backend: Some(backend) });
+        opened.push(Opened { name, label, backend });
     }
-    Ok(plans)
+    Ok(opened)
 }
 
-fn open_backend(name: &str, base: &Path, context: &Context) -> Result<(Arc<dyn Backend>, String), CliError> {
+fn open_backend(
+    name: &str,
+    base: &Path,
+    configuration: &Configuration,
+    context: &Context,
+) -> Result<Arc<dyn Backend>, CliError> {
     let parsed = BackendName::parse(name);
-    let kind = backend::ALL.iter().find(|kind| kind.name == parsed.name).ok_or_else(|| {
-        CliError::unknown("back end", &parsed.name, backend::ALL.iter().map(|kind| kind.name))
+    let meant = configuration.meaning(&parsed.name)?;
+    let kind = backend::ALL.iter().find(|kind| kind.name == meant.kind).ok_or_else(|| {
+        CliError::unknown("kind of back end", &meant.kind, backend::ALL.iter().map(|kind| kind.name))
     })?;
     let var = |name: &str| context.var(name).map(str::to_owned);
-    let settings = Settings::default();
-    let opening = Opening { arg: parsed.arg.as_deref(), base, settings: &settings, var: &var };
+    let settings = &meant.settings;
+    let opening = Opening { arg: parsed.arg.as_deref(), base, settings, var: &var };
     let opened = (kind.open)(&opening).map_err(|error| open_error("back end", name, error))?;
-    Ok((opened, parsed.label()))
+    if let (Some(place), Some(url)) = (&meant.place, &settings.base_url)
+        && context.verbosity > Verbosity::Quiet
+    {
+        // A configuration that was found and not named must not send a key somewhere in silence.
+        let key = settings.key_env.as_ref().map(|key| format!(", with the key of {key}")).unwrap_or_default();
+        context.say(&format!("back end '{}' asks {url}{key}, says {place}", parsed.name));
+    }
+    Ok(opened)
 }
 
 /// An attempt id is divided by slashes, so no part may hold one.

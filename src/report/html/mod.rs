@@ -1,38 +1,81 @@
-//! One self-contained page: every attempt readable step by step.
+//! One self-contained page: an index to search, every attempt step by step, two side by side.
 //!
-//! Invariant: no script, nothing loaded from anywhere, and a policy in the page that says so, its style
-//! allowed by digest alone. Model text only ever becomes text nodes. A page over [`BUDGET`] shows failures
-//! first and says what it left out.
+//! Invariant: nothing is loaded from anywhere, and a policy in the page says so: its style and its script are
+//! allowed by digest alone. Model text is data for the script, which makes text nodes of it and nothing else.
+//! What is opened on demand is packed ([`pool`]), so that the index is there at once; a page over [`BUDGET`] says
+//! what it left out, and failures come first. Without scripts the totals remain.
 
-mod attempt;
+mod detail;
 mod overview;
+mod pairs;
+mod parts;
+mod pool;
+mod rows;
 mod step;
 
 use super::{Options, Report};
 use crate::model::AttemptRecord;
 use crate::store::RunView;
 use crate::util::plural::plural;
+use detail::Detail;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use pool::Pool;
+use rayon::prelude::*;
+use rows::Opened;
 use sha2::{Digest, Sha256};
 use std::io;
 
 pub(super) static ITEM: Report = Report {
     name: "html",
     file: Some("report.html"),
-    about: "One page without scripts: every attempt step by step, findings underlined",
+    about: "One page: an index to search, attempts step by step, findings underlined, two side by side",
     render,
 };
 
-const STYLE: &str = include_str!("style.css");
+const STYLE: &str = concat!(include_str!("page/style.css"), include_str!("page/views.css"));
 
-/// Bytes of attempts that a page may hold.
+/// The script, in the order in which its parts need each other.
+const SCRIPT: &str = concat!(
+    "(() => {\n'use strict';\n",
+    include_str!("page/data.js"),
+    include_str!("page/dom.js"),
+    include_str!("page/index.js"),
+    include_str!("page/attempt.js"),
+    include_str!("page/compare.js"),
+    include_str!("page/main.js"),
+    "})();\n",
+);
+
+/// Source without indentation, blank lines and lines of comment: what the page needs of it.
+fn compact(source: &str) -> String {
+    let lines = source.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// Bytes that a page may have.
 const BUDGET: usize = 20_000_000;
 
+/// Attempts that are read at a time.
+const WINDOW: usize = 64;
+
+/// The parts of the page that a script reads.
+struct Data {
+    index: String,
+    timing: Option<String>,
+    chunks: Vec<String>,
+    /// Attempts whose steps are left out.
+    left_out: usize,
+}
+
 fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
-    let (attempts, left_out) = attempts(view, options, BUDGET);
+    let (script, style) = (compact(SCRIPT), compact(STYLE));
+    let top = overview::markup(view, options).into_string();
+    let data = data(view, options, BUDGET.saturating_sub(top.len() + style.len() + script.len() + 10_000));
+    let digest = |text: &str| format!("'sha256-{}'", pool::base64(&Sha256::digest(text.as_bytes())));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
-        base64(&Sha256::digest(STYLE.as_bytes()))
+        "default-src 'none'; script-src {}; style-src {}; base-uri 'none'; form-action 'none'",
+        digest(&script),
+        digest(&style)
     );
     let page = html! {
         (DOCTYPE)
@@ -43,16 +86,27 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { "Rolltape: " (view.manifest.id.0) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(&style)) }
             }
             body {
-                (overview::markup(view, options))
-                main {
-                    (filters(view))
-                    @for attempt in &attempts { (PreEscaped(attempt)) }
-                    (left_out_markup(view, &left_out))
+                div #overview { (PreEscaped(top)) (left_out(view, data.left_out)) }
+                main #main tabindex="-1" {}
+                footer {
+                    p #keys hidden {
+                        kbd { "/" } " search · " kbd { "j" } " " kbd { "k" } " next and previous attempt · " kbd { "n" } " "
+                        kbd { "p" } " next and previous finding · " kbd { "u" } " back"
+                    }
+                    p { "Made by rolltape from the files of the run. The page loads nothing." }
                 }
-                footer { "Made by rolltape from the files of the run. The page loads nothing and runs no script." }
+                (block("index", &data.index))
+                @if let Some(timing) = &data.timing {
+                    script #timing type="application/json" data-timing { (PreEscaped(timing)) }
+                }
+                script { (PreEscaped(&script)) }
+                // Last, so that the index is on the screen while these are still read.
+                @for (at, chunk) in data.chunks.iter().enumerate() {
+                    script id={ "c" (at) } type="application/json" { (PreEscaped(format!("\"{chunk}\""))) }
+                }
             }
         }
     };
@@ -60,43 +114,57 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     out.write_all(b"\n")
 }
 
-/// The attempts that fit the budget, in plan order, and the positions of those that do not.
-///
-/// If all fit, all are there. Otherwise those that did not pass come first into the budget.
-fn attempts(view: &RunView, options: &Options, budget: usize) -> (Vec<String>, Vec<usize>) {
-    let render = |at: usize| attempt::markup(view, &view.records[at], options).into_string();
-    let mut all = Vec::new();
-    let mut bytes = 0;
-    for at in 0..view.records.len() {
-        let text = render(at);
-        bytes += text.len();
-        if bytes > budget {
-            return failures_first(view, &render, budget);
-        }
-        all.push(text);
-    }
-    (all, Vec::new())
+fn block(id: &str, json: &str) -> Markup {
+    html! { script id=(id) type="application/json" { (PreEscaped(json)) } }
 }
 
-fn failures_first(
-    view: &RunView,
-    render: &dyn Fn(usize) -> String,
-    budget: usize,
-) -> (Vec<String>, Vec<usize>) {
-    let mut order: Vec<usize> = (0..view.records.len()).collect();
-    order.sort_by_key(|at| (rank(&view.records[*at]), *at));
-    let (mut shown, mut left_out, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for at in order {
-        let text = render(at);
-        if bytes + text.len() > budget {
-            left_out.push(at);
-        } else {
-            bytes += text.len();
-            shown.push(text);
+fn left_out(view: &RunView, count: usize) -> Markup {
+    html! {
+        @if count > 0 {
+            p.notice #left-out {
+                "The page would be over 20 MB: the steps of " (plural(count, "attempt")) " of "
+                (view.records.len()) " are left out here, and failures come first. "
+                "All of them are in " code { "trajectories.jsonl" } " of the run folder."
+            }
         }
     }
-    left_out.sort_unstable();
-    (shown, left_out)
+}
+
+/// Reads the attempts, failures first, and packs as many as fit into `budget` bytes.
+fn data(view: &RunView, options: &Options, budget: usize) -> Data {
+    let mut order: Vec<usize> = (0..view.records.len()).collect();
+    order.sort_by_key(|at| (rank(&view.records[*at]), *at));
+    let mut pool = Pool::default();
+    let mut opened = Opened { attempts: vec![None; order.len()], pairs: Vec::new(), starts: Vec::new() };
+    let mut times = vec![Vec::new(); order.len()];
+    let mut caps = vec![None; order.len()];
+    for window in order.chunks(WINDOW) {
+        let read: Vec<Detail> =
+            window.par_iter().map(|at| detail::read(view, &view.records[*at])).collect();
+        for (at, detail) in window.iter().zip(read) {
+            opened.attempts[*at] = Some(pool.add(detail.parts));
+            (times[*at], caps[*at]) = (detail.times, detail.cap);
+        }
+        if pool.pack() > budget {
+            break;
+        }
+    }
+    let pairs = pairs::plan(view, &caps);
+    opened.pairs = pairs::add(view, &caps, &pairs, &mut pool);
+    opened.starts = pool.seal();
+    let timing = options.timing.then(|| rows::timing(view, &times));
+    let mut index = rows::index(view, &opened);
+    let taken = index.len() + timing.as_ref().map_or(0, String::len);
+    let chunks = pool.finish(budget.saturating_sub(taken));
+    if chunks.len() < opened.starts.len() {
+        let fits = |list: &pool::Chunks| list.iter().all(|chunk| *chunk < chunks.len());
+        opened.attempts.iter_mut().for_each(|entry| *entry = entry.take().filter(|entry| fits(&entry.1)));
+        opened.pairs.retain(|pair| fits(&pair.3));
+        opened.starts.truncate(chunks.len());
+        index = rows::index(view, &opened);
+    }
+    let left_out = opened.attempts.iter().filter(|entry| entry.is_none()).count();
+    Data { index, timing, chunks, left_out }
 }
 
 /// What a reader looks for first.
@@ -109,60 +177,14 @@ fn rank(record: &AttemptRecord) -> u8 {
     }
 }
 
-fn left_out_markup(view: &RunView, left_out: &[usize]) -> Markup {
-    html! {
-        @if !left_out.is_empty() {
-            section.notice #left-out {
-                h2 { "Left out" }
-                p {
-                    "The page would have been over 20 MB: " (plural(left_out.len(), "attempt")) " of "
-                    (view.records.len()) " are left out here, and failures come first. "
-                    "All of them are in " code { "trajectories.jsonl" } " of the run folder."
-                }
-                ul { @for at in left_out {
-                    @let record = &view.records[*at];
-                    li { (attempt::badge(record)) " " code { (super::text::one_line(&record.id.to_string())) } }
-                } }
-            }
-        }
-    }
-}
-
-/// Which attempts are shown; plain CSS, so that it works without a script.
-fn filters(view: &RunView) -> Markup {
-    let passed = view.records.iter().filter(|record| record.outcome.word() == "passed").count();
-    let all = view.records.len();
-    html! {
-        h2 { "Attempts" }
-        div.filters {
-            label { input type="radio" name="show" id="show-all" checked; " all " (all) }
-            label { input type="radio" name="show" id="show-bad"; " not passed " (all - passed) }
-            label { input type="radio" name="show" id="show-good"; " passed " (passed) }
-        }
-    }
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let block =
-            chunk.iter().fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = ALPHABET[(block >> (18 - 6 * place) & 63) as usize];
-            out.push(if place <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Options;
     use crate::model::{AttemptId, AttemptRecord, Drift, Object, Outcome, RunId, RunManifest, Subject};
     use crate::store::RunView;
+    use crate::util::digest::sha256_hex;
 
+    /// A record that weighs about a third of a megabyte, in a chunk of its own, and packs badly.
     fn record(seq: u64, outcome: Outcome) -> AttemptRecord {
         let id = AttemptId { suite: "s".into(), task: format!("t{seq}"), subject: "a@b".into(), n: 1 };
         let subject = Subject {
@@ -172,12 +194,13 @@ mod tests {
             model: None,
             params: Object::new(),
         };
-        let drift = vec![Drift { turn: 1, diff: "x".repeat(10_000) }];
+        let noise = (0..5_000).map(|at| sha256_hex(format!("{seq} {at}").as_bytes())).collect();
+        let drift = vec![Drift { turn: 1, diff: noise }];
         AttemptRecord { outcome, drift, ..AttemptRecord::new(seq, id, subject) }
     }
 
     #[test]
-    fn over_the_budget_failures_come_first_and_the_rest_is_named() {
+    fn over_the_budget_failures_come_first_and_the_rest_is_counted() {
         let manifest = RunManifest {
             id: RunId("r".into()),
             suites: Vec::new(),
@@ -197,21 +220,19 @@ mod tests {
         let outcomes = [Outcome::Passed, Outcome::Passed, Outcome::Failed, Outcome::Cancelled];
         let records = (0..).zip(outcomes).map(|(seq, outcome)| record(seq, outcome)).collect();
         let view = RunView { dir: "nowhere".into(), manifest, records, warnings: Vec::new() };
-        let (all, none) = super::attempts(&view, &Options::file(), 1_000_000);
-        assert_eq!((all.len(), none), (4, Vec::new()));
-        assert!(all[0].contains("t0") && all[2].contains("t2"), "plan order");
-        let (shown, left_out) = super::attempts(&view, &Options::file(), 25_000);
-        assert_eq!(left_out, [0, 1]);
-        assert!(shown[0].contains("t2") && shown[1].contains("t3"), "failures first");
-        let told = super::left_out_markup(&view, &left_out).into_string();
-        assert!(told.contains("2 attempts of 4 are left out"), "{told}");
-    }
-
-    #[test]
-    fn base64_is_the_one_of_the_rfc() {
-        for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(super::base64(plain.as_bytes()), coded);
-        }
+        let options = Options::file();
+        let kept = |budget| {
+            let data = super::data(&view, &options, budget);
+            let size = data.index.len() + data.chunks.iter().map(String::len).sum::<usize>();
+            assert!(size <= budget, "{size} bytes of {budget}");
+            let index: serde_json::Value = serde_json::from_str(&data.index).unwrap();
+            let rows = index[5].as_array().unwrap();
+            assert_eq!(rows.len(), 4, "each attempt has its row");
+            (rows.iter().map(|row| !row[13].is_null()).collect::<Vec<_>>(), data.left_out)
+        };
+        assert_eq!(kept(10_000_000), (vec![true; 4], 0));
+        assert_eq!(kept(700_000), (vec![false, false, true, true], 2), "failures, then what was stopped");
+        let told = super::left_out(&view, 2).into_string();
+        assert!(told.contains("the steps of 2 attempts of 4 are left out"), "{told}");
     }
 }

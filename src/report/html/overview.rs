@@ -1,11 +1,13 @@
-//! The top of the page: the verdicts, the tasks, the findings and the facts of the run.
+//! The top of the page: the verdicts, the subjects and the facts of the run; without scripts the tasks too.
 
 use super::super::stats::{Stats, by_subject, by_task, totals};
 use super::super::{Options, text};
-use super::attempt;
 use crate::store::RunView;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
+
+/// Rows of the table that stands in for the index where scripts are off.
+const TASKS: usize = 1_000;
 
 pub(super) fn markup(view: &RunView, options: &Options) -> Markup {
     let manifest = &view.manifest;
@@ -24,9 +26,14 @@ pub(super) fn markup(view: &RunView, options: &Options) -> Markup {
         }
         section.cards { (cards(view, options)) }
         @for warning in &view.warnings { p.notice { "Warning: " (text::one_line(warning)) } }
-        section { h2 { "Tasks" } (tasks(view, options)) }
-        (findings(view))
+        section { h2 { "Subjects" } (subjects(view, options)) }
         (facts(view, options))
+        noscript {
+            p.notice { "Scripts are off: the totals remain, attempts and their steps are not shown." }
+            h2 { "Tasks" }
+            (tasks(view, options))
+            (findings(view))
+        }
     }
 }
 
@@ -78,37 +85,44 @@ fn card(title: &str, part: u64, of: u64, note: &str) -> Markup {
     }
 }
 
+fn head(first: Markup, options: &Options) -> Markup {
+    html! {
+        thead { tr {
+            (first) th.n { "attempts" } th.n { "success" } th.n { "score" } th.n { "format" } th.n { "calls" }
+            th.n { "turns" } th.n { "tokens" } th.n { "cost" }
+            @if options.timing { th.n data-timing { "time" } }
+        } }
+    }
+}
+
+fn subjects(view: &RunView, options: &Options) -> Markup {
+    html! {
+        div.wide tabindex="0" { table {
+            (head(html! { th { "subject" } }, options))
+            tbody { @for (subject, stats) in &by_subject(view) {
+                tr { td { (text::one_line(subject)) } td.n { (stats.attempts) } (figures(stats, options)) }
+            } }
+        } }
+    }
+}
+
 fn tasks(view: &RunView, options: &Options) -> Markup {
-    let subjects = by_subject(view);
+    let tasks = by_task(view);
     html! {
         div.wide { table {
-            thead { tr {
-                th { "task" } th { "subject" } th { "attempts" } th.n { "success" } th.n { "score" }
-                th.n { "format" } th.n { "calls" } th.n { "turns" } th.n { "tokens" } th.n { "cost" }
-                @if options.timing { th.n data-timing { "time" } }
-            } }
-            tbody { @for task in by_task(view) {
+            (head(html! { th { "task" } th { "subject" } }, options))
+            tbody { @for task in tasks.iter().take(TASKS) {
                 tr {
                     td { (text::one_line(&task.suite)) "/" b { (text::one_line(&task.task)) } }
                     td { (text::one_line(&task.subject)) }
-                    td { @for record in &view.records {
-                        @if record.id.suite == task.suite && record.id.task == task.task
-                            && record.id.subject == task.subject {
-                            a href={ "#a" (record.seq) } { (attempt::badge(record)) } " "
-                        }
-                    } }
+                    td.n { (task.stats.attempts) }
                     (figures(&task.stats, options))
                 }
             } }
-            tfoot { @for (subject, stats) in &subjects {
-                tr {
-                    td { "total" }
-                    td { (text::one_line(subject)) }
-                    td { (stats.attempts) }
-                    (figures(stats, options))
-                }
-            } }
         } }
+        @if tasks.len() > TASKS {
+            p.note { (tasks.len() - TASKS) " more rows are in " code { "summary.json" } " of the run folder" }
+        }
     }
 }
 

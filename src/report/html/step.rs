@@ -1,144 +1,125 @@
-//! One step: what was said with its findings underlined, what was called, what came back.
+//! One step for the page: what was said cut at the borders of findings, what was called, what came back.
 
-use super::super::{Options, text};
-use super::attempt::finding_line;
-use crate::model::{AttemptRecord, Finding, Message, Severity, Source, Step, ToolCall};
-use maud::{Markup, PreEscaped, html};
+use super::super::text;
+use super::parts::{Parts, name};
+use crate::model::{Finding, Message, ObservationResult, Step, ToolCall};
 
-/// Bytes of one text that are shown; a longer one says how much is missing.
-const SHOWN: usize = 100_000;
-/// Characters from which on a text that no model wrote starts folded.
-const LONG: usize = 1_200;
+/// A step as nested arrays; `page/data.js` names the fields in this order. Texts are cut after `cap` bytes.
+pub(super) fn parts(findings: &[Finding], step: &Step, cap: usize) -> Parts {
+    let mut out = Parts::default();
+    out.array(|out| {
+        out.value(Some(step.id));
+        out.name(step.source.as_str());
+        out.value(Some(step.frame));
+        out.maybe_name(step.reply.as_ref().and_then(|reply| reply.finish_reason.as_deref()));
+        out.maybe_name(step.model.as_deref());
+        match step.usage {
+            Some(usage) => out.array(|out| {
+                out.value(usage.prompt_tokens);
+                out.value(usage.cached_tokens);
+                out.value(usage.completion_tokens);
+                out.float(usage.cost_usd);
+            }),
+            None => out.value(None::<u8>),
+        }
+        match &step.reasoning {
+            Some(reasoning) => out.array(|out| out.capped(reasoning, cap)),
+            None => out.value(None::<u8>),
+        }
+        said(out, findings, step, cap);
+        out.array(|out| step.calls.iter().for_each(|call| self::call(out, call, shown_above(step), cap)));
+        out.array(|out| {
+            for result in results(step) {
+                out.array(|out| {
+                    out.maybe_name(result.name.as_deref());
+                    out.capped(&content(result), cap);
+                });
+            }
+        });
+    });
+    out
+}
 
-pub(super) fn markup(record: &AttemptRecord, step: &Step, options: &Options) -> Markup {
-    let source = step.source.as_str();
+/// Pieces of the judged text, each with the findings that cover it, and how many bytes were cut.
+fn said(out: &mut Parts, findings: &[Finding], step: &Step, cap: usize) {
     let said = step.judged_text();
-    let findings: Vec<&Finding> =
-        record.findings.iter().filter(|finding| finding.step == Some(step.id)).collect();
-    html! {
-        section class={ "step " (source) } id={ "a" (record.seq) "s" (step.id) } {
-            h4 {
-                span.number { (step.id) } span.who { (source) }
-                @if step.frame { span.note { " prompt frame, not counted" } }
-                @if let Some(reply) = &step.reply { @if let Some(reason) = &reply.finish_reason {
-                    @if reason != "stop" && reason != "tool_calls" {
-                        span.note { " finish reason " (text::one_line(reason)) }
-                    }
-                } }
-                @if let Some(tokens) = step.usage.and_then(|usage| usage.completion_tokens) {
-                    span.note { " " (text::count(Some(tokens))) " tokens" }
+    let (shown, cut) = text::capped(&said, cap);
+    let here = findings.iter().enumerate().filter(|(_, finding)| finding.step == Some(step.id));
+    out.array(|out| {
+        for (piece, hits) in segments(shown, &here.collect::<Vec<_>>()) {
+            out.array(|out| {
+                out.text(piece);
+                hits.iter().for_each(|hit| out.value(Some(hit)));
+            });
+        }
+    });
+    out.value(Some(cut));
+}
+
+/// Whether the calls of a step already stand in the text above them.
+fn shown_above(step: &Step) -> bool {
+    step.reply.as_ref().is_some_and(|reply| !reply.native)
+}
+
+fn call(out: &mut Parts, call: &ToolCall, shown_above: bool, cap: usize) {
+    out.array(|out| {
+        out.name(&call.name);
+        out.value(Some(shown_above));
+        match &call.arguments.parsed {
+            Some(object) => out.array(|out| {
+                for (name, value) in object {
+                    out.array(|out| {
+                        out.name(name);
+                        out.capped(&argument(value), cap);
+                    });
                 }
-                @if options.timing { @if let Some(time) = &step.timestamp {
-                    time data-timing { (text::one_line(time)) }
-                } }
-            }
-            @if let Some(reasoning) = &step.reasoning {
-                details.reasoning { summary { "Reasoning" } (block(reasoning, SHOWN)) }
-            }
-            @if step.source != Source::Agent && said.chars().count() > LONG {
-                details.folded {
-                    summary { (text::count(Some(said.chars().count() as u64))) " characters: " (opening(&said)) }
-                    (block(&said, SHOWN))
+            }),
+            None => out.value(None::<u8>),
+        }
+        out.capped(call.arguments.raw.as_deref().unwrap_or(""), cap);
+    });
+}
+
+fn argument(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn results(step: &Step) -> impl Iterator<Item = &ObservationResult> {
+    step.observation.iter().flat_map(|observation| &observation.results)
+}
+
+fn content(result: &ObservationResult) -> std::borrow::Cow<'_, str> {
+    result.content.as_ref().map(Message::text).unwrap_or_default()
+}
+
+/// What the page compares of a step, made as `page/compare.js` makes it from what is shown: what was said with
+/// the calls that don't stand in it, and what came back.
+pub(super) fn compared(step: &Step, cap: usize) -> [String; 2] {
+    let shown = |content: &str| text::visible(text::capped(content, cap).0);
+    let mut said = vec![shown(&step.judged_text())];
+    for call in step.calls.iter().filter(|_| !shown_above(step)) {
+        said.push(format!("→ {}", name(&call.name)));
+        match &call.arguments.parsed {
+            Some(object) => {
+                for (key, value) in object {
+                    said.push(format!("{}: {}", self::name(key), shown(&argument(value))));
                 }
-            } @else if !said.is_empty() {
-                (underlined(&said, &findings))
             }
-            @if !findings.is_empty() {
-                ul.findings { @for finding in &findings { li { (finding_line(finding)) } } }
-            }
-            @for call in &step.calls { (call_markup(call, step.reply.as_ref().is_some_and(|r| !r.native))) }
-            @for result in step.observation.iter().flat_map(|observation| &observation.results) {
-                div.observation {
-                    p.label { "observation" @if let Some(name) = &result.name { " of " code { (text::one_line(name)) } } }
-                    (block(&result.content.as_ref().map(Message::text).unwrap_or_default(), SHOWN))
-                }
-            }
+            None => said.push(shown(call.arguments.raw.as_deref().unwrap_or(""))),
         }
     }
+    let back: Vec<String> = results(step).map(|result| shown(&content(result))).collect();
+    [said.join("\n"), back.join("\n")]
 }
 
-fn opening(said: &str) -> String {
-    crate::util::text::cut(&text::one_line(text::capped(said, 400).0), 90)
-}
-
-/// Escaped text of which no line begins as a command of a CI service, should the page be shown in its log.
-pub(super) fn plain(content: &str) -> Markup {
-    let escaped = html! { (text::visible(content)) }.into_string();
-    let mut out = String::with_capacity(escaped.len());
-    for (at, line) in escaped.split('\n').enumerate() {
-        if at > 0 {
-            out.push('\n');
-            if line.trim_start().starts_with("::") || line.trim_start().starts_with("##") {
-                out.push_str("<i></i>");
-            }
-        }
-        out.push_str(line);
-    }
-    PreEscaped(out)
-}
-
-/// A text in a box, cut where it is too long.
-pub(super) fn block(content: &str, bytes: usize) -> Markup {
-    let (shown, cut) = text::capped(content, bytes);
-    html! {
-        pre { (plain(shown)) }
-        @if cut > 0 { p.note { (text::count(Some(cut as u64))) " bytes more are not shown" } }
-    }
-}
-
-/// The call as it was understood; folded where the text above already shows it.
-fn call_markup(call: &ToolCall, shown_above: bool) -> Markup {
-    let parsed = call.arguments.parsed.as_ref();
-    html! {
-        details.call open[!shown_above] {
-            summary {
-                span.label { "call" } " " code { (text::one_line(&call.name)) }
-                @if parsed.is_none() { span.sev.error { "arguments did not parse" } }
-            }
-            @match parsed {
-                Some(object) => dl { @for (name, value) in object {
-                    dt { (text::one_line(name)) }
-                    dd { (block(&value.as_str().map_or_else(|| value.to_string(), str::to_owned), SHOWN)) }
-                } },
-                None => (block(call.arguments.raw.as_deref().unwrap_or(""), SHOWN)),
-            }
-        }
-    }
-}
-
-/// Text with each finding underlined where it stands.
-fn underlined(content: &str, findings: &[&Finding]) -> Markup {
-    let (shown, cut) = text::capped(content, SHOWN);
-    let segments = segments(shown, findings);
-    html! {
-        pre.said { @for (piece, hits) in &segments {
-            @if hits.is_empty() { (plain(piece)) }
-            @else {
-                @let worst = hits.iter().map(|hit| hit.severity).max().unwrap_or(Severity::Info);
-                mark class=(worst.as_str()) title=(titles(hits)) {
-                    @if piece.is_empty() { "‸" } @else { (plain(piece)) }
-                }
-            }
-        } }
-        @if cut > 0 { p.note { (text::count(Some(cut as u64))) " bytes more are not shown" } }
-    }
-}
-
-fn titles(hits: &[&Finding]) -> String {
-    hits.iter()
-        .map(|hit| format!("{} {}", hit.rule, text::one_line(&hit.text)))
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-/// The text cut at the borders of all spans, each piece with the findings that cover it. An empty span
-/// gives an empty piece of its own.
-fn segments<'a, 'f>(content: &'a str, findings: &[&'f Finding]) -> Vec<(&'a str, Vec<&'f Finding>)> {
+/// The text cut at the borders of all spans, each piece with the numbers of the findings that cover it. An
+/// empty span gives an empty piece of its own.
+fn segments<'a>(content: &'a str, findings: &[(usize, &Finding)]) -> Vec<(&'a str, Vec<usize>)> {
     let fit = |at: usize| content.floor_char_boundary(at);
-    let spans: Vec<(usize, usize, &Finding)> = findings
+    let spans: Vec<(usize, usize, usize)> = findings
         .iter()
-        .filter_map(|finding| {
-            finding.span.map(|span| (fit(span.start), fit(span.end.max(span.start)), *finding))
+        .filter_map(|(number, finding)| {
+            finding.span.map(|span| (fit(span.start), fit(span.end.max(span.start)), *number))
         })
         .collect();
     let mut borders: Vec<usize> = spans.iter().flat_map(|(start, end, _)| [*start, *end]).collect();
@@ -147,7 +128,7 @@ fn segments<'a, 'f>(content: &'a str, findings: &[&'f Finding]) -> Vec<(&'a str,
     borders.dedup();
     let mut out = Vec::new();
     for (at, &border) in borders.iter().enumerate() {
-        let points: Vec<&Finding> = spans
+        let points: Vec<usize> = spans
             .iter()
             .filter(|(start, end, _)| start == end && *start == border)
             .map(|hit| hit.2)
@@ -165,7 +146,7 @@ fn segments<'a, 'f>(content: &'a str, findings: &[&'f Finding]) -> Vec<(&'a str,
 
 #[cfg(test)]
 mod tests {
-    use super::{segments, underlined};
+    use super::segments;
     use crate::model::{Finding, ReadingKind, Severity, Span};
 
     fn finding(start: usize, end: usize) -> Finding {
@@ -187,20 +168,17 @@ mod tests {
         let text = "中文 <function=a></function> tail";
         for (start, end) in [(0, 3), (1, 2), (3, 3), (0, 999), (500, 600), (9, 4)] {
             let (a, b) = (finding(start, end), finding(2, 8));
-            let pieces = segments(text, &[&a, &b]);
+            let pieces = segments(text, &[(0, &a), (7, &b)]);
             assert_eq!(pieces.iter().map(|piece| piece.0).collect::<String>(), text, "{start}..{end}");
         }
     }
 
     #[test]
-    fn model_text_is_only_ever_text() {
-        let hit = finding(0, 8);
-        let page = underlined("<script>alert(1)</script>\u{202e}", &[&hit]).into_string();
-        assert!(!page.contains("<script"), "{page}");
-        assert!(
-            page.contains("<mark class=\"error\" title=\"FC002 two &lt;calls&gt;\">&lt;script&gt;</mark>"),
-            "{page}"
-        );
-        assert!(page.contains("⟨U+202E⟩"), "{page}");
+    fn overlapping_findings_share_the_piece_that_both_cover() {
+        let (a, b, point) = (finding(0, 4), finding(2, 6), finding(6, 6));
+        let pieces = segments("abcdefgh", &[(0, &a), (1, &b), (2, &point)]);
+        let told: Vec<(&str, &[usize])> =
+            pieces.iter().map(|(text, hits)| (*text, hits.as_slice())).collect();
+        assert_eq!(told, [("ab", &[0][..]), ("cd", &[0, 1]), ("ef", &[1]), ("", &[2]), ("gh", &[])]);
     }
 }

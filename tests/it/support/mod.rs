@@ -12,13 +12,17 @@
 //! a failure instead; an absent data folder never is.
 #![allow(dead_code, unused_imports, reason = "a tool box: a tool may wait for its first user")]
 
+pub(crate) mod chromium;
 pub(crate) mod data;
 pub(crate) mod ledger;
 pub(crate) mod needs;
 pub(crate) mod program;
+pub(crate) mod scripted;
+pub(crate) mod small;
 
 pub(crate) use data::{data, data_dir};
 pub(crate) use program::{Output, Rolltape, rolltape};
+pub(crate) use small::Small;
 
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

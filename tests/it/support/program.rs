@@ -101,6 +101,8 @@ impl Rolltape {
                 command.env_remove(name);
             }
         }
+        // Nor with a configuration of his own: nothing lies there.
+        command.env("XDG_CONFIG_HOME", "/nonexistent");
         for (name, value) in &self.environment {
             match value {
                 Some(value) => command.env(name, value),

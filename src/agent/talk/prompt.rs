@@ -1,6 +1,6 @@
 //! The words that the harness says to the model. The same in every level of the sandbox, so that tapes fit.
 
-use crate::dialects::Dialect;
+use super::Speech;
 use crate::model::{CallPolicy, ToolDef};
 use std::fmt::Write as _;
 
@@ -8,8 +8,11 @@ use std::fmt::Write as _;
 pub(super) const NOBODY: &str = "Nobody is here to answer. Decide for yourself with what you have, and go on with the \
                                  task. When it is done, or can't be done, call `finish` and say so.";
 
+/// The result of every call of a refused message but its first.
+pub(super) const NOT_RUN: &str = "Not run: the message breaks the call format, as its first result says.";
+
 /// The instructions.
-pub(super) fn system(dialect: &Dialect, tools: &[ToolDef], calls: CallPolicy) -> String {
+pub(super) fn system(speech: &dyn Speech, tools: &[ToolDef], calls: CallPolicy) -> String {
     let mut text = String::from(
         "You carry out a task on a Linux machine, step by step, by calling functions. You work alone: nobody \
          answers questions, and nobody runs commands for you.\n\n\
@@ -21,7 +24,7 @@ pub(super) fn system(dialect: &Dialect, tools: &[ToolDef], calls: CallPolicy) ->
          - Look before you change something, and try out what you made before you call it done.\n\
          - When the task is done, or you are sure that it can't be done, call `finish` with a short summary.\n\n",
     );
-    text.push_str(&(dialect.describe)(tools));
+    text.push_str(&speech.grammar(tools));
     if let Some(rule) = more_calls(calls) {
         // Writing to a string can't fail.
         let _ = write!(text, "\nOne difference here: {rule}\n");

@@ -1,0 +1,1 @@
+echo 'echo 42' > total.sh

@@ -1,0 +1,135 @@
+//! `rolltape list runs`: the runs of a folder, newest first.
+
+use crate::cli::Context;
+use crate::cli::report::columns;
+use crate::report::{self, Stats};
+use crate::store::{self, Glance, State};
+use crate::util::text::{cut, printable};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::path::Path;
+use tabled::builder::Builder;
+use tabled::settings::object::{Columns, Object as _, Rows};
+use tabled::settings::style::HorizontalLine;
+use tabled::settings::{Alignment, Style};
+
+/// Columns that all but suites and subjects take, about.
+const FIGURES: usize = 118;
+
+/// One row.
+struct Row {
+    id: String,
+    glance: Glance,
+    stats: Stats,
+}
+
+impl Row {
+    fn new(dir: &Path) -> Self {
+        let glance = store::glance(dir);
+        let id = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let stats = glance.view.as_ref().map(report::totals).unwrap_or_default();
+        Self { id, glance, stats }
+    }
+
+    fn started(&self) -> Option<&str> {
+        self.glance.view.as_ref()?.manifest.timing.get("started")?.as_str()
+    }
+
+    /// By time; a run that tells none, by the time in its name.
+    fn order(&self) -> String {
+        let digits = |text: &str| text.chars().filter(char::is_ascii_digit).take(14).collect::<String>();
+        self.started().map_or_else(|| digits(&self.id), digits)
+    }
+
+    fn suites(&self) -> Vec<&str> {
+        self.glance
+            .view
+            .iter()
+            .flat_map(|view| &view.manifest.suites)
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    fn subjects(&self) -> Vec<&str> {
+        let subjects = self.glance.view.iter().flat_map(|view| &view.manifest.subjects);
+        subjects.map(|subject| subject.id.as_str()).collect()
+    }
+
+    fn reason(&self) -> Option<&str> {
+        match &self.glance.state {
+            State::Damaged(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// The text of the list; empty if there is no run.
+pub(super) fn list(dir: &Path, as_json: bool, context: &Context) -> String {
+    let mut rows: Vec<Row> = store::run_folders(dir).par_iter().map(|dir| Row::new(dir)).collect();
+    rows.sort_by(|a, b| (b.order(), &b.id).cmp(&(a.order(), &a.id)));
+    if as_json {
+        let values: Vec<Value> = rows.iter().map(value).collect();
+        return serde_json::to_string_pretty(&values).unwrap_or_default() + "\n";
+    }
+    if rows.is_empty() { String::new() } else { table(&rows, columns(context)) }
+}
+
+fn value(row: &Row) -> Value {
+    let view = row.glance.view.as_ref();
+    let stats = &row.stats;
+    json!({
+        "run": row.id,
+        "state": row.glance.state.word(),
+        "reason": row.reason(),
+        "suites": row.suites(),
+        "subjects": row.subjects(),
+        "started": row.started(),
+        "attempts": view.map(|_| stats.attempts),
+        "planned": view.map(|view| view.manifest.planned),
+        "success": view.map(|_| json!({"passed": stats.success, "of": stats.scored})),
+        "format": view.map(|_| json!({"ok": stats.format_ok, "of": stats.judged})),
+        "cost_usd": view.and(stats.cost_usd),
+        "spent_usd": view.map(|_| stats.spent_usd),
+    })
+}
+
+fn table(rows: &[Row], width: usize) -> String {
+    let room = (width.saturating_sub(FIGURES) / 2).max(16);
+    let mut builder = Builder::default();
+    builder
+        .push_record(["run", "state", "started", "suites", "subjects", "ended", "success", "format", "cost"]);
+    for row in rows {
+        let one_line = |text: &str, room: usize| cut(&printable(&text.replace(['\n', '\t'], " ")), room);
+        let several = |names: Vec<&str>| one_line(&names.join(", "), room);
+        let stats = &row.stats;
+        let mut cells = vec![
+            one_line(&row.id, 60),
+            row.glance.state.word().to_owned(),
+            // To the minute: the rest is in the JSON.
+            printable(&row.started().unwrap_or("–").replace('T', " ").chars().take(16).collect::<String>()),
+            several(row.suites()),
+            several(row.subjects()),
+        ];
+        match &row.glance.view {
+            Some(view) => cells.extend([
+                format!("{}/{}", stats.attempts, view.manifest.planned),
+                report::ratio(stats.success_rate()),
+                report::ratio(stats.format_rate()),
+                if stats.ran() { report::usd(stats.cost_usd) } else { "–".to_owned() },
+            ]),
+            None => cells.extend(["–", "–", "–", "–"].map(str::to_owned)),
+        }
+        builder.push_record(cells);
+    }
+    let mut table = builder.build();
+    let line = HorizontalLine::inherit(Style::modern());
+    table.with(Style::modern_rounded().remove_horizontal().horizontals([(1, line)]));
+    table.modify(Columns::new(5..).not(Rows::first()), Alignment::right());
+    let mut text = format!("{table}\n");
+    for row in rows {
+        if let Some(reason) = row.reason() {
+            text.push_str(&printable(&format!("  {} is damaged: {}\n", row.id, reason.replace('\n', " "))));
+        }
+    }
+    text
+}
