@@ -80,12 +80,18 @@ pub(super) fn find(run: &std::path::Path, context: &Context) -> PathBuf {
     run.to_owned()
 }
 
+/// Warnings that are told one by one.
+const WARNINGS: usize = 20;
+
 /// Opens a stored run and says on stderr what is wrong with its files.
 pub(super) fn open(run: &std::path::Path, context: &Context) -> Result<store::RunView, CliError> {
     let view = store::open(run)?;
     if context.verbosity > Verbosity::Quiet {
-        for warning in &view.warnings {
+        for warning in view.warnings.iter().take(WARNINGS) {
             context.say(&format!("warning: {warning}"));
+        }
+        if view.warnings.len() > WARNINGS {
+            context.say(&format!("warning: and {} more", view.warnings.len() - WARNINGS));
         }
     }
     Ok(view)

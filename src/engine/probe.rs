@@ -3,7 +3,7 @@
 use super::place::{FOLDER, folder_of, put, sandbox_config, sandbox_error, serve};
 use super::surroundings::Surroundings;
 use crate::model::{ErrorClass, Object, RunError};
-use crate::sandbox::{Command, FileError, FileKind, Process, Sandbox, Signal, SignalTarget};
+use crate::sandbox::{Command, FileError, FileKind, Level, Process, Sandbox, Signal, SignalTarget};
 use crate::score::{Compiled, Probe, ProbeResult};
 use crate::service::{self, Authority, Running};
 use crate::suite::{FileSpec, Task};
@@ -16,6 +16,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const MAX_OUTPUT: usize = 1 << 20;
 /// Most bytes of a file that is carried into a probe.
 const MAX_CARRY: u64 = 16 << 20;
+/// Runs a command as the unprivileged second user; hidden tests find it in `ROLLTAPE_AS_AGENT`. Levels without a second
+/// user have `env` there.
+const AS_SECOND_USER: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs";
 /// Where hidden files lie for a probe; programs find it in `ROLLTAPE_TESTS`.
 const TESTS: &str = "/tests";
 
@@ -162,6 +165,12 @@ async fn run_in(
     put(sandbox, &task.files, "").await?;
     put(sandbox, &carried, "").await?;
     let mut env = env.clone();
+    // Who reads hidden tests must be somebody else than whoever runs the agent's program.
+    let trusted = *hidden && !task.hidden.is_empty();
+    if trusted {
+        let prefix = if sandbox.level() == Level::Overlay { AS_SECOND_USER } else { "env" };
+        env.insert("ROLLTAPE_AS_AGENT".to_owned(), prefix.to_owned());
+    }
     if *hidden {
         put(sandbox, &task.hidden, TESTS).await?;
         env.insert("ROLLTAPE_TESTS".to_owned(), sandbox.resolve(TESTS));
@@ -172,7 +181,7 @@ async fn run_in(
         .spawn(Command {
             argv: vec!["bash".to_owned(), "-c".to_owned(), command.clone()],
             env,
-            unprivileged: true,
+            unprivileged: !trusted,
             ..Command::default()
         })
         .await

@@ -30,7 +30,11 @@ fn inline_task() -> Map<String, Value> {
         key("id", "Id inside the suite", id()).required(),
         key("prompt", "What the agent is asked", string()).required(),
         key("files", "Files of the workspace: path and text; one that starts with #! is executable", files()),
-        key("tests", "Hidden files, under $ROLLTAPE_TESTS when scored", files()),
+        key(
+            "tests",
+            "Hidden files, under $ROLLTAPE_TESTS when scored; they run the agent's program with $ROLLTAPE_AS_AGENT before it",
+            files(),
+        ),
         key("solution", "Bash script that solves the task", string()),
         key("cheats", "Bash scripts by name that must score 0", files()),
     ];

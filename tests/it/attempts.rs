@@ -280,3 +280,33 @@ fn what_differs_by_chance_is_not_written_and_is_no_secret() {
         }
     }
 }
+
+#[test]
+fn hidden_tests_read_what_the_program_under_test_can_not() {
+    need!("setpriv");
+    let folder = temp();
+    let mut lab = Lab::new(folder.path(), "hidden");
+    // The program gives away what it can read; the test wants what only the test can know.
+    let peek = r#"cat /tests/answer "$ROLLTAPE_TESTS/answer" 2>/dev/null"#;
+    let test =
+        r#"[ "$(cat "$ROLLTAPE_TESTS/answer")" = 42 ] && [ "$($ROLLTAPE_AS_AGENT bash app.sh)" = "$1" ]"#;
+    let task = |wanted: &str| {
+        format!(
+            "tests = {{ answer = \"42\\n\", \"test.sh\" = '''{test}''' }}\n\
+             score = [{{ kind = \"command\", run = 'bash \"$ROLLTAPE_TESTS/test.sh\" \"{wanted}\"', carry = [\"app.sh\"] }}]"
+        )
+    };
+    let write = |program: &str| bash(&format!("cat > app.sh <<'END'\n{program}\nEND"));
+    lab.task("honest", &task("hello"), &[write("echo hello"), finish("done")]);
+    lab.task("peeks", &task(""), &[write(peek), finish("done")]);
+    let out = folder.path().join("out");
+    run(&[lab.write()], &out, &[]);
+    let records = records(&out);
+    assert_eq!(records["hidden/honest"]["outcome"], "passed", "{}", records["hidden/honest"]);
+    // Only in level overlay are the two different users.
+    let manifest = std::fs::read_to_string(out.join("run.json")).expect("a manifest");
+    if manifest.contains("namespaces:overlay") {
+        let peeks = &records["hidden/peeks"];
+        assert_eq!(peeks["outcome"], "passed", "nothing could be read: {peeks}");
+    }
+}

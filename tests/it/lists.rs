@@ -52,6 +52,11 @@ fn runs_are_listed_newest_first_with_their_state() {
     let output = list(folder.path(), &[]).expect_code(0);
     assert_eq!(output.stderr, "");
     insta::assert_snapshot!("list_runs", output.masked(folder.path(), "HERE"));
+    for columns in ["80", "120", "160"] {
+        let text = Rolltape::new(&["list", "runs"]).env("COLUMNS", columns).cwd(folder.path()).run().stdout;
+        let widest = text.lines().filter(|line| line.contains('│')).map(rolltape::util::text::width).max();
+        assert!(widest <= columns.parse().ok(), "{text}");
+    }
     let states = states(folder.path());
     let of = |name: &str| states.iter().find(|(run, _)| run == name).map(|(_, state)| state.as_str());
     assert_eq!(states[0].0, "a-new");

@@ -102,13 +102,11 @@ fn a_streamed_chat_is_asked_for_and_kept_as_it_came() {
     let backend = open("openai_chat", &settings);
     assert_eq!((backend.on_tape(), backend.model().as_deref()), (false, Some("m")));
     assert!(backend.price().is_some());
-    let mut request = hello();
-    request.params = j!({"temperature": 0}).as_object().unwrap().clone();
-    request.tools = Some(vec![ToolDef {
+    let tools = [ToolDef {
         name: "look".into(),
         description: "looks".into(),
         parameters: j!({"type": "object"}),
-    }]);
+    }];
     let mut spoken = ChatMessage::new(Role::Assistant, "");
     spoken.calls = vec![ToolCall {
         id: "a".into(),
@@ -116,8 +114,12 @@ fn a_streamed_chat_is_asked_for_and_kept_as_it_came() {
         arguments: Arguments::text("{\"x\": 1".into()),
         extra: Object::new(),
     }];
-    request.messages.push(spoken);
-    request.messages.push(ChatMessage { call_id: Some("a".into()), ..ChatMessage::new(Role::Tool, "seen") });
+    let mut messages = hello().messages.to_vec();
+    messages.push(spoken);
+    messages.push(ChatMessage { call_id: Some("a".into()), ..ChatMessage::new(Role::Tool, "seen") });
+    let mut request = request(messages);
+    request.params = j!({"temperature": 0}).as_object().unwrap().clone();
+    request.tools = Some(&tools);
     let reply = ask(&backend, &request).unwrap();
     assert_eq!((reply.text.as_str(), reply.status, reply.body), ("hi", 200, None));
     assert_eq!(reply.usage.unwrap().cached_tokens, Some(3));

@@ -16,6 +16,21 @@ use tabled::settings::{Alignment, Style};
 /// Columns that all but suites and subjects take, about.
 const FIGURES: usize = 118;
 
+/// The columns of the table, and from which width of the terminal on each is shown.
+const COLUMNS: [(&str, usize); 9] = [
+    ("run", 0),
+    ("state", 0),
+    ("started", 115),
+    ("suites", 150),
+    ("subjects", 95),
+    ("ended", 0),
+    ("success", 0),
+    ("format", 0),
+    ("cost", 115),
+];
+/// From which width on subjects are named; else they are counted.
+const NAMED: usize = 150;
+
 /// One row.
 struct Row {
     id: String,
@@ -95,9 +110,9 @@ fn value(row: &Row) -> Value {
 
 fn table(rows: &[Row], width: usize) -> String {
     let room = (width.saturating_sub(FIGURES) / 2).max(16);
+    let shown = || COLUMNS.iter().map(|(_, least)| width >= *least);
     let mut builder = Builder::default();
-    builder
-        .push_record(["run", "state", "started", "suites", "subjects", "ended", "success", "format", "cost"]);
+    builder.push_record(COLUMNS.iter().zip(shown()).filter(|(_, shown)| *shown).map(|((name, _), _)| *name));
     for row in rows {
         let one_line = |text: &str, room: usize| cut(&printable(&text.replace(['\n', '\t'], " ")), room);
         let several = |names: Vec<&str>| one_line(&names.join(", "), room);
@@ -107,8 +122,12 @@ fn table(rows: &[Row], width: usize) -> String {
             row.glance.state.word().to_owned(),
             // To the minute: the rest is in the JSON.
             printable(&row.started().unwrap_or("–").replace('T', " ").chars().take(16).collect::<String>()),
-            several(row.suites()),
-            several(row.subjects()),
+            if row.glance.view.is_some() { several(row.suites()) } else { "–".to_owned() },
+            match (&row.glance.view, width >= NAMED) {
+                (None, _) => "–".to_owned(),
+                (_, true) => several(row.subjects()),
+                (_, false) => row.subjects().len().to_string(),
+            },
         ];
         match &row.glance.view {
             Some(view) => cells.extend([
@@ -119,12 +138,14 @@ fn table(rows: &[Row], width: usize) -> String {
             ]),
             None => cells.extend(["–", "–", "–", "–"].map(str::to_owned)),
         }
-        builder.push_record(cells);
+        builder.push_record(cells.into_iter().zip(shown()).filter(|(_, shown)| *shown).map(|(cell, _)| cell));
     }
     let mut table = builder.build();
     let line = HorizontalLine::inherit(Style::modern());
     table.with(Style::modern_rounded().remove_horizontal().horizontals([(1, line)]));
-    table.modify(Columns::new(5..).not(Rows::first()), Alignment::right());
+    let texts = if width >= NAMED { 5 } else { 3 };
+    let texts = shown().take(texts).filter(|shown| *shown).count();
+    table.modify(Columns::new(texts..).not(Rows::first()), Alignment::right());
     let mut text = format!("{table}\n");
     for row in rows {
         if let Some(reason) = row.reason() {

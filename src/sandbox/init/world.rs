@@ -347,8 +347,8 @@ fn overlay(root: &Path, store: &Path, name: &str, tree: &OwnedFd) -> Result<(), 
 fn folders(spec: &Spec, root: &Path) -> Result<(), Failure> {
     let all = [
         ("workspace", 0o755),
-        // Hidden tests are only in the sandboxes of probes, and the unprivileged user runs them.
-        ("tests", 0o755),
+        // The unprivileged user, as whom the agent's program runs beside them, must not read hidden tests.
+        ("tests", 0o700),
         ("root", 0o700),
         ("home", 0o755),
         ("tmp", 0o1777),
