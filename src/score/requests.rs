@@ -85,7 +85,7 @@ impl Expect {
             Wanted::Equal(value) => format!("'{place}' {}", bare(value)),
             Wanted::Matching(regex) => format!("'{place}' like /{regex}/"),
         }));
-        words.join(", ")
+        if words.is_empty() { "anything".to_owned() } else { words.join(", ") }
     }
 }
 

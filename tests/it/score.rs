@@ -177,6 +177,18 @@ fn requests_are_told_apart_by_what_they_hold() {
 }
 
 #[test]
+fn a_program_can_be_asked_to_send_nothing() {
+    let scorer = compiled(
+        r#"{ kind = "service", run = "x", carry = "app.sh", requests = [{ max = 0 }], exit_nonzero = true }"#,
+    );
+    assert_eq!(value(&scorer, run(Some(1), "", "", Vec::new())), Some(1.0));
+    let sent = vec![request("/models", 404, "missing")];
+    let (score, reason) = judged(&scorer, vec![run(Some(1), "", "", sent)], None);
+    assert_eq!(score, Some(0.0));
+    assert_eq!(reason, "the service saw 1 requests with anything, not at most 0");
+}
+
+#[test]
 fn a_wrong_key_is_asked_for_and_must_fail_loudly() {
     let scorer = compiled(
         r#"{ kind = "service", run = "x", carry = "app.sh", key = "wrong", exit_nonzero = true, regex = '(?i)\bkey\b', requests = [{ status = 401, auth = "bad" }, { status = 200, max = 0 }] }"#,

@@ -206,7 +206,7 @@ fn bad_arguments_are_told() {
         assert_eq!(
             unknown.text,
             "ERROR: There is no tool named 'execute_bush'. Did you mean 'execute_bash'? The tools are: execute_bash, \
-             str_replace_editor, finish, think."
+             execute_ipython_cell, str_replace_editor, finish, think."
         );
     });
 }
