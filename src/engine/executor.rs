@@ -140,19 +140,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         played.redactor.clone(),
     ));
     played.log = StepLog::new(Some(steps));
-    let budget = Budget { turns: task.limits.turns, tokens: task.limits.tokens, usd: task.limits.usd };
-    let mut metered = subject.backend.as_ref().map(|backend| {
-        Metered::new(
-            backend.clone(),
-            planned.id.clone(),
-            subject.subject.params.clone(),
-            budget,
-            played.redactor.clone(),
-            Some(exchanges.clone()),
-        )
-        .with_purse(around.purse.clone())
-    });
-    drop(exchanges);
+    let mut metered = metered(around, planned, &played.redactor, exchanges);
     let troubles = metered.as_ref().map(Metered::troubles).unwrap_or_default();
     let mut toolbox = Toolbox::new(sandbox.clone());
     let session = Session {
@@ -189,6 +177,26 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     played.metered = metered;
     let _ = forwarder.await;
     played
+}
+
+/// The model of an attempt, if its agent asks one.
+fn metered(
+    around: &Surroundings,
+    planned: &Planned,
+    redactor: &Redactor,
+    exchanges: UnboundedSender<Exchanged>,
+) -> Option<Metered> {
+    let (_, task, subject) = around.plan.parts(planned);
+    let budget = Budget { turns: task.limits.turns, tokens: task.limits.tokens, usd: task.limits.usd };
+    let metered = Metered::new(
+        subject.backend.clone()?,
+        planned.id.clone(),
+        subject.subject.params.clone(),
+        budget,
+        redactor.clone(),
+        Some(exchanges),
+    );
+    Some(metered.with_purse(around.purse.clone()))
 }
 
 /// Puts the task's files in, starts its services and opens the door of an agent that wants one.

@@ -102,11 +102,8 @@ fn a_streamed_chat_is_asked_for_and_kept_as_it_came() {
     let backend = open("openai_chat", &settings);
     assert_eq!((backend.on_tape(), backend.model().as_deref()), (false, Some("m")));
     assert!(backend.price().is_some());
-    let tools = [ToolDef {
-        name: "look".into(),
-        description: "looks".into(),
-        parameters: j!({"type": "object"}),
-    }];
+    let tools =
+        [ToolDef { name: "look".into(), description: "looks".into(), parameters: j!({"type": "object"}) }];
     let mut spoken = ChatMessage::new(Role::Assistant, "");
     spoken.calls = vec![ToolCall {
         id: "a".into(),

@@ -47,11 +47,8 @@ fn talk(backend: &Arc<dyn Backend>, seen: &str) -> (Vec<ModelReply>, Vec<Cassett
     let params = Object::new();
     let mut metered =
         Metered::new(Arc::clone(backend), id, params, Budget::default(), Redactor::default(), Some(sender));
-    let tools = [ToolDef {
-        name: "look".into(),
-        description: "looks".into(),
-        parameters: json!({"type": "object"}),
-    }];
+    let tools =
+        [ToolDef { name: "look".into(), description: "looks".into(), parameters: json!({"type": "object"}) }];
     let mut messages = vec![ChatMessage::new(Role::User, "look")];
     let replies = runtime.block_on(async {
         let first = metered.complete(&messages, Some(&tools)).await.unwrap();

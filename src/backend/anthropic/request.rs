@@ -18,7 +18,7 @@ pub(super) fn body(request: &Request, model: &str, stream: bool) -> Value {
     if !system.is_empty() {
         body.insert("system".to_owned(), system.join("\n\n").into());
     }
-    body.insert("messages".to_owned(), messages(&request.messages));
+    body.insert("messages".to_owned(), messages(request.messages));
     body.extend(request.params.clone());
     if let Some(tools) = request.tools.as_ref().filter(|tools| !tools.is_empty()) {
         let tool = |tool: &crate::model::ToolDef| json!({"name": tool.name, "description": tool.description, "input_schema": tool.parameters});
