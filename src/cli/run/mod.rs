@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// Back end, NAME[:MODEL or PATH]; more than one makes one subject each [default: ROLLTAPE_BACKEND, else the suite's]
     #[arg(long, value_name = "NAME[:ARG]")]
     pub(super) backend: Vec<String>,
-    /// Agent, NAME[:ARG] of `list agents`; each makes one subject with each back end [default: the suite's]
+    /// Agent, NAME or NAME:ARG of `list agents`; each makes one subject with each back end [default: the suite's]
     #[arg(long, value_name = "NAME[:ARG]")]
     pub(super) agent: Vec<String>,
     /// Folder that agents see read-only under its own path; may be repeated

@@ -1,7 +1,7 @@
 //! Writes the JSON that the page's script reads: nested arrays whose long texts may be shared.
 //!
 //! Invariant: what comes out is JSON whatever goes in, and no text steers a terminal: every one goes through
-//! [`text`](super::super::text). Objects are not needed: the script knows the order of the fields.
+//! [`text`]. Objects are not needed: the script knows the order of the fields.
 
 use super::super::text;
 use sha2::{Digest, Sha256};
