@@ -65,6 +65,22 @@ fn timeouts() -> Map<String, Value> {
 
 fn headers() -> Value {
     let mut headers = map_of(pattern("^[ -~]*$"));
-    headers["propertyNames"] = json!({"not": {"enum": OWN_HEADERS}});
+    let own: Vec<String> = OWN_HEADERS.iter().map(|name| any_case(name)).collect();
+    headers["propertyNames"] = json!({
+        "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+        "not": pattern(&format!("^({})$", own.join("|"))),
+    });
     headers
+}
+
+/// A pattern of a word, whatever the case of its letters.
+fn any_case(word: &str) -> String {
+    let letter = |letter: char| {
+        if letter.is_ascii_alphabetic() {
+            format!("[{}{}]", letter.to_ascii_uppercase(), letter.to_ascii_lowercase())
+        } else {
+            letter.to_string()
+        }
+    };
+    word.chars().map(letter).collect()
 }
