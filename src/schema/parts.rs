@@ -27,6 +27,15 @@ impl Key {
     pub(super) fn required(self) -> Self {
         Self { required: true, ..self }
     }
+
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
+    /// The same with other values.
+    pub(super) fn changed(self, change: fn(Value) -> Value) -> Self {
+        Self { value: change(self.value), ..self }
+    }
 }
 
 /// An object with these keys and no others.
@@ -83,6 +92,10 @@ pub(super) fn flag() -> Value {
 
 pub(super) fn whole(least: u64) -> Value {
     json!({"type": "integer", "minimum": least})
+}
+
+pub(super) fn within(least: u64, most: u64) -> Value {
+    json!({"type": "integer", "minimum": least, "maximum": most})
 }
 
 /// A number above zero.

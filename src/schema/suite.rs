@@ -1,6 +1,8 @@
 //! `suite.toml`.
 
-use super::parts::{id, key, list_of, map_of, object, string};
+use super::dataset::dataset;
+use super::parts::{id, key, list_of, object, string};
+use super::services::services;
 use super::{Schema, settings};
 use serde_json::{Map, Value, json};
 
@@ -19,25 +21,12 @@ fn body() -> Map<String, Value> {
         key("name", "The first part of every attempt id", id()).required(),
         key("description", "What the suite is about", string()),
         key("defaults", "What tasks have unless they say otherwise", json!(object(defaults))),
-        key("service", "Servers that run beside every attempt, started afresh", settings::services()),
-        key("task", "Inline tasks; others are folders with a task.toml", list_of(json!(inline_task()))),
-    ])
-}
-
-fn inline_task() -> Map<String, Value> {
-    let files = || map_of(string());
-    let mut keys = vec![
-        key("id", "Id inside the suite", id()).required(),
-        key("prompt", "What the agent is asked", string()).required(),
-        key("files", "Files of the workspace: path and text; one that starts with #! is executable", files()),
+        key("service", "Servers that run beside every attempt, started afresh", services()),
         key(
-            "tests",
-            "Hidden files, under $ROLLTAPE_TESTS when scored; they run the agent's program with $ROLLTAPE_AS_AGENT before it",
-            files(),
+            "task",
+            "Inline tasks; others are folders with a task.toml",
+            list_of(json!(object(settings::inline_task(true)))),
         ),
-        key("solution", "Bash script that solves the task", string()),
-        key("cheats", "Bash scripts by name that must score 0", files()),
-    ];
-    keys.extend(settings::task());
-    object(keys)
+        key("dataset", "Tasks from the rows of a file", list_of(json!(dataset()))),
+    ])
 }

@@ -14,7 +14,10 @@ use crate::suite::{ScorerSpec, Suite, SuiteError, Task, did_you_mean, few};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(crate) use number::PICKS;
+pub(crate) use requests::AUTHS;
 pub use seal::{KEY, KEY_PART, NONCE, Seal};
+pub(crate) use service::KEYS;
 
 registry! {
     /// All kinds of scorers.

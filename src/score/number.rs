@@ -7,6 +7,9 @@ use super::options::Options;
 use super::{Compiled, OptionError, Scorer, text};
 use crate::suite::{ScorerSpec, Task};
 
+/// Which number of a text is meant.
+pub(crate) const PICKS: &[&str] = &["last", "first", "only"];
+
 pub(super) static ITEM: Scorer = Scorer {
     name: "number",
     about: "the last (or first, or only) number in the answer, a file or an output is `value`, within a tolerance",
@@ -26,7 +29,7 @@ fn compile(spec: &ScorerSpec, _: &Task) -> Result<Compiled, Vec<OptionError>> {
     if !options.has("value") {
         options.error("'value' is missing", Some("add value = 42".to_owned()));
     }
-    let pick = options.word("pick", &["last", "first", "only"]).unwrap_or("last");
+    let pick = options.word("pick", PICKS).unwrap_or("last");
     let fraction = options.flag("percent").unwrap_or(false);
     let mut bound = |key: &'static str| {
         let bound = options.number(key).unwrap_or(0.0);

@@ -6,6 +6,9 @@ use crate::model::Object;
 use regex::Regex;
 use serde_json::Value;
 
+/// What the key of a request can have been.
+pub(crate) const AUTHS: &[&str] = &["ok", "missing", "bad"];
+
 /// Requests that must, or must not, have been seen.
 pub(super) struct Expect {
     fields: Vec<(&'static str, Value)>,
@@ -33,7 +36,7 @@ impl Expect {
         for key in ["method", "path", "model", "fault"] {
             fields.extend(options.string(key).map(|text| (key, Value::String(text))));
         }
-        let auth = options.word("auth", &["ok", "missing", "bad"]);
+        let auth = options.word("auth", AUTHS);
         fields.extend(auth.map(|word| ("auth", Value::String(word.to_owned()))));
         fields.extend(options.whole("status").map(|status| ("status", Value::from(status))));
         let mut body = Vec::new();

@@ -18,6 +18,9 @@ pub(super) static ITEM: Scorer = Scorer {
     compile,
 };
 
+/// Keys that the program can be given.
+pub(crate) const KEYS: &[&str] = &["good", "wrong"];
+
 /// How the program must end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Exit {
@@ -52,7 +55,7 @@ fn compile(spec: &ScorerSpec, task: &Task) -> Result<Compiled, Vec<OptionError>>
         hidden: false,
         service: Some(service),
         service_options: options.table("options").cloned().unwrap_or_default(),
-        wrong_key: options.word("key", &["good", "wrong"]) == Some("wrong"),
+        wrong_key: options.word("key", KEYS) == Some("wrong"),
         timeout_ms: options.millis("timeout", TIMEOUT_MS),
     };
     let wants = wants(&mut options);

@@ -14,6 +14,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 pub use authority::Authority;
+pub(crate) use llm::schema_words as llm_schema;
 pub use secrets::{derive_secrets, random_secrets};
 
 registry! {

@@ -23,10 +23,12 @@ const BACKEND_KEYS: &[&str] = &[
     "max_retries",
     "headers",
 ];
+/// How often a request can be sent again.
+pub(crate) const MAX_RETRIES: u32 = 100;
 /// Parts of a request that parameters must not take the place of.
-const OWN_PARAMS: &[&str] = &["model", "messages", "system", "tools", "stream", "stream_options"];
+pub(crate) const OWN_PARAMS: &[&str] = &["model", "messages", "system", "tools", "stream", "stream_options"];
 /// Headers that carry a key, or that the client sets for itself.
-const OWN_HEADERS: &[&str] = &[
+pub(crate) const OWN_HEADERS: &[&str] = &[
     "authorization",
     "proxy-authorization",
     "x-api-key",
@@ -246,9 +248,10 @@ fn timeouts(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Timeouts {
 
 fn retries(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<u32> {
     let number = reader.whole(table, "max_retries", 0)?;
-    let narrow = u32::try_from(number).ok().filter(|number| *number <= 100);
+    let narrow = u32::try_from(number).ok().filter(|number| *number <= MAX_RETRIES);
     if narrow.is_none() {
-        let message = format!("'max_retries' of {} must be at most 100, but it is {number}", table.what);
+        let message =
+            format!("'max_retries' of {} must be at most {MAX_RETRIES}, but it is {number}", table.what);
         reader.error(table.place_of("max_retries"), message);
     }
     narrow

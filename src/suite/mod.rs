@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use config::{BackendProfile, BackendSettings, Config, Timeouts, parse_config};
+pub(crate) use config::{MAX_RETRIES, OWN_HEADERS, OWN_PARAMS};
+pub(crate) use dataset::ENDINGS as DATASET_ENDINGS;
 pub(crate) use dataset::few;
 pub use parse::{parse, read, sort_errors};
 pub(crate) use reader::did_you_mean;

@@ -188,6 +188,13 @@ fn told(name: &str, document: &Value) -> Vec<rolltape::suite::SuiteError> {
         for (key, value) in document.as_object().unwrap() {
             suite[key] = value.clone();
         }
+        // Rows are looked at where there is a file with some.
+        for set in suite.get_mut("dataset").and_then(Value::as_array_mut).into_iter().flatten() {
+            let set = set.as_object_mut().unwrap();
+            set.entry("file").or_insert_with(|| json!("rows.jsonl"));
+            set.entry("prompt").or_insert_with(|| json!("do it"));
+        }
+        fs::write(folder.path().join("rows.jsonl"), "{\"a\": 1}\n").unwrap();
     } else {
         suite["service"] = json!([{"name": "deepseek", "kind": "llm"}]);
         let task = folder.path().join("tasks/t");
@@ -246,6 +253,107 @@ fn what_the_parser_accepts_the_schema_has() {
         }
     }
     assert!(seen > 20, "{seen} tables");
+}
+
+/// A suite that uses what a schema must let pass, and slips that it must not.
+#[test]
+fn rows_outputs_and_faults_fit() {
+    let suite = validator("suite");
+    let with = |set: &str| {
+        let text = format!("schema = 1\nname = \"s\"\n{set}");
+        let folder = temp();
+        fs::write(folder.path().join("suite.toml"), &text).unwrap();
+        fs::write(folder.path().join("rows.csv"), "n,text\n1,one\n").unwrap();
+        let parsed = rolltape::cli::suite_files::load(folder.path()).is_ok_and(|suite| {
+            // A service's options are checked by its kind.
+            let mut services = suite.tasks.iter().flat_map(|task| &task.services);
+            services.all(|spec| rolltape::service::ALL.iter().all(|kind| (kind.check)(spec).is_empty()))
+        });
+        let fits = suite.is_valid(&toml_json(&folder.path().join("suite.toml")));
+        assert_eq!(parsed, fits, "parser and schema: {set}");
+        fits
+    };
+    let set = |rest: &str| format!("[[dataset]]\nfile = \"rows.csv\"\nprompt = \"{{{{text}}}}\"\n{rest}");
+    let number = "score = [{ kind = \"number\", value = \"{{n}}\", tolerance = 0.1 }]";
+    let llm = |option: &str| {
+        format!(
+            "[[service]]\nname = \"x\"\nkind = \"llm\"\n{option}\n\
+             [[task]]\nid = \"t\"\nprompt = \"p\"\nscore = [{{ kind = \"includes\", text = \"x\" }}]\n"
+        )
+    };
+    let score = |score: &str| format!("[[task]]\nid = \"t\"\nprompt = \"p\"\nscore = [{{ {score} }}]\n");
+    for good in [
+        set(number),
+        set(&format!(
+            "{number}\nid = \"r-{{{{n}}}}\"\nlimits = {{ turns = \"{{{{n}}}}\", wall = \"{{{{n}}}}s\" }}"
+        )),
+        set(&format!("{number}\nexample = [{{ user = \"u\", assistant = \"a\" }}]\nlimit = 1")),
+        llm("fault = [\"429-once\", \"reset-3@all\", \"html\"]\nrate_limit = { requests = 1, per = \"1s\" }"),
+        score("kind = \"includes\", text = 42, on = \"output\", run = \"true\", timeout = \"1s\""),
+        score("kind = \"json\", subset = { a = 1 }, on = \"file:x.json\""),
+        score("kind = \"json\", schema = { type = \"object\" }"),
+    ] {
+        assert!(with(&good), "{good}");
+    }
+    for bad in [
+        set(&format!("{number}\nlimits = {{ turns = \"many\" }}")),
+        set("score = [{ kind = \"number\", value = 1, weight = \"{{n}}\" }]"),
+        set(&format!("{number}\nlimit = 0")),
+        llm("fault = \"429-never\""),
+        llm("fault = [\"418\"]"),
+        llm("gather = 1"),
+        llm("rate_limit = { requests = 1 }"),
+        score("kind = \"includes\", text = \"x\", run = \"true\""),
+        score("kind = \"includes\", text = \"x\", on = \"output\""),
+        score("kind = \"number\", value = 1, pick = \"second\""),
+    ] {
+        assert!(!with(&bad), "{bad}");
+    }
+}
+
+#[test]
+fn a_configuration_and_its_schema_agree() {
+    let schema = schema::find("config").unwrap().value();
+    let config = validator("config");
+    let read = |text: &str| {
+        let kinds = ["openai_chat", "anthropic"];
+        rolltape::suite::parse_config("rolltape.toml", text.as_bytes(), &kinds, &["deepseek"])
+    };
+    let profile = &schema["properties"]["backend"]["additionalProperties"]["properties"];
+    for (path, keys) in [("", profile), ("price", &profile["price"]), ("timeouts", &profile["timeouts"])] {
+        let keys = if path.is_empty() { keys } else { &keys["properties"] };
+        let known: Vec<&str> = keys.as_object().unwrap().keys().map(String::as_str).collect();
+        let table = if path.is_empty() { String::new() } else { format!(".{path}") };
+        let errors = read(&format!("[backend.deepseek{table}]\n{BOGUS} = 1\n")).unwrap_err();
+        let error = errors.iter().find(|error| error.message.contains(BOGUS)).unwrap();
+        let hint = error.hint.as_deref().unwrap();
+        assert_eq!(hint, format!("it may be {}", known.join(", ")));
+    }
+    for (good, text) in [
+        (true, "[backend.deepseek]\nmodel = \"m\"\nprice = { input = 0.28, output = 0 }\n"),
+        (
+            true,
+            "[backend.own]\nkind = \"anthropic\"\nbase_url = \"http://127.0.0.1:1\"\nheaders = { X-A = \"b\" }\n",
+        ),
+        (
+            true,
+            "[backend.own]\nkind = \"openai_chat\"\ntimeouts = { idle = \"3s\" }\nparams = { top_k = 1 }\n",
+        ),
+        (false, "[backend.own]\nmodel = \"m\"\n"),
+        (false, "[backend.\"a b\"]\nkind = \"anthropic\"\n"),
+        (false, "[backend.deepseek]\nparams = { stream = true }\n"),
+        (false, "[backend.deepseek]\nheaders = { Authorization = \"x\" }\n"),
+        (false, "[backend.deepseek]\nheaders = { \"a b\" = \"x\" }\n"),
+        (false, "[backend.deepseek]\nprice = { input = 1 }\n"),
+        (false, "[backend.deepseek]\nmax_retries = 101\n"),
+        (false, "[backend.deepseek]\nbase_url = \"ftp://x\"\n"),
+        (false, "[backend.deepseek]\nkey_env = \"sk-0\"\n"),
+        (false, "[backnd]\n"),
+    ] {
+        assert_eq!(read(text).is_ok(), good, "{text}");
+        let value = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
+        assert_eq!(config.is_valid(&value), good, "{text}");
+    }
 }
 
 #[test]

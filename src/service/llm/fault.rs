@@ -20,6 +20,7 @@ const PATHS: &[(&str, Option<Route>)] = &[
     ("balance", Some(Route::Balance)),
     ("all", None),
 ];
+const COUNTS: &[(&str, Option<u32>)] = &[("once", Some(1)), ("twice", Some(2)), ("always", None)];
 pub(super) const HINT: &str =
     "write FAULT[-COUNT][@PATH], for example '429-once', '500-3', 'reset-once' or '402@balance'";
 
@@ -85,11 +86,9 @@ impl Fault {
             None => (head, "always"),
         };
         let kind = kind(word).map_err(wrong)?;
-        let left = match count {
-            "always" => None,
-            "once" => Some(1),
-            "twice" => Some(2),
-            count => Some(count.parse::<u32>().ok().filter(|count| *count > 0).ok_or_else(|| {
+        let left = match COUNTS.iter().find(|(word, _)| *word == count) {
+            Some((_, left)) => *left,
+            None => Some(count.parse::<u32>().ok().filter(|count| *count > 0).ok_or_else(|| {
                 wrong(format!("has the count '{count}', not once, twice, always or a number"))
             })?),
         };
@@ -99,6 +98,16 @@ impl Fault {
             })?;
         Ok(Self { kind, left, route })
     }
+}
+
+/// A regular expression of all that can be written.
+pub(crate) fn pattern() -> String {
+    let statuses = STATUSES.iter().map(u16::to_string);
+    let words: Vec<String> = statuses.chain(WORDS.iter().map(|(word, _)| (*word).to_owned())).collect();
+    let paths: Vec<&str> = PATHS.iter().map(|(path, _)| *path).collect();
+    let counts: Vec<&str> = COUNTS.iter().map(|(word, _)| *word).collect();
+    let (words, counts, paths) = (words.join("|"), counts.join("|"), paths.join("|"));
+    format!("^({words})(-({counts}|0*[1-9][0-9]*))?(@({paths}))?$")
 }
 
 fn kind(word: &str) -> Result<Kind, String> {

@@ -38,6 +38,12 @@ pub(super) static ITEM: Service = Service {
     start,
 };
 
+/// What a schema of the options is made of.
+pub(crate) mod schema_words {
+    pub(crate) use super::fault::pattern as fault_pattern;
+    pub(crate) use super::options::{CURRENCIES, MAX_COUNT, MAX_DELAY_MS, MAX_RETRY_AFTER};
+}
+
 fn check(spec: &ServiceSpec) -> Vec<String> {
     options::read(&spec.options).err().unwrap_or_default()
 }

@@ -21,11 +21,14 @@ const KEYS: &[&str] = &[
     "reasoning",
     "tool_arguments",
 ];
-const MAX_RETRY_AFTER: u64 = 3600;
-const MAX_DELAY_MS: u64 = 60_000;
+pub(crate) const MAX_RETRY_AFTER: u64 = 3600;
+pub(crate) const MAX_DELAY_MS: u64 = 60_000;
 /// Requests that a limit or a gathering may be about; connections are fewer.
-const MAX_COUNT: u64 = 100;
+pub(crate) const MAX_COUNT: u64 = 100;
 const MAX_WINDOW: Duration = Duration::from_secs(3600);
+
+/// Currencies of a balance.
+pub(crate) const CURRENCIES: &[&str] = &["USD", "CNY"];
 
 /// So many requests in so much time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +138,7 @@ fn set(out: &mut Options, key: &str, value: &Value, errors: &mut Vec<String>) {
             .ok_or_else(|| format!("'balance' must be an amount like \"10.00\"; it is {value}")),
         "currency" => value
             .as_str()
-            .filter(|word| ["USD", "CNY"].contains(word))
+            .filter(|word| CURRENCIES.contains(word))
             .map(|word| word.clone_into(&mut out.currency))
             .ok_or_else(|| format!("'currency' must be \"USD\" or \"CNY\"; it is {value}")),
         "models" => strings(value)

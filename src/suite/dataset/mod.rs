@@ -14,6 +14,7 @@ use super::settings::Settings;
 use super::{FileSpec, ServiceSpec, SuiteError, digest};
 use crate::util::digest::sha256_parts;
 use fill::Filler;
+pub(crate) use rows::ENDINGS;
 use rows::Row;
 use std::collections::BTreeMap;
 

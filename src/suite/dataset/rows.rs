@@ -17,7 +17,7 @@ pub(super) struct Row {
 }
 
 /// Endings of the files that can be read.
-pub(super) const ENDINGS: [&str; 5] = [".jsonl", ".ndjson", ".json", ".csv", ".tsv"];
+pub(crate) const ENDINGS: [&str; 5] = [".jsonl", ".ndjson", ".json", ".csv", ".tsv"];
 
 /// Reads at most `most` rows of a file, by the ending of its name; what is wrong beside what is right.
 pub(super) fn read(name: &str, text: &str, most: usize) -> (Vec<Row>, Vec<Slip>) {
