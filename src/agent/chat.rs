@@ -5,7 +5,7 @@
 
 use super::{Agent, AgentEnd, AgentKind, Session};
 use crate::backend::{ChatMessage, OpenError, Role, Stop};
-use crate::model::{AgentInfo, CallPolicy, ErrorClass, Policy, Reply, RunError, Source, Step};
+use crate::model::{AgentInfo, CallPolicy, ErrorClass, Policy, RunError, Source, Step};
 use async_trait::async_trait;
 use std::borrow::Cow;
 
@@ -49,21 +49,7 @@ impl Agent for Chat {
             Ok(reply) => reply,
             Err(stop) => return AgentEnd::Stopped(stop),
         };
-        let step = Step {
-            reasoning: reply.reasoning,
-            usage: reply.usage,
-            model: reply.model,
-            llm_calls: Some(1),
-            reply: Some(Reply {
-                text: reply.text.clone(),
-                finish_reason: reply.finish_reason,
-                dialect: None,
-                native: !reply.calls.is_empty(),
-                place: None,
-            }),
-            calls: reply.calls,
-            ..Step::new(0, Source::Agent, reply.text.clone())
-        };
+        let step = reply.step(None, !reply.calls.is_empty());
         session.log.push(step, "says the last word");
         AgentEnd::Finished(Some(reply.text))
     }

@@ -16,9 +16,11 @@ mod sse;
 mod troubles;
 pub mod wire;
 
+pub use crate::model::Role;
+
 use crate::model::{
-    AttemptId, Drift, ErrorClass, LimitKind, Object, Price, RunError, Scope, SseChunk, ToolCall, ToolDef,
-    Usage,
+    AttemptId, Drift, ErrorClass, LimitKind, Object, Price, Reply, RunError, Scope, Source, SseChunk, Step,
+    ToolCall, ToolDef, Usage,
 };
 use crate::util::suggest::nearest;
 use async_trait::async_trait;
@@ -36,31 +38,6 @@ pub use troubles::Troubles;
 registry! {
     /// All kinds of back ends.
     BackendKind: openai_chat, anthropic, scripted, cassette, echo
-}
-
-/// Role of a chat message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Instructions.
-    System,
-    /// User, and text observations.
-    User,
-    /// The model.
-    Assistant,
-    /// A native tool result.
-    Tool,
-}
-
-impl Role {
-    /// The word of the OpenAI protocol.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::System => "system",
-            Role::User => "user",
-            Role::Assistant => "assistant",
-            Role::Tool => "tool",
-        }
-    }
 }
 
 /// One message of the conversation so far.
@@ -142,6 +119,27 @@ pub struct ModelReply {
     pub sse: Option<Vec<SseChunk>>,
     /// Observation that differs from the tape.
     pub drift: Option<Drift>,
+}
+
+impl ModelReply {
+    /// It as the step of a trajectory: the raw text stands beside what is shown, which is all of it at first.
+    pub fn step(&self, dialect: Option<&str>, native: bool) -> Step {
+        Step {
+            reasoning: self.reasoning.clone(),
+            calls: self.calls.clone(),
+            usage: self.usage,
+            model: self.model.clone(),
+            llm_calls: Some(1),
+            reply: Some(Reply {
+                text: self.text.clone(),
+                finish_reason: self.finish_reason.clone(),
+                dialect: dialect.map(str::to_owned),
+                native,
+                place: None,
+            }),
+            ..Step::new(0, Source::Agent, self.text.clone())
+        }
+    }
 }
 
 /// Why there is no reply.

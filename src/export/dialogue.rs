@@ -7,36 +7,7 @@ use crate::model::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Instructions.
-    System,
-    /// The user, or what stands for one.
-    User,
-    /// The model.
-    Assistant,
-    /// A result of a call.
-    Tool,
-}
-
-impl Role {
-    /// The word of chat formats.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::System => "system",
-            Role::User => "user",
-            Role::Assistant => "assistant",
-            Role::Tool => "tool",
-        }
-    }
-
-    /// Reads what [`Role::as_str`] gives.
-    pub fn parse(word: &str) -> Option<Self> {
-        [Role::System, Role::User, Role::Assistant, Role::Tool].into_iter().find(|role| role.as_str() == word)
-    }
-}
+pub use crate::model::Role;
 
 /// A call as an object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -143,11 +143,16 @@ fn sweep(parent: &Path, prefix: &str) {
         if !entry.file_name().to_string_lossy().starts_with(prefix) {
             continue;
         }
-        let free = File::open(entry.path())
-            .and_then(|dir| Ok(rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)?));
-        // A folder that was made this very moment is not locked yet, but it is empty.
+        // A folder that was made this very moment is not locked yet, but it is empty. It is not even tried: its maker
+        // would find the lock taken.
         let filled = fs::read_dir(entry.path()).is_ok_and(|mut inner| inner.next().is_some());
-        if free.is_ok() && filled {
+        let lock = || -> io::Result<File> {
+            let dir = File::open(entry.path())?;
+            rustix::fs::flock(&dir, FlockOperation::NonBlockingLockExclusive)?;
+            Ok(dir)
+        };
+        // Held until the folder is gone.
+        if filled && let Ok(_lock) = lock() {
             let _ = fs::remove_dir_all(entry.path());
         }
     }

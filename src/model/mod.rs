@@ -9,6 +9,7 @@ mod ids;
 mod outcome;
 mod policy;
 mod record;
+mod role;
 mod score;
 mod span;
 mod step;
@@ -23,6 +24,7 @@ pub use policy::{CallPolicy, Policy, Reading};
 pub use record::{
     AttemptRecord, Drift, Evidence, LAYERS, LayerState, Parent, RunManifest, Subject, TrajectoryRef,
 };
+pub use role::Role;
 pub use score::Score;
 pub use span::{Place, Span};
 pub use step::{

@@ -54,8 +54,11 @@ impl Scratch {
             }
             // The umask may have taken more away than is wanted.
             fs::set_permissions(&folder, Permissions::from_mode(0o711))?;
-            let lock = File::create(folder.join("lock"))?;
+            // A sweep sees the lock only when it is held: one that came in between would take the folder away.
+            let young = folder.join("lock.new");
+            let lock = File::create(&young)?;
             lock.try_lock()?;
+            fs::rename(&young, folder.join("lock"))?;
             return Ok(Self { folder, lock });
         }
         Err(std::io::ErrorKind::AlreadyExists.into())
@@ -111,4 +114,33 @@ pub(super) fn remove_tree(folder: &Path) {
         drop(entry);
     }
     let _ = fs::remove_dir_all(folder);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn a_sweep_takes_no_folder_in_the_making() {
+        let base = tempfile::tempdir().expect("a folder");
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        sweep(base.path());
+                    }
+                });
+            }
+            let made: Vec<_> = (0..300).map(|_| Scratch::make(base.path())).collect();
+            over.store(true, Ordering::Relaxed);
+            for scratch in made {
+                let scratch = scratch.expect("a folder, whatever others sweep");
+                assert!(scratch.folder.join("lock").exists(), "{} was swept", scratch.folder.display());
+            }
+        });
+        sweep(base.path());
+        assert_eq!(fs::read_dir(base.path()).expect("the folder").count(), 0, "what is free goes");
+    }
 }

@@ -8,33 +8,40 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Connections that are open at once; more wait in the listener's queue, so that the harness keeps its descriptors.
 const MAX_CONNECTIONS: usize = 128;
-/// How long a request's head, and then its body, may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a request's head, and then its body, may take; so for a handshake before it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The places for connections of one server, however many listeners it has. Clones share them.
+#[derive(Clone)]
+pub struct Slots(Arc<Semaphore>);
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_CONNECTIONS)))
+    }
+}
 
 /// Accepts until it is dropped; the connections are dropped with it.
-pub async fn accept<H, F, B>(listener: TcpListener, handle: H)
+pub async fn accept<C, F>(listener: TcpListener, slots: Slots, connected: C)
 where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<B>> + Send + 'static,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    C: Fn(TcpStream) -> F,
+    F: Future<Output = ()> + Send + 'static,
 {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok(slot) = Arc::clone(&slots.0).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             // The client is gone already, or the harness is out of descriptors for a moment.
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -42,22 +49,40 @@ where
         };
         // An answer is one small write; without this it could wait for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
-        let handle = handle.clone();
+        let connection = connected(stream);
         connections.spawn(async move {
-            let _slot = slot;
-            let service = hyper::service::service_fn(move |request| {
-                let answer = handle(request);
-                async move { Ok::<_, Infallible>(answer.await) }
-            });
-            // A broken connection is the client's affair.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .half_close(true)
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            connection.await;
+            drop(slot);
         });
     }
+}
+
+/// Answers the requests of one connection. A `handle` that fails with [`io::ErrorKind::ConnectionReset`] wants the
+/// connection to be reset: then it comes back.
+pub async fn converse<S, H, F, B>(stream: S, handle: H) -> Option<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F,
+    F: Future<Output = io::Result<Response<B>>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut connection = hyper::server::conn::http1::Builder::new()
+        .half_close(true)
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .serve_connection(TokioIo::new(stream), hyper::service::service_fn(handle));
+    match (&mut connection).await {
+        Err(error) if planned_reset(&error) => Some(connection.into_parts().io.into_inner()),
+        // A broken connection is the client's affair.
+        _ => None,
+    }
+}
+
+/// Whether the server itself, not the client, wants the connection to be reset.
+fn planned_reset(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    error.is_user() && cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionReset)
 }
 
 /// The whole body of a request.

@@ -18,8 +18,8 @@ pub(super) const FILE: &str = ".lock";
 pub(super) struct RunLock {
     path: PathBuf,
     disk: Disk,
-    // Held for its lock: closing the file frees it.
-    _file: File,
+    // Held for its lock.
+    file: File,
 }
 
 impl RunLock {
@@ -53,7 +53,7 @@ impl RunLock {
             let text = format!("process {} on {}\n", std::process::id(), host.nodename().to_string_lossy());
             // The text is a courtesy: without it the lock still holds.
             let _ = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
-            return Ok(Self { path, disk: disk.clone(), _file: file });
+            return Ok(Self { path, disk: disk.clone(), file });
         }
     }
 }
@@ -69,6 +69,9 @@ impl Drop for RunLock {
     fn drop(&mut self) {
         // A file that stays behind is free all the same.
         let _ = self.disk.remove_file(&self.path);
+        // Closing alone would not free it while a program that another thread starts just now has a copy of the
+        // descriptor: between its fork and its exec.
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 
@@ -82,4 +85,23 @@ fn held(dir: &Path, file: &mut File) -> StoreError {
         format!("the run '{}' is being written by {owner}", dir.display()),
     )
     .hint("wait until it ends, or end it; a lock of a dead process is free by itself")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::disk::Fault;
+
+    #[test]
+    fn a_copy_of_the_descriptor_holds_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // The file stays behind, as after a kill.
+        let disk = Disk::with_fault(1, Fault::Stop);
+        let lock = RunLock::take(folder.path(), &disk).expect("free");
+        assert!(is_held(folder.path()));
+        let _copy = lock.file.try_clone().expect("as a fork makes it");
+        drop(lock);
+        assert!(folder.path().join(FILE).exists() && !is_held(folder.path()));
+        RunLock::take(folder.path(), &Disk::real()).expect("free again");
+    }
 }

@@ -12,6 +12,7 @@ mod editor;
 mod python;
 mod shell;
 mod split;
+mod wait;
 
 pub(crate) use clip::Clip;
 

@@ -67,9 +67,13 @@ impl Gateway {
         let listener = tokio::net::TcpListener::from_std(door.listener)?;
         let (requests, inbox) = mpsc::unbounded_channel();
         let desk = Arc::new(Desk { key: door.key.clone(), model: model.to_owned(), requests });
-        let task = tokio::spawn(http::accept(listener, move |request| {
+        let task = tokio::spawn(http::accept(listener, http::Slots::default(), move |stream| {
             let desk = Arc::clone(&desk);
-            async move { response(desk.answer(request).await) }
+            async move {
+                // It never asks for a reset.
+                let _ = http::converse(stream, |request| async { Ok(response(desk.answer(request).await)) })
+                    .await;
+            }
         }));
         Ok(Self { addr: door.addr, key: door.key, inbox, task })
     }

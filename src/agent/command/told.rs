@@ -6,7 +6,7 @@
 use crate::agent::StepLog;
 use crate::backend::server::Wanted;
 use crate::backend::{ChatMessage, ModelReply, Role};
-use crate::model::{Message, Observation, ObservationResult, Reply, Source, Step};
+use crate::model::{Message, Observation, ObservationResult, Source, Step};
 use crate::util::text::cut;
 
 /// What was told so far.
@@ -40,22 +40,8 @@ impl Told {
             [] => cut(reply.text.lines().next().unwrap_or_default(), 60),
             names => names.join("; "),
         };
-        let step = Step {
-            reasoning: reply.reasoning.clone(),
-            calls: reply.calls.clone(),
-            usage: reply.usage,
-            model: reply.model.clone(),
-            llm_calls: Some(1),
-            reply: Some(Reply {
-                text: reply.text.clone(),
-                finish_reason: reply.finish_reason.clone(),
-                // How a program has calls written as text, nobody says.
-                dialect: native.then(|| "native".to_owned()),
-                native,
-                place: None,
-            }),
-            ..Step::new(0, Source::Agent, reply.text.clone())
-        };
+        // How a program has calls written as text, nobody says.
+        let step = reply.step(native.then_some("native"), native);
         log.push(step, summary);
         self.seen = wanted.messages;
         self.seen.push(ChatMessage {

@@ -11,8 +11,7 @@ mod verdict;
 use super::{AgentEnd, Session, StepLog};
 use crate::backend::{ChatMessage, Metered, ModelReply, Role, Stop};
 use crate::model::{
-    ErrorClass, Message, Object, Observation, ObservationResult, Reply, RunError, Source, Step, ToolCall,
-    ToolDef,
+    ErrorClass, Message, Object, Observation, ObservationResult, RunError, Source, Step, ToolCall, ToolDef,
 };
 use crate::suite::Task;
 use crate::tools::{ToolOutput, Toolbox};
@@ -132,21 +131,11 @@ impl Talk<'_> {
     /// The step of one reply; the raw text stands beside what is shown.
     fn step(&self, reply: &ModelReply) -> Step {
         let native = self.speech.native();
-        Step {
-            reasoning: reply.reasoning.clone(),
-            calls: if native { reply.calls.clone() } else { Vec::new() },
-            usage: reply.usage,
-            model: reply.model.clone(),
-            llm_calls: Some(1),
-            reply: Some(Reply {
-                text: reply.text.clone(),
-                finish_reason: reply.finish_reason.clone(),
-                dialect: Some(self.speech.dialect().to_owned()),
-                native,
-                place: None,
-            }),
-            ..Step::new(0, Source::Agent, reply.text.clone())
+        let mut step = reply.step(Some(self.speech.dialect()), native);
+        if !native {
+            step.calls.clear();
         }
+        step
     }
 
     /// Puts the reply into the conversation, and gives its calls as they stand there. A back end refuses a

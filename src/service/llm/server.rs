@@ -9,28 +9,20 @@ use super::log::{Entry, Log};
 use super::options::Options;
 use super::outgoing::Outgoing;
 use crate::service::Secrets;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use crate::service::http::{self, Slots};
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// Bytes of a request body that are read.
 const MAX_BODY: usize = 1 << 20;
-/// Connections that are open at once; more wait in the listener's queue, so that the harness keeps its descriptors.
-const MAX_CONNECTIONS: usize = 128;
-/// How long a request's head, and then its body, may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an answer that never comes is not coming.
 const FOREVER: Duration = Duration::from_secs(3600);
 
@@ -43,7 +35,7 @@ pub(super) struct State {
     under_way: Arc<AtomicUsize>,
     gathering: Gathering,
     /// Connections of all listeners.
-    slots: Arc<Semaphore>,
+    slots: Slots,
 }
 
 impl State {
@@ -54,44 +46,35 @@ impl State {
             decides: Mutex::new((options, Times::default())),
             under_way: Arc::default(),
             gathering: Gathering::default(),
-            slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            slots: Slots::default(),
         }
     }
 }
 
 /// Accepts until it is dropped; the connections are dropped with it.
 pub(super) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        let Ok(slot) = Arc::clone(&state.slots).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // The client is gone already, or the harness is out of descriptors for a moment.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            continue;
-        };
-        // An answer is one small write; without this it could wait for the client's acknowledgement.
-        let _ = stream.set_nodelay(true);
-        let (tls, state) = (tls.clone(), Arc::clone(&state));
-        connections.spawn(async move {
-            let _slot = slot;
-            match tls {
-                None => {
-                    if let Some(stream) = converse(stream, state).await {
-                        reset(&stream);
-                    }
-                }
-                Some(tls) => {
-                    // A client that does not trust us, or does not speak TLS, is gone.
-                    let shaken = tokio::time::timeout(PATIENCE, tls.accept(stream)).await;
-                    if let Ok(Ok(stream)) = shaken
-                        && let Some(stream) = converse(stream, state).await
-                    {
-                        reset(stream.get_ref().0);
-                    }
-                }
+    let slots = state.slots.clone();
+    http::accept(listener, slots, move |stream| converse(stream, tls.clone(), Arc::clone(&state))).await;
+}
+
+/// Answers the requests of one connection.
+async fn converse(stream: TcpStream, tls: Option<TlsAcceptor>, state: Arc<State>) {
+    let handle = move |request| serve(request, Arc::clone(&state));
+    match tls {
+        None => {
+            if let Some(stream) = http::converse(stream, handle).await {
+                reset(&stream);
             }
-        });
+        }
+        Some(tls) => {
+            // A client that does not trust us, or does not speak TLS, is gone.
+            let shaken = tokio::time::timeout(http::PATIENCE, tls.accept(stream)).await;
+            if let Ok(Ok(stream)) = shaken
+                && let Some(stream) = http::converse(stream, handle).await
+            {
+                reset(stream.get_ref().0);
+            }
+        }
     }
 }
 
@@ -99,30 +82,6 @@ pub(super) async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, stat
 fn reset(stream: &TcpStream) {
     // If this fails, the connection ends in the ordinary way.
     let _ = stream.set_zero_linger();
-}
-
-/// Answers the requests of one connection. It comes back where it is to be reset.
-async fn converse<S>(stream: S, state: Arc<State>) -> Option<S>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = hyper::service::service_fn(move |request| serve(request, Arc::clone(&state)));
-    let mut connection = hyper::server::conn::http1::Builder::new()
-        .half_close(true)
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .serve_connection(TokioIo::new(stream), service);
-    match (&mut connection).await {
-        Err(error) if planned_reset(&error) => Some(connection.into_parts().io.into_inner()),
-        // A broken connection is the client's affair.
-        _ => None,
-    }
-}
-
-/// Whether the service itself, not the client, wants the connection to be reset.
-fn planned_reset(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-    error.is_user() && cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionReset)
 }
 
 async fn serve(request: Request<Incoming>, state: Arc<State>) -> io::Result<Response<Outgoing>> {
@@ -134,19 +93,15 @@ async fn serve(request: Request<Incoming>, state: Arc<State>) -> io::Result<Resp
     let shown = value.map(|value| auth::token(value).unwrap_or(value).to_owned());
     let mut entry =
         Entry { method: head.method.as_str(), path: head.uri.path(), auth, json: None, size: 0, shown };
-    let read = tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await;
-    let decided = match read {
-        Ok(Ok(body)) => {
-            let bytes = body.to_bytes();
+    let decided = match http::body(body, MAX_BODY).await {
+        Ok(bytes) => {
             entry.size = bytes.len();
             let json = serde_json::from_slice::<Value>(&bytes);
             let decided = decide(&state, &entry, &json);
             entry.json = json.ok();
             decided
         }
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Decided::of(Answer::usual(413, 0)),
-        Ok(Err(_)) => Decided::of(Answer::usual(400, 0)),
-        Err(_) => Decided::of(Answer::usual(408, 0)),
+        Err(status) => Decided::of(Answer::usual(status, 0)),
     };
     let Decided { answer, under_way, delay, gather } = decided;
     let place = state.log.note(entry, &answer, &state.secrets.key);

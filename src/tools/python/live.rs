@@ -1,8 +1,8 @@
 //! A running interpreter: its streams, read all the time, and the wait for the end of a cell.
 
-use super::Wait;
 use crate::sandbox::{Command, Exit, ProcessControl, Sandbox, SandboxError, Signal, SignalTarget, Writer};
 use crate::tools::shell::{Shared, nonce, read_output, read_reports};
+use crate::tools::wait::{Overdue, Wait};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,6 @@ use tokio::time::{Instant, sleep_until, timeout};
 const STATUS_FD: i32 = 198;
 /// How long after the report the end of the output is waited for, and the other way round.
 const MARK: Duration = Duration::from_secs(1);
-/// How long handing over a cell may take.
-const WRITE: Duration = Duration::from_secs(10);
 /// Through bash, which the shell tool needs too: its code for a missing program is known.
 const START: &str = "exec 2>&1; exec python3 -u -c \"$ROLLTAPE_RUN\"";
 const RUN: &str = "import os; os.environ.pop('ROLLTAPE_RUN'); exec(os.environ.pop('ROLLTAPE_CELLS'))";
@@ -80,8 +78,8 @@ impl Live {
         Ok(Self { control: process.control, running: false, nonce: String::new(), stdin, shared, readers })
     }
 
-    /// Hands a cell over.
-    pub(super) async fn cell(&mut self, code: &str) -> Result<(), SandboxError> {
+    /// Hands a cell over. A large one is taken only when the interpreter reads: `longest` is for its start, too.
+    pub(super) async fn cell(&mut self, code: &str, longest: Duration) -> Result<(), SandboxError> {
         self.nonce = nonce()?;
         self.shared.reports().clear();
         self.shared.screen().expect(&self.nonce, b"");
@@ -92,7 +90,7 @@ impl Live {
             self.stdin.flush().await
         };
         // An interpreter that takes nothing is found out by the wait that follows.
-        let _ = timeout(WRITE, work).await;
+        let _ = timeout(longest, work).await;
         Ok(())
     }
 
@@ -111,10 +109,8 @@ impl Live {
 
     /// Waits for the end of the cell. Cancel-safe.
     pub(super) async fn watch(&mut self, wait: Wait) -> Result<Ended, SandboxError> {
-        let start = Instant::now();
-        let mut received = self.shared.screen().received;
-        let mut changed = start;
-        let mut begun = self.shared.screen().begun().then_some(start);
+        let mut pace = self.shared.pace();
+        let mut last = false;
         let mut printed: Option<Instant> = None;
         loop {
             let now = Instant::now();
@@ -124,38 +120,34 @@ impl Live {
                 self.running = false;
                 return Ok(Ended::Done { raised });
             }
-            {
-                let screen = self.shared.screen();
-                if begun.is_none() && screen.begun() {
-                    begun = Some(now);
-                    changed = now;
-                }
-                if begun.is_some() && screen.ended() {
-                    printed = printed.or(Some(now));
-                }
-                if screen.received != received {
-                    received = screen.received;
-                    changed = now;
-                }
+            self.shared.look(&mut pace, now);
+            if pace.has_begun() && self.shared.screen().ended() {
+                printed = printed.or(Some(now));
             }
-            let (deadline, ended) = match (printed, begun, wait.silence) {
+            let (deadline, why) = match printed {
                 // The output is whole and no report comes: the cell took the pipe away.
-                (Some(printed), ..) => (printed + MARK, Ended::Lost),
-                (None, None, _) => (start + wait.start, Ended::Lost),
-                (None, Some(begun), Some(silence)) if changed + silence < begun + wait.total => {
-                    (changed + silence, Ended::Silent)
-                }
-                (None, Some(begun), Some(_)) => (begun + wait.total, Ended::Busy),
-                (None, Some(begun), None) => (begun + wait.total, Ended::Timeout),
+                Some(printed) => (printed + MARK, Overdue::Unbegun),
+                None => pace.deadline(wait),
             };
             if now >= deadline {
-                return Ok(ended);
+                if last {
+                    return Ok(match why {
+                        Overdue::Unbegun => Ended::Lost,
+                        Overdue::Silent => Ended::Silent,
+                        Overdue::Busy => Ended::Busy,
+                        Overdue::Timeout => Ended::Timeout,
+                    });
+                }
+                last = true;
+                self.shared.last_look().await;
+                continue;
             }
+            last = false;
             tokio::select! {
                 () = self.shared.changed() => {}
                 exit = self.control.wait() => {
                     let exit = exit?;
-                    let alive = begun.is_some() || self.drain().await;
+                    let alive = pace.has_begun() || self.drain().await;
                     self.settle(MARK / 5).await;
                     self.running = false;
                     return Ok(if alive { Ended::Dead(exit) } else { Ended::Unborn(exit) });
@@ -167,7 +159,7 @@ impl Live {
 
     /// After the end: whether the cell had begun, as far as its output tells.
     async fn drain(&mut self) -> bool {
-        let end = Instant::now() + MARK / 5;
+        let end = Instant::now() + MARK;
         while !self.shared.screen().begun() && !self.shared.is_closed() {
             tokio::select! {
                 () = self.shared.changed() => {}

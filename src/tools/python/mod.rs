@@ -10,26 +10,19 @@ mod live;
 pub(super) use live::Ended;
 
 use super::Options;
+use super::wait::Wait;
 use crate::sandbox::{Sandbox, SandboxError, Signal, SignalTarget};
 use live::Live;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long an interpreter may take to start and to begin a cell.
-const START: Duration = Duration::from_secs(30);
+/// How long an interpreter may take to start and to begin its first cell. Long: where many attempts begin at once,
+/// all of them load IPython. One that dies is found out at once.
+const START: Duration = Duration::from_mins(3);
+/// How long a running interpreter may take to begin a cell.
+const BEGIN: Duration = Duration::from_secs(30);
 /// How long a cell gets to react to an interrupt.
 const INTERRUPT: Duration = Duration::from_secs(3);
-
-/// How long to wait.
-#[derive(Debug, Clone, Copy)]
-struct Wait {
-    /// Without new output.
-    silence: Option<Duration>,
-    /// In all.
-    total: Duration,
-    /// For the cell to begin.
-    start: Duration,
-}
 
 /// What a call gave.
 #[derive(Debug)]
@@ -49,12 +42,14 @@ pub(super) struct Python {
     sandbox: Arc<dyn Sandbox>,
     options: Options,
     live: Option<Live>,
+    /// How long the cell of now may take to begin.
+    start: Duration,
     interrupts: u32,
 }
 
 impl Python {
     pub(super) fn new(sandbox: Arc<dyn Sandbox>, options: Options) -> Self {
-        Self { sandbox, options, live: None, interrupts: 0 }
+        Self { sandbox, options, live: None, start: START, interrupts: 0 }
     }
 
     /// Whether a cell still runs, as far as is known.
@@ -78,8 +73,9 @@ impl Python {
         if fresh {
             self.live = Some(Live::start(self.sandbox.as_ref(), self.options.max_output).await?);
         }
+        self.start = if fresh { START } else { BEGIN };
         if let Some(live) = self.live.as_mut() {
-            live.cell(code).await?;
+            live.cell(code, self.start).await?;
         }
         let answer = self.answer(timeout, None).await?;
         Ok(Answer { fresh, ..answer })
@@ -117,14 +113,7 @@ impl Python {
     ) -> Result<Answer, SandboxError> {
         let Some(live) = self.live.as_mut() else { return Err(SandboxError::new("the interpreter is gone")) };
         let options = &self.options;
-        let wait = match timeout {
-            Some(timeout) => Wait { silence: None, total: timeout, start: START },
-            None => Wait {
-                silence: Some(silence.unwrap_or(options.soft_timeout)),
-                total: options.busy_timeout,
-                start: START,
-            },
-        };
+        let wait = Wait::new(timeout, silence, self.start, options);
         let ended = live.watch(wait).await?;
         let late = live.take_late(options.max_output);
         let output = live.take_output(options.max_output);

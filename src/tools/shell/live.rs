@@ -6,6 +6,7 @@ use super::status::{self, Status};
 use crate::sandbox::{
     Command, Exit, ProcessControl, Reader, Sandbox, SandboxError, Signal, SignalTarget, Writer,
 };
+use crate::tools::wait::{Overdue, Pace, Wait};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,8 @@ const STATUS_FD: i32 = 198;
 const SIZE: (u16, u16) = (200, 50);
 /// After the report, how long the mark in the terminal's stream is waited for.
 const MARK: Duration = Duration::from_secs(1);
+/// How long the readers get before a wait gives up.
+const LAST: Duration = Duration::from_millis(30);
 /// How long a write to the terminal may take.
 const WRITE: Duration = Duration::from_secs(5);
 /// Name of the command file in the sandbox's temporary folder.
@@ -41,17 +44,6 @@ pub(in crate::tools) enum Ended {
     Dead(Exit),
     /// The shell does not take commands any more.
     Lost,
-}
-
-/// How long to wait.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Wait {
-    /// Without new output.
-    pub(super) silence: Option<Duration>,
-    /// In all.
-    pub(super) total: Duration,
-    /// For the command to begin.
-    pub(super) start: Duration,
 }
 
 /// What the readers of a program's streams share with its owner.
@@ -87,6 +79,23 @@ impl Shared {
     /// Waits until something more came.
     pub(in crate::tools) async fn changed(&self) {
         self.wake.notified().await;
+    }
+
+    /// What a wait begins with.
+    pub(in crate::tools) fn pace(&self) -> Pace {
+        let screen = self.screen();
+        Pace::new(screen.begun(), screen.received)
+    }
+
+    /// Tells a wait how it stands.
+    pub(in crate::tools) fn look(&self, pace: &mut Pace, now: Instant) {
+        let screen = self.screen();
+        pace.look(screen.begun(), screen.received, now);
+    }
+
+    /// Before a wait gives up: a harness that was stopped or got no time may not have read what is there.
+    pub(in crate::tools) async fn last_look(&self) {
+        let _ = timeout(LAST, self.changed()).await;
     }
 
     /// Whether the output, or one of two, has ended.
@@ -216,10 +225,8 @@ impl Live {
 
     /// Waits for the end of the command. Cancel-safe.
     pub(super) async fn watch(&mut self, wait: Wait) -> Result<Ended, SandboxError> {
-        let start = Instant::now();
-        let mut received = self.shared.screen().received;
-        let mut changed = start;
-        let mut begun = self.shared.screen().begun().then_some(start);
+        let mut pace = self.shared.pace();
+        let mut last = false;
         loop {
             let now = Instant::now();
             let found = status::find(&mut self.shared.reports(), &self.nonce);
@@ -228,29 +235,22 @@ impl Live {
                 self.running = false;
                 return Ok(Ended::Done(status));
             }
-            let seen = {
-                let screen = self.shared.screen();
-                if begun.is_none() && screen.begun() {
-                    begun = Some(now);
-                    changed = now;
-                }
-                screen.received
-            };
-            if seen != received {
-                received = seen;
-                changed = now;
-            }
-            let (deadline, ended) = match (begun, wait.silence) {
-                (None, _) => (start + wait.start, Ended::Lost),
-                (Some(begun), Some(silence)) if changed + silence < begun + wait.total => {
-                    (changed + silence, Ended::Silent)
-                }
-                (Some(begun), Some(_)) => (begun + wait.total, Ended::Busy),
-                (Some(begun), None) => (begun + wait.total, Ended::Timeout),
-            };
+            self.shared.look(&mut pace, now);
+            let (deadline, why) = pace.deadline(wait);
             if now >= deadline {
-                return Ok(ended);
+                if last {
+                    return Ok(match why {
+                        Overdue::Unbegun => Ended::Lost,
+                        Overdue::Silent => Ended::Silent,
+                        Overdue::Busy => Ended::Busy,
+                        Overdue::Timeout => Ended::Timeout,
+                    });
+                }
+                last = true;
+                self.shared.last_look().await;
+                continue;
             }
+            last = false;
             tokio::select! {
                 () = self.shared.changed() => {}
                 exit = self.control.wait() => {

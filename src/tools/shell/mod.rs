@@ -18,15 +18,16 @@ mod status;
 pub(super) use live::{Ended, Shared, nonce, read_output, read_reports};
 
 use super::Options;
+use super::wait::Wait;
 use crate::sandbox::{FileError, Sandbox, SandboxError, Signal, SignalTarget};
-use live::{Live, Wait};
+use live::Live;
 use status::Status;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a shell may take to start, and a command to begin.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_mins(1);
 /// How long a program gets to react to a key.
 const KEY: Duration = Duration::from_secs(2);
 /// A line of a terminal in canonical mode is at most this long, newline included.
@@ -173,14 +174,7 @@ impl Shell {
     ) -> Result<Answer, SandboxError> {
         let Some(live) = self.live.as_mut() else { return Err(SandboxError::new("the shell is gone")) };
         let options = &self.options;
-        let wait = match timeout {
-            Some(timeout) => Wait { silence: None, total: timeout, start: START },
-            None => Wait {
-                silence: Some(silence.unwrap_or(options.soft_timeout)),
-                total: options.busy_timeout,
-                start: START,
-            },
-        };
+        let wait = Wait::new(timeout, silence, START, options);
         let ended = live.watch(wait).await?;
         let late = live.take_late(options.max_output);
         let output = live.take_output(options.max_output);
