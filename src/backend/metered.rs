@@ -1,6 +1,6 @@
 //! The back end as an agent sees it: counted, limited, recorded, redacted.
 
-use super::purse::{Amount, Held, Purse};
+use super::purse::{Amount, Purse};
 use super::{Backend, ChatMessage, ModelReply, Request, Stop, Troubles, bound, chat, recorded};
 use crate::model::{
     AttemptId, CassetteLine, Drift, ErrorClass, Exchanged, LimitKind, Object, Price, RunError, Scope,
@@ -114,7 +114,7 @@ impl Metered {
         self.turns
     }
 
-    /// Usage so far; unknown as soon as one reply did not tell.
+    /// Usage so far; unknown as soon as one reply did not tell, or one call broke off.
     pub fn usage(&self) -> Usage {
         self.usage.unwrap_or_else(Usage::zero)
     }
@@ -178,10 +178,21 @@ impl Metered {
             prefix_sha256: self.replies.so_far(),
             troubles: self.troubles.clone(),
         };
+        // A call that breaks off, or is dropped with its attempt, may be billed all the same.
+        let known = self.usage;
+        if !self.on_tape() {
+            self.usage = Some(Usage::default());
+        }
         let mut reply = match self.backend.complete(&request, &self.redactor).await {
             Ok(reply) => reply,
             Err(error) => {
-                give_back(held, &error);
+                let free = costs_nothing(&error);
+                if let (Some(held), true) = (held, free) {
+                    held.settle(Amount::default());
+                }
+                if free {
+                    self.usage = known;
+                }
                 return Err(error.into());
             }
         };
@@ -200,7 +211,7 @@ impl Metered {
         }
         self.used_tokens = self.used_tokens.saturating_add(usage.total_tokens().unwrap_or(0));
         self.used_usd += usage.cost_usd.unwrap_or(0.0);
-        self.usage = Some(self.usage.map_or(usage, |sum| sum.plus(usage)));
+        self.usage = Some(known.map_or(usage, |sum| sum.plus(usage)));
         self.drift.extend(reply.drift.clone());
         self.record(&request, &reply);
         self.seen = ask.messages.len() + 1;
@@ -295,11 +306,10 @@ impl Metered {
     }
 }
 
-/// A request that was refused costs nothing. Of any other that went wrong nobody knows: it keeps what it holds.
-fn give_back(held: Option<Held>, error: &RunError) {
-    if let (Some(held), ErrorClass::BackendAuth | ErrorClass::CassetteMiss) = (held, error.class) {
-        held.settle(Amount::default());
-    }
+/// A request that was refused costs nothing. Of any other that went wrong nobody knows: its purse keeps what it
+/// holds, and the usage of its attempt is unknown.
+fn costs_nothing(error: &RunError) -> bool {
+    matches!(error.class, ErrorClass::BackendAuth | ErrorClass::CassetteMiss)
 }
 
 fn tools_digest(tools: &[ToolDef]) -> String {

@@ -31,7 +31,7 @@ struct Args {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     jobs: Option<u32>,
     /// Spend at most X US dollars in all, what was spent before included [default: as the run was started]
-    #[arg(long, value_name = "X", value_parser = super::run::dollars)]
+    #[arg(long, value_name = "X", value_parser = super::run::dollars, allow_negative_numbers = true)]
     max_usd: Option<f64>,
     /// Use at most N tokens in all [default: as the run was started]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]

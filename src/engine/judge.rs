@@ -38,6 +38,10 @@ pub(super) struct Material {
 /// The record of an attempt that was never begun: skipped, cancelled, or lost to a panic.
 pub(super) fn without_run(plan: &Plan, planned: &Planned, outcome: Outcome) -> Finished {
     let mut record = blank(plan, planned);
+    if outcome == Outcome::Cancelled {
+        // What never started is known to cost nothing.
+        record.cost_usd = record.usage.cost_usd;
+    }
     record.outcome = outcome;
     let trajectory = trajectory(plan, planned, Vec::new());
     Finished { record, trajectory, evidence: Vec::new() }

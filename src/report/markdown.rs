@@ -5,6 +5,7 @@
 
 use super::stats::{Stats, by_subject, by_task, duration_ms, totals};
 use super::{Options, Report, compare, text};
+use crate::model::AttemptRecord;
 use crate::store::RunView;
 use crate::util::plural::plural;
 use crate::util::text::cut;
@@ -186,11 +187,30 @@ fn drifts(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
 fn timing(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n## Timing\n")?;
     compare::latency(view, out)?;
+    retries(view, out)?;
     writeln!(out, "| attempt | time |\n| --- | --: |")?;
     for record in &view.records {
         writeln!(out, "| {} | {} |", cell(&record.id.to_string()), text::duration(duration_ms(record)))?;
     }
     Ok(())
+}
+
+/// Requests that back ends had to send again, of each subject with any.
+fn retries(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
+    let again = |record: &AttemptRecord| record.timing.get("retries")?.as_array().map(Vec::len);
+    let mut any = false;
+    for subject in &view.manifest.subjects {
+        let of = |record: &&AttemptRecord| record.id.subject == subject.id;
+        let all: Vec<usize> = view.records.iter().filter(of).filter_map(again).collect();
+        if all.is_empty() {
+            continue;
+        }
+        let requests = plural(all.iter().sum(), "request");
+        let attempts = plural(all.len(), "attempt");
+        writeln!(out, "- {}: {requests} had to be sent again, in {attempts}.", code(&subject.id))?;
+        any = true;
+    }
+    if any { writeln!(out) } else { Ok(()) }
 }
 
 /// A code span for a table cell: a bar would end the cell even inside code.

@@ -50,6 +50,8 @@ pub fn usd(value: Option<f64>) -> String {
     match value {
         None => "unknown".to_owned(),
         Some(0.0) => "$0".to_owned(),
+        // A little is not nothing.
+        Some(value) if value < 0.000_05 => "<$0.0001".to_owned(),
         Some(value) if value < 1.0 => format!("${value:.4}"),
         Some(value) => format!("${value:.2}"),
     }
@@ -144,6 +146,7 @@ pub(super) fn reason(record: &AttemptRecord) -> String {
         Outcome::Passed => String::new(),
         Outcome::Error(error) => error.message.clone(),
         Outcome::Skipped(reason) => reason.clone(),
+        Outcome::Cancelled if !record.timing.contains_key("started") => "never started".to_owned(),
         Outcome::Cancelled => "stopped before it ended".to_owned(),
         Outcome::Failed | Outcome::Invalid | Outcome::Limit(_) => record
             .scores
@@ -163,6 +166,7 @@ mod tests {
     fn figures_say_when_they_are_unknown() {
         assert_eq!(usd(None), "unknown");
         assert_eq!(usd(Some(0.01234)), "$0.0123");
+        assert_eq!((usd(Some(0.000_02)), usd(Some(0.0))), ("<$0.0001".to_owned(), "$0".to_owned()));
         assert_eq!(count(Some(1_234_567)), "1,234,567");
         assert_eq!(count(None), "unknown");
         assert_eq!(duration(Some(61_000.0)), "1 min 1 s");

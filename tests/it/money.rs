@@ -90,6 +90,20 @@ fn what_is_not_known_is_said_and_a_sum_says_of_how_many() {
     assert!(output.stdout.contains("unknown") && !output.stdout.contains('$'), "{}", output.stdout);
 }
 
+/// A call that broke off may be billed: its attempt does not cost what the calls before it cost.
+#[test]
+fn what_a_broken_call_costs_is_unknown() {
+    let small = suite("turns = 9", &live(), &[THINK]);
+    small.run("live", &["--sandbox", "none"]).expect_code(3);
+    let record = &small.records("live")[0];
+    assert_eq!((&record["outcome"], &record["turns"]), (&json!("error"), &json!(1)));
+    assert_eq!((&record["cost_usd"], &record["usage"]["prompt_tokens"]), (&Value::Null, &Value::Null));
+    assert_eq!(record["spent_usd"].as_f64(), Some(1.0), "as far as it is known");
+    let small = suite("turns = 9", PRICE, &[THINK]);
+    small.run("tape", &["--sandbox", "none"]).expect_code(3);
+    assert_eq!(small.records("tape")[0]["cost_usd"].as_f64(), Some(1.0), "a tape bills nothing more");
+}
+
 #[test]
 fn limits_of_an_attempt_are_scored_and_end_a_replay_at_the_same_turn() {
     for (limits, kind) in
@@ -179,6 +193,9 @@ fn tokens_of_a_run_are_limited_too_and_tapes_use_none() {
     let words = words(&small, "run");
     assert!((5..25).contains(&count(&words, "passed")), "{words:?}");
     assert_eq!(count(&words, "passed") + count(&words, "cancelled"), 40, "{words:?}");
+    assert!(output.stdout.contains("40: never started"), "{}", output.stdout);
+    let costs = |record: &Value| record["cost_usd"] == 0.0;
+    assert!(small.records("run").iter().all(|one| (one["outcome"] == "cancelled") == costs(one)));
     let replay = [
         "--sandbox",
         "none",
@@ -211,9 +228,7 @@ fn money_that_can_not_be_counted_is_refused_before_the_start() {
     hint: set price = { input = …, output = … } under [backend.scripted] in rolltape.toml, in USD a million tokens
     error: invalid value '0' for '--max-usd <X>': a sum of US dollars is a number above 0
     hint: '--help' tells all options
-    error: unexpected argument '-1' found
-    hint: to pass '-1' as a value, use '-- -1'
-    hint: usage: rolltape run [OPTIONS] <SUITE>...
+    error: invalid value '-1' for '--max-usd <X>': a sum of US dollars is a number above 0
     hint: '--help' tells all options
     error: invalid value 'NaN' for '--max-usd <X>': a sum of US dollars is a number above 0
     hint: '--help' tells all options

@@ -4,6 +4,7 @@ use crate::runs;
 use crate::support::{Rolltape, rolltape, temp};
 use rolltape::report::{self, Options};
 use rolltape::store::{self, RunView};
+use serde_json::json;
 use std::fs;
 use std::process::Command;
 
@@ -218,4 +219,23 @@ fn a_run_is_found_by_its_name() {
     runs::write(&folder.path().join("reports/20261123T161900-demo-3f2a"), 3);
     let named = Rolltape::new(&["report", "20261123T161900-demo-3f2a"]).cwd(folder.path());
     assert!(named.run().expect_code(0).stdout.contains("success 1/3 (33 %) scored"));
+}
+
+#[test]
+fn requests_that_were_sent_again_are_told() {
+    let folder = temp();
+    let mut view = runs::write(&folder.path().join("run"), 3);
+    let markdown = |view: &store::RunView, options: &Options| {
+        let report = report::find("markdown").unwrap();
+        String::from_utf8(report::render(report, view, options).unwrap()).unwrap()
+    };
+    assert!(!markdown(&view, &Options::file()).contains("sent again"));
+    let retry = json!({"turn": 1, "at_ms": 1, "wait_ms": 2, "reason": "the server x is busy"});
+    for (at, times) in [(0, 1), (2, 4)] {
+        view.records[at].timing.insert("retries".to_owned(), vec![retry.clone(); times].into());
+    }
+    let told = "- `codeact@scripted`: 5 requests had to be sent again, in 2 attempts.\n\n| attempt";
+    assert!(markdown(&view, &Options::file()).contains(told), "{}", markdown(&view, &Options::file()));
+    let no_timing = Options { timing: false, ..Options::file() };
+    assert!(!markdown(&view, &no_timing).contains("sent again"), "it depends on the day");
 }

@@ -7,7 +7,7 @@ use crate::support::chromium::Browser;
 use crate::support::{data, needs, temp};
 use crate::{many, runs};
 use flate2::read::DeflateDecoder;
-use rolltape::model::{Event, Finished, Message, Outcome, Step};
+use rolltape::model::{Drift, Event, Finished, Message, Outcome, Step};
 use rolltape::report::{self, Options};
 use rolltape::store::{self, RunView};
 use serde_json::Value;
@@ -318,6 +318,63 @@ fn a_huge_observation_is_cut_and_the_page_says_how_much() {
         "document.querySelector('.observation').textContent.includes('10,900,000 bytes more are not shown')",
     );
     assert_eq!(browser.complaints(), [""; 0]);
+}
+
+/// Two subjects with a task each did the same way, in more steps and with more drift than the page compares and shows.
+fn long_twins(folder: &Path) -> RunView {
+    let mut recorder = store::Recorder::create(&folder.join("run")).unwrap();
+    let mut sink = recorder.sink();
+    for event in runs::events(2, [0, 2]) {
+        let event = match event {
+            Event::AttemptFinished(mut finished) => {
+                let record = &mut finished.record;
+                record.id = runs::id(0);
+                record.id.subject = format!("codeact@{}", record.seq);
+                record.subject.id.clone_from(&record.id.subject);
+                record.drift = (1..=63).map(|turn| Drift { turn, diff: "-a\n+b\n".to_owned() }).collect();
+                let step = finished.trajectory.steps[1].clone();
+                finished.trajectory.steps.extend((3..=450).map(|id| Step { id, ..step.clone() }));
+                Event::AttemptFinished(finished)
+            }
+            other => other,
+        };
+        sink.on(&event).unwrap();
+    }
+    recorder.finish().unwrap();
+    store::open(&folder.join("run")).unwrap()
+}
+
+#[test]
+fn what_is_cut_is_told() {
+    need!(chromium);
+    let folder = temp();
+    let view = long_twins(folder.path());
+    let (mut browser, page) = browse(folder.path(), &view);
+    browser.open(&page, "#a=0", "document.querySelector('.drift')");
+    assert_eq!(browser.eval("document.querySelectorAll('.drift').length"), 50);
+    let notices = "[...document.querySelectorAll('.notice')].map(notice => notice.textContent).join('|')";
+    assert!(browser.text(notices).starts_with("13 more differences from the tape, of 63, not shown."));
+    browser.open(&page, "#a=none", "true");
+    browser.open(&page, "#a=0&vs=2", "document.querySelector('.pair')");
+    let told = browser.text(notices);
+    assert!(told.starts_with("Only the first 400 steps were compared; the 50 from here on"), "{told}");
+    assert_eq!(browser.eval("document.querySelectorAll('.notice ~ .pair').length"), 50);
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+#[test]
+fn rates_of_several_subjects_are_not_thrown_together() {
+    let folder = temp();
+    let page = render(&long_twins(folder.path()));
+    let card = |title: &str| {
+        let rest = page.split_once(&format!("<h3>{title}</h3>")).unwrap().1;
+        rest.split_once("</div>").unwrap().0.to_owned()
+    };
+    assert!(card("format").contains("1/1 · 1/1") && card("format").contains("by subject below"));
+    assert!(card("success").contains(" · "), "{}", card("success"));
+    let folder = temp();
+    let one = render(&runs::write(&folder.path().join("run"), 2));
+    assert!(!one.contains("by subject below"), "one subject has its rate");
 }
 
 #[test]

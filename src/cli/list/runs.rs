@@ -131,7 +131,8 @@ fn table(rows: &[Row], width: usize) -> String {
         ];
         match &row.glance.view {
             Some(view) => cells.extend([
-                format!("{}/{}", stats.attempts, view.manifest.planned),
+                // What was cancelled has not ended: a resume does it.
+                format!("{}/{}", stats.attempts - stats.outcome("cancelled"), view.manifest.planned),
                 report::ratio(stats.success_rate()),
                 report::ratio(stats.format_rate()),
                 if stats.ran() { report::usd(stats.cost_usd) } else { "–".to_owned() },

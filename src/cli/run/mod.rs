@@ -64,13 +64,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
     /// Pass if each subject's success rate is at least R (0 to 1), instead of judging each attempt
-    #[arg(long, value_name = "R", value_parser = rate)]
+    #[arg(long, value_name = "R", value_parser = rate, allow_negative_numbers = true)]
     pub(super) fail_under: Option<f64>,
     /// Start nothing more after N attempts that did not pass
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) max_fail: Option<u64>,
     /// Spend at most X US dollars on back ends that are not on tape
-    #[arg(long, value_name = "X", value_parser = dollars)]
+    #[arg(long, value_name = "X", value_parser = dollars, allow_negative_numbers = true)]
     pub(super) max_usd: Option<f64>,
     /// Use at most N tokens of back ends that are not on tape
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]

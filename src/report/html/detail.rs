@@ -68,6 +68,7 @@ pub(super) fn read(view: &RunView, record: &AttemptRecord) -> Detail {
                 out.name(&error.message);
             }
         }
+        out.value(Some(record.drift.len()));
     });
     Detail { parts: out, times, cap: whole }
 }

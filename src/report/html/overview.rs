@@ -2,12 +2,15 @@
 
 use super::super::stats::{Stats, by_subject, by_task, totals};
 use super::super::{Options, text};
+use crate::stats::Rate;
 use crate::store::RunView;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
 /// Rows of the table that stands in for the index where scripts are off.
 const TASKS: usize = 1_000;
+/// Subjects whose rates fit into a card.
+const CARD: usize = 4;
 
 pub(super) fn markup(view: &RunView, options: &Options) -> Markup {
     let manifest = &view.manifest;
@@ -38,12 +41,17 @@ pub(super) fn markup(view: &RunView, options: &Options) -> Markup {
 }
 
 fn cards(view: &RunView, options: &Options) -> Markup {
-    let stats = totals(view);
+    let (stats, subjects) = (totals(view), by_subject(view));
     let beside = text::beside(&stats);
     let missing = view.manifest.planned.saturating_sub(stats.attempts);
     html! {
-        (card("success", stats.success, stats.scored, "of the scored attempts"))
-        (card("format", stats.format_ok, stats.judged, "of the judged attempts"))
+        @if subjects.len() > 1 {
+            (per_subject("success", &subjects, Stats::success_rate, "of the scored attempts"))
+            (per_subject("format", &subjects, Stats::format_rate, "of the judged attempts"))
+        } @else {
+            (card("success", stats.success, stats.scored, "of the scored attempts"))
+            (card("format", stats.format_ok, stats.judged, "of the judged attempts"))
+        }
         div.card {
             h3 { "beside the rates" }
             p.figure.words { @if beside.is_empty() { "nothing" } @else { (beside) } }
@@ -81,6 +89,18 @@ fn card(title: &str, part: u64, of: u64, note: &str) -> Markup {
             p.figure { @if of == 0 { "no data" } @else { (part) span.of { "/" (of) } } }
             meter min="0" max=(of.max(1)) value=(part) {}
             p.note { (note) }
+        }
+    }
+}
+
+/// Different subjects have no rate together.
+fn per_subject(title: &str, subjects: &[(String, Stats)], rate: fn(&Stats) -> Rate, note: &str) -> Markup {
+    let rates: Vec<String> = subjects.iter().map(|(_, stats)| text::ratio(rate(stats))).collect();
+    html! {
+        div.card {
+            h3 { (title) }
+            p.figure.words { @if rates.len() > CARD { (rates.len()) " subjects" } @else { (rates.join(" · ")) } }
+            p.note { (note) ", by subject below" }
         }
     }
 }

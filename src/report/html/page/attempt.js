@@ -30,7 +30,8 @@ function crumbs(row) {
 }
 
 function title(row) {
-  const others = ROWS.filter(other => other.task === row.task && other !== row).slice(0, 200);
+  const all = ROWS.filter(other => other.task === row.task && other !== row);
+  const others = all.slice(0, 200);
   const chip = (words, kind) => el('span.fact' + (kind || ''), words);
   return el('header.title', {},
     el('h2', badge(row), ' ', el('span.dim', row.task.split('/')[0] + '/'), row.task.slice(row.task.indexOf('/') + 1)),
@@ -45,7 +46,8 @@ function title(row) {
     others.length > 0 && el('label.versus', 'Side by side with ', el('select', {
       onchange: event => event.target.value && go({ ...readState(location.hash), a: String(row.seq), vs: event.target.value, step: '' }) },
     el('option', { value: '' }, 'another attempt on this task …'),
-    others.map(other => el('option', { value: String(other.seq) }, other.subject + ' #' + other.n + ': ' + other.label)))));
+    others.map(other => el('option', { value: String(other.seq) }, other.subject + ' #' + other.n + ': ' + other.label)),
+    all.length > others.length && el('option', { disabled: true }, plural(all.length - others.length, 'more attempt') + ', not listed'))));
 }
 
 function rail(row, data, most) {
@@ -110,9 +112,13 @@ function nextMark(direction) {
   show(marks[(at < 0 ? (direction > 0 ? 0 : marks.length - 1) : at + direction + marks.length) % marks.length]);
 }
 
-const drift = data => data.drift.map(({ turn, diff }) => el('details.drift', {},
-  el('summary', 'Turn ' + turn + ': the observation differs from the tape'),
-  el('pre', { tabIndex: 0 }, diff.split('\n').map((line, i) => [i ? '\n' : '', line[0] === '-' ? el('del', line) : line[0] === '+' ? el('ins', line) : line]))));
+function drift(data) {
+  const more = data.drifts - data.drift.length;
+  return [data.drift.map(({ turn, diff }) => el('details.drift', {},
+    el('summary', 'Turn ' + turn + ': the observation differs from the tape'),
+    el('pre', { tabIndex: 0 }, diff.split('\n').map((line, i) => [i ? '\n' : '', line[0] === '-' ? el('del', line) : line[0] === '+' ? el('ins', line) : line])))),
+  more > 0 && el('p.notice', plural(more, 'more difference') + ' from the tape, of ' + count(data.drifts) + ', not shown. All are in attempts.jsonl of the run folder.')];
+}
 
 const evidence = data => data.evidence.map(item => el('details.evidence', {},
   el('summary', 'Evidence ', el('code', item.name)),

@@ -27,8 +27,14 @@ async function compareView(left, right) {
     out.append(el('p.notice', 'The steps of one side are left out to keep the page under 20 MB.'));
     return out;
   }
-  if (!runs) out.append(el('p.notice', 'For this pair no differences were computed: they are for two subjects in the attempt of the same number. Texts that are equal on both sides are folded.'));
-  for (let i = 0; i < Math.max(a.steps.length, b.steps.length); i++) out.append(pairView(a, b, i, runs));
+  if (!runs) out.append(el('p.notice', 'For this pair no differences were computed: they are for two subjects in the attempt of the same number, and for at most 400 pairs of a run. Texts that are equal on both sides are folded.'));
+  // Each step has two runs.
+  const done = runs ? runs.length / 2 : Infinity;
+  const both = Math.min(a.steps.length, b.steps.length);
+  for (let i = 0; i < Math.max(a.steps.length, b.steps.length); i++) {
+    if (i === done && i < both) out.append(el('p.notice', 'Only the first ' + plural(done, 'step') + ' were compared; the ' + count(both - done) + ' from here on that both sides have stand side by side without marks.'));
+    out.append(pairView(a, b, i, runs));
+  }
   return out;
 }
 

@@ -62,9 +62,9 @@ async function load(value, list) {
 async function attempt(row) {
   if (row.value === null) return null;
   const [fields, text] = await load(row.value, row.chunks);
-  const [facts, reason, scores, evidence, findings, drift, steps, total, cap, failure] = fields;
+  const [facts, reason, scores, evidence, findings, drift, steps, total, cap, failure, drifts] = fields;
   const usage = list => list && { prompt: list[0], cached: list[1], completion: list[2], cost: list[3] };
-  return { facts, reason: text(reason), total, cap, failure,
+  return { facts, reason: text(reason), total, cap, failure, drifts,
     scores: scores.map(([scorer, value, weight, passed, why]) => ({ scorer, value, weight, passed, why: text(why) })),
     evidence: evidence.map(([name, sha256, content, cut]) => ({ name, sha256, content: text(content), cut })),
     findings: findings.map(([rule, name, severity, sentence, step, marked, readings], at) =>

@@ -18,7 +18,7 @@ function el(kind, ...children) {
 }
 
 const count = value => (value === null ? 'unknown' : String(value).replace(/\B(?=(\d{3})+$)/g, ','));
-const usd = value => (value === null ? 'unknown' : value === 0 ? '$0' : '$' + value.toFixed(value < 1 ? 4 : 2));
+const usd = value => (value === null ? 'unknown' : value === 0 ? '$0' : value < 0.00005 ? '<$0.0001' : '$' + value.toFixed(value < 1 ? 4 : 2));
 const plural = (n, noun) => count(n) + ' ' + noun + (n === 1 ? '' : 's');
 function duration(ms) {
   if (ms === null) return 'unknown';
