@@ -6,41 +6,48 @@
 use crate::model::{CassetteLine, Object, Scope, SseChunk, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Schema version of the lines that are written, `major.minor`.
 pub const SCHEMA: &str = "1.0";
 const MAJOR: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct LineWire {
-    schema: String,
-    scope: String,
-    #[serde(default)]
-    suite: String,
-    task: String,
-    subject: String,
+struct LineWire<'a> {
+    #[serde(borrow)]
+    schema: Cow<'a, str>,
+    #[serde(borrow)]
+    scope: Cow<'a, str>,
+    #[serde(borrow, default)]
+    suite: Cow<'a, str>,
+    #[serde(borrow)]
+    task: Cow<'a, str>,
+    #[serde(borrow)]
+    subject: Cow<'a, str>,
     attempt: u32,
     turn: u32,
-    prefix_sha256: String,
+    #[serde(borrow)]
+    prefix_sha256: Cow<'a, str>,
     #[serde(default)]
-    new_messages: Vec<Object>,
+    new_messages: Cow<'a, [Object]>,
     #[serde(default)]
-    params: Object,
-    #[serde(default)]
-    tools_sha256: String,
+    params: Cow<'a, Object>,
+    #[serde(borrow, default)]
+    tools_sha256: Cow<'a, str>,
     status: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    body: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    sse: Option<Vec<SseWire>>,
+    body: Option<Cow<'a, Value>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    sse: Option<Vec<SseWire<'a>>>,
     #[serde(default)]
     usage: Option<UsageWire>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct SseWire {
+struct SseWire<'a> {
     t_ms: u64,
-    data: String,
+    #[serde(borrow)]
+    data: Cow<'a, str>,
 }
 
 /// Tokens and cost, as cassettes and scripts write them.
@@ -71,21 +78,24 @@ impl From<UsageWire> for Usage {
 /// One line as JSON, without the newline.
 pub fn line_to_json(line: &CassetteLine) -> String {
     let wire = LineWire {
-        schema: SCHEMA.to_owned(),
-        scope: scope_word(line.scope).to_owned(),
-        suite: line.suite.clone(),
-        task: line.task.clone(),
-        subject: line.subject.clone(),
+        schema: SCHEMA.into(),
+        scope: scope_word(line.scope).into(),
+        suite: line.suite.as_str().into(),
+        task: line.task.as_str().into(),
+        subject: line.subject.as_str().into(),
         attempt: line.attempt,
         turn: line.turn,
-        prefix_sha256: line.prefix_sha256.clone(),
-        new_messages: line.new_messages.clone(),
-        params: line.params.clone(),
-        tools_sha256: line.tools_sha256.clone(),
+        prefix_sha256: line.prefix_sha256.as_str().into(),
+        new_messages: Cow::Borrowed(&line.new_messages),
+        params: Cow::Borrowed(&line.params),
+        tools_sha256: line.tools_sha256.as_str().into(),
         status: line.status,
-        body: line.body.clone(),
+        body: line.body.as_ref().map(Cow::Borrowed),
         sse: line.sse.as_ref().map(|chunks| {
-            chunks.iter().map(|chunk| SseWire { t_ms: chunk.t_ms, data: chunk.data.clone() }).collect()
+            chunks
+                .iter()
+                .map(|chunk| SseWire { t_ms: chunk.t_ms, data: chunk.data.as_str().into() })
+                .collect()
         }),
         usage: line.usage.map(|usage| UsageWire {
             prompt_tokens: usage.prompt_tokens,
@@ -125,26 +135,29 @@ pub fn line_from_json(text: &str) -> Result<CassetteLine, LineError> {
         None => return Err(LineError::Broken(format!("its schema '{}' is no version", head.schema))),
     }
     let wire: LineWire = serde_json::from_str(text).map_err(broken)?;
-    let scope = match wire.scope.as_str() {
+    let scope = match &*wire.scope {
         "agent" => Scope::Agent,
         "judge" => Scope::Judge,
         other => return Err(LineError::Broken(format!("its scope '{other}' is neither agent nor judge"))),
     };
     Ok(CassetteLine {
         scope,
-        suite: wire.suite,
-        task: wire.task,
-        subject: wire.subject,
+        suite: wire.suite.into_owned(),
+        task: wire.task.into_owned(),
+        subject: wire.subject.into_owned(),
         attempt: wire.attempt,
         turn: wire.turn,
-        prefix_sha256: wire.prefix_sha256,
-        new_messages: wire.new_messages,
-        params: wire.params,
-        tools_sha256: wire.tools_sha256,
+        prefix_sha256: wire.prefix_sha256.into_owned(),
+        new_messages: wire.new_messages.into_owned(),
+        params: wire.params.into_owned(),
+        tools_sha256: wire.tools_sha256.into_owned(),
         status: wire.status,
-        body: wire.body,
+        body: wire.body.map(Cow::into_owned),
         sse: wire.sse.map(|chunks| {
-            chunks.into_iter().map(|chunk| SseChunk { t_ms: chunk.t_ms, data: chunk.data }).collect()
+            chunks
+                .into_iter()
+                .map(|chunk| SseChunk { t_ms: chunk.t_ms, data: chunk.data.into_owned() })
+                .collect()
         }),
         usage: wire.usage.map(Usage::from),
     })

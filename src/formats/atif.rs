@@ -39,6 +39,16 @@ fn sniff(source: &Source<'_>) -> Sniff {
     }
 }
 
+/// Reads one trajectory, as [`line`] writes it. The error is a clause that says what is wrong.
+pub fn read_line(line: &[u8], path: &str) -> Result<crate::model::Trajectory, String> {
+    let read = record::one(&Source::new(path, line), "atif", read::trajectory);
+    match (read.trajectories.into_iter().next(), read.errors.into_iter().next()) {
+        (Some(trajectory), _) => Ok(trajectory),
+        (None, Some(error)) => Err(error.message),
+        (None, None) => Err("it is empty".to_owned()),
+    }
+}
+
 pub(super) fn read(source: &Source<'_>) -> ReadOutput {
     record::read(source, "atif", read::trajectory)
 }

@@ -36,7 +36,7 @@ pub mod prompt_log {
 
 /// ATIF lines for whoever writes them one by one.
 pub mod atif_lines {
-    pub use super::atif::{line, value};
+    pub use super::atif::{line, read_line, value};
 }
 
 /// The format of that name.

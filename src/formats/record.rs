@@ -22,6 +22,19 @@ pub(super) fn read(source: &Source<'_>, format: &'static str, convert: Convert) 
     output
 }
 
+/// Reads text that is known to be one record: it is scanned once, not first for its shape. Whatever is wrong with
+/// it is told as [`read`] tells it.
+pub(super) fn one(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+    match scan(source.bytes, source.start, source.bytes.len()) {
+        Ok((parsed, None)) if source.bytes.len() <= LINE_LIMIT => {
+            let view = View::new(source.bytes, &parsed.node);
+            let part = convert_one(view, &parsed.notes, format, convert);
+            ReadOutput { format, ..gather(source, vec![part]) }
+        }
+        _ => read(source, format, convert),
+    }
+}
+
 /// One record's share of the output.
 #[derive(Default)]
 struct Part {

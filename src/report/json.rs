@@ -3,9 +3,10 @@
 use super::stats::{OUTCOMES, Stats, by_subject, by_task, totals};
 use super::{Options, Report};
 use crate::model::Usage;
-use crate::store::RunView;
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use serde_json::{Map, Value, json};
+use crate::store::{RecordJson, RunView};
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -21,26 +22,30 @@ const SCHEMA: &str = "1.0";
 
 fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
     let manifest = &view.manifest;
-    let subjects: Vec<Value> = by_subject(view)
+    let subjects: Vec<SubjectJson> = by_subject(view)
         .into_iter()
-        .map(|(id, stats)| with("subject", Value::String(id), counts(&stats, options)))
+        .map(|(subject, stats)| SubjectJson { subject, counts: Counts::new(&stats, options) })
         .collect();
     let tasks = by_task(view);
     let tasks = OneByOne(|| {
-        tasks.iter().map(|task| {
-            let head = json!({"suite": task.suite, "task": task.task, "subject": task.subject});
-            merge(merge(head, counts(&task.stats, options)), json!({"reasons": task.reasons}))
+        tasks.iter().map(|task| TaskJson {
+            suite: &task.suite,
+            task: &task.task,
+            subject: &task.subject,
+            counts: Counts::new(&task.stats, options),
+            reasons: &task.reasons,
         })
     });
-    let attempts = OneByOne(|| view.records.iter().map(|record| super::jsonl::value(record, options)));
+    let attempts =
+        OneByOne(|| view.records.iter().map(|record| RecordJson { record, timing: options.timing }));
     let mut by_rule: BTreeMap<&str, u64> = BTreeMap::new();
     for finding in view.records.iter().flat_map(|record| &record.findings) {
         *by_rule.entry(finding.rule).or_default() += 1;
     }
-    let mut all = counts(&totals(view), options);
+    let mut all = Counts::new(&totals(view), options);
     if subjects.len() > 1 {
         // Different subjects have no format rate together.
-        all["format"] = Value::Null;
+        all.format = None;
     }
     let head = json!({
         "schema_version": SCHEMA,
@@ -81,60 +86,105 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
 /// A list of which one item at a time is in memory.
 struct OneByOne<F>(F);
 
-impl<F: Fn() -> I, I: Iterator<Item = Value>> Serialize for OneByOne<F> {
+impl<F: Fn() -> I, I: Iterator<Item = T>, T: Serialize> Serialize for OneByOne<F> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq((self.0)())
     }
 }
 
-/// The counts as an object: every rate with its denominator, `null` for what is unknown.
-fn counts(stats: &Stats, options: &Options) -> Value {
-    let outcomes: Map<String, Value> =
-        OUTCOMES.iter().map(|word| ((*word).to_owned(), stats.outcome(word).into())).collect();
-    let mut value = json!({
-        "attempts": stats.attempts,
-        "outcomes": outcomes,
-        "success": {"passed": stats.success, "of": stats.scored},
-        "format": {"ok": stats.format_ok, "of": stats.judged},
-        "mean_reward": stats.mean_reward(),
-        "messages": stats.messages,
-        "calls": stats.calls,
-        "turns": stats.turns,
-        "findings": stats.findings,
-        "usage": usage(stats.usage.as_ref()),
-        "cost_usd": stats.cost_usd,
-        "spent_usd": stats.spent_usd,
-    });
-    if options.timing
-        && let Some(object) = value.as_object_mut()
-    {
-        object.insert("timing".to_owned(), json!({"duration_ms": stats.duration_ms}));
+#[derive(Serialize)]
+struct SubjectJson {
+    subject: String,
+    #[serde(flatten)]
+    counts: Counts,
+}
+
+#[derive(Serialize)]
+struct TaskJson<'a> {
+    suite: &'a str,
+    task: &'a str,
+    subject: &'a str,
+    #[serde(flatten)]
+    counts: Counts,
+    reasons: &'a [String],
+}
+
+/// The counts: every rate with its denominator, `null` for what is unknown.
+#[derive(Serialize)]
+struct Counts {
+    attempts: u64,
+    outcomes: Outcomes,
+    success: Success,
+    format: Option<Format>,
+    mean_reward: Option<f64>,
+    messages: u64,
+    calls: u64,
+    turns: u64,
+    findings: u64,
+    usage: Option<Tokens>,
+    cost_usd: Option<f64>,
+    spent_usd: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timing: Option<Timing>,
+}
+
+#[derive(Serialize)]
+struct Success {
+    passed: u64,
+    of: u64,
+}
+
+#[derive(Serialize)]
+struct Format {
+    ok: u64,
+    of: u64,
+}
+
+#[derive(Serialize)]
+struct Tokens {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    cached_tokens: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Timing {
+    duration_ms: Option<f64>,
+}
+
+/// How often each of [`OUTCOMES`] came.
+struct Outcomes([u64; OUTCOMES.len()]);
+
+impl Serialize for Outcomes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(OUTCOMES.iter().zip(&self.0))
     }
-    value
 }
 
-fn usage(usage: Option<&Usage>) -> Value {
-    usage.map_or(Value::Null, |usage| {
-        json!({
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "cached_tokens": usage.cached_tokens,
-        })
-    })
-}
-
-fn with(key: &str, first: Value, rest: Value) -> Value {
-    let mut object = Map::new();
-    object.insert(key.to_owned(), first);
-    merge(Value::Object(object), rest)
-}
-
-fn merge(a: Value, b: Value) -> Value {
-    match (a, b) {
-        (Value::Object(mut a), Value::Object(b)) => {
-            a.extend(b);
-            Value::Object(a)
+impl Counts {
+    fn new(stats: &Stats, options: &Options) -> Self {
+        Self {
+            attempts: stats.attempts,
+            outcomes: Outcomes(stats.outcomes),
+            success: Success { passed: stats.success, of: stats.scored },
+            format: Some(Format { ok: stats.format_ok, of: stats.judged }),
+            mean_reward: stats.mean_reward(),
+            messages: stats.messages,
+            calls: stats.calls,
+            turns: stats.turns,
+            findings: stats.findings,
+            usage: stats.usage.as_ref().map(tokens),
+            cost_usd: stats.cost_usd,
+            spent_usd: stats.spent_usd,
+            timing: options.timing.then_some(Timing { duration_ms: stats.duration_ms }),
         }
-        (a, _) => a,
+    }
+}
+
+fn tokens(usage: &Usage) -> Tokens {
+    Tokens {
+        prompt_tokens: usage.prompt_tokens,
+        completion_tokens: usage.completion_tokens,
+        cached_tokens: usage.cached_tokens,
     }
 }

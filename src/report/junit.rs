@@ -7,7 +7,7 @@
 use super::stats::duration_ms;
 use super::{Options, Report, text};
 use crate::model::{AttemptRecord, Outcome, Source};
-use crate::store::RunView;
+use crate::store::{RunView, Trajectories};
 use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
 use std::fmt::Write as _;
 use std::io;
@@ -24,6 +24,7 @@ pub(super) static ITEM: Report = Report {
 const OUTPUT: usize = 16 * 1024;
 
 fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let tape = view.trajectories();
     let mut xml = Xml::new(view.manifest.id.0.as_str());
     let mut suites: Vec<((&str, &str), TestSuite)> = Vec::new();
     for record in &view.records {
@@ -35,7 +36,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
             suites.push((key, suite));
             suites.len() - 1
         });
-        suites[at].1.add_test_case(case(view, record, options));
+        suites[at].1.add_test_case(case(&tape, record, options));
     }
     for (_, mut suite) in suites {
         let total: Option<Duration> = suite.test_cases.iter().map(|case| case.time).sum();
@@ -49,7 +50,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     xml.serialize(out).map_err(io::Error::other)
 }
 
-fn case(view: &RunView, record: &AttemptRecord, options: &Options) -> TestCase {
+fn case(tape: &Trajectories, record: &AttemptRecord, options: &Options) -> TestCase {
     let mut case =
         TestCase::new(text::one_line(&format!("{}/{}", record.id.task, record.id.n)), status(record));
     case.set_classname(text::one_line(&format!("{}.{}", record.id.suite, record.id.subject)));
@@ -67,7 +68,7 @@ fn case(view: &RunView, record: &AttemptRecord, options: &Options) -> TestCase {
     }
     let ran = !matches!(record.outcome, Outcome::Skipped(_));
     if ran && record.outcome != Outcome::Passed {
-        case.set_system_out(transcript(view, record));
+        case.set_system_out(transcript(tape, record));
     }
     case
 }
@@ -108,8 +109,8 @@ fn details(record: &AttemptRecord) -> String {
 
 /// What was said, oldest first; of a long one the end is kept, for that is where it went wrong. Each line
 /// is quoted: CI services run lines that begin with `::` or `##` when they show the output.
-fn transcript(view: &RunView, record: &AttemptRecord) -> String {
-    let trajectory = match view.trajectory(record) {
+fn transcript(tape: &Trajectories, record: &AttemptRecord) -> String {
+    let trajectory = match tape.read(record) {
         Ok(trajectory) => trajectory,
         Err(error) => return error.to_string(),
     };

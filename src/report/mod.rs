@@ -91,23 +91,41 @@ pub fn write_derived(view: &RunView, options: &Options) -> Result<Vec<PathBuf>, 
 /// [`write_derived`] on a disk that a test may have prepared.
 pub fn write_derived_on(disk: &Disk, view: &RunView, options: &Options) -> Result<Vec<PathBuf>, StoreError> {
     let plain = Options { color: false, ..*options };
-    // Each on its own core; written one after the other.
     let reports: Vec<(&Report, &str)> =
         ALL.iter().filter_map(|report| report.file.map(|name| (*report, name))).collect();
-    let rendered: Vec<io::Result<Vec<u8>>> =
-        reports.par_iter().map(|(report, _)| render(report, view, &plain)).collect();
-    let mut files = Vec::new();
-    for ((report, name), bytes) in reports.into_iter().zip(rendered) {
+    let write = |report: &Report, name: &str, bytes| {
         let path = view.dir.join(name);
-        put(disk, bytes, &path).map_err(|mut error| {
-            error.hint = Some(format!(
-                "the records are safe: 'rolltape report {} --format {} -o FILE' makes it again",
-                view.dir.display(),
-                report.name
-            ));
-            error
-        })?;
-        files.push(path);
+        match put(disk, bytes, &path) {
+            Ok(()) => Ok(path),
+            Err(mut error) => {
+                error.hint = Some(format!(
+                    "the records are safe: 'rolltape report {} --format {} -o FILE' makes it again",
+                    view.dir.display(),
+                    report.name
+                ));
+                Err(error)
+            }
+        }
+    };
+    if disk.is_planned() {
+        // The N-th change is always the same one.
+        return reports
+            .into_iter()
+            .map(|(report, name)| write(report, name, render(report, view, &plain)))
+            .collect();
     }
-    Ok(files)
+    // Rendered on all cores. Each is written by a thread of its own, which waits for the disk and for nothing else.
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = reports
+            .par_iter()
+            .map(|(report, name)| {
+                let bytes = render(report, view, &plain);
+                scope.spawn(move || write(report, name, bytes))
+            })
+            .collect();
+        writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)))
+            .collect()
+    })
 }

@@ -147,7 +147,7 @@ pub(super) fn duration_ms(record: &AttemptRecord) -> Option<f64> {
 /// One entry for each task and subject, in plan order.
 pub fn by_task(view: &RunView) -> Vec<TaskStats> {
     let mut groups: Vec<(&AttemptRecord, Vec<&AttemptRecord>)> = Vec::new();
-    let mut index = std::collections::BTreeMap::new();
+    let mut index = std::collections::HashMap::with_capacity(view.records.len());
     for record in &view.records {
         let key = (&record.id.suite, &record.id.task, &record.id.subject);
         let at = *index.entry(key).or_insert_with(|| {

@@ -10,11 +10,18 @@ use crate::store::RunView;
 
 /// Text on one line, nothing in it that steers a terminal.
 pub(super) fn one_line(text: &str) -> String {
+    if is_plain(text) && !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ") {
+        // As most names are: nothing to change.
+        return text.to_owned();
+    }
     visible(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Control characters as their pictures, bidirectional overrides as their numbers; newlines and tabs stay.
 pub(super) fn visible(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -37,6 +44,11 @@ pub(super) fn visible(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether it is printable ASCII on one line.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// `text` cut after `bytes` at a character, with how much was cut.

@@ -68,7 +68,7 @@ impl Disk {
     }
 
     /// Whether a fault is planned.
-    pub(super) fn is_planned(&self) -> bool {
+    pub fn is_planned(&self) -> bool {
         self.plan.is_some()
     }
 

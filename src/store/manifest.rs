@@ -11,12 +11,13 @@ use std::path::Path;
 pub(super) const FILE: &str = "run.json";
 
 #[derive(Serialize, Deserialize)]
-struct ManifestWire {
+struct ManifestWire<'a> {
     schema_version: String,
     id: String,
     suites: Vec<NamedWire>,
     tasks: Vec<NamedWire>,
-    subjects: Vec<SubjectWire>,
+    #[serde(borrow)]
+    subjects: Vec<SubjectWire<'a>>,
     attempts: u32,
     planned: u64,
     seed: u64,
@@ -89,7 +90,7 @@ pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<(RunManifest, Version)
         ))
         .hint("use the rolltape that wrote it, or a newer one"));
     }
-    let wire: ManifestWire = serde_json::from_value(value).map_err(|error| broken(&error))?;
+    let wire = ManifestWire::deserialize(&value).map_err(|error| broken(&error))?;
     let named = |list: Vec<NamedWire>| list.into_iter().map(|item| (item.name, item.digest)).collect();
     let manifest = RunManifest {
         id: RunId(wire.id),

@@ -25,12 +25,12 @@ use std::path::PathBuf;
 
 pub use error::{StoreError, StoreErrorKind, io_text};
 pub use glance::{Glance, State, glance, run_folders};
-pub use reader::{is_run, open, runs};
+pub use reader::{Trajectories, is_run, open, runs};
 pub use recorder::Recorder;
 pub use resume::{Resumed, Used, resume, resume_on};
 pub use run_id::run_id;
 pub use version::{SCHEMA, Version};
-pub use wire::value as record_value;
+pub use wire::RecordJson;
 
 /// A run as reports see it: the same live or stored.
 #[derive(Debug, Clone, PartialEq)]

@@ -92,31 +92,50 @@ pub(super) fn trajectory_fits(record: &AttemptRecord, bytes: u64) -> bool {
     })
 }
 
+/// The open file of trajectories and its length, or why it can't be opened.
+pub struct Trajectories(io::Result<(File, u64)>);
+
+impl Trajectories {
+    /// The trajectory of a record.
+    ///
+    /// # Errors
+    /// The line is missing, was changed since, or is no trajectory.
+    pub fn read(&self, record: &AttemptRecord) -> Result<Trajectory, StoreError> {
+        let bad = |what: &str| {
+            // The name alone: reports hold the sentence, and they are the same wherever the run lies.
+            StoreError::input(format!("the trajectory of '{}' in {TRAJECTORIES} {what}", record.id))
+        };
+        let unreadable = |error: &io::Error| StoreError::disk("read", Path::new(TRAJECTORIES), error);
+        let Some(at) = &record.trajectory else { return Err(bad("was never written")) };
+        let (file, bytes) = self.0.as_ref().map_err(unreadable)?;
+        if !trajectory_fits(record, *bytes) {
+            return Err(bad("is missing"));
+        }
+        let mut line = vec![0; at.len as usize];
+        file.read_exact_at(&mut line, at.offset).map_err(|error| unreadable(&error))?;
+        if sha256_hex(&line) != at.sha256 {
+            return Err(bad("was changed after it was recorded"));
+        }
+        tape::read_trajectory(&line, TRAJECTORIES).map_err(|what| bad(&format!("can't be read: {what}")))
+    }
+}
+
 impl RunView {
+    /// The file of trajectories, opened once for many.
+    pub fn trajectories(&self) -> Trajectories {
+        let file = File::open(self.dir.join(TRAJECTORIES)).map(|file| {
+            let bytes = file.metadata().map_or(0, |meta| meta.len());
+            (file, bytes)
+        });
+        Trajectories(file)
+    }
+
     /// The trajectory of a record, read now; nothing else is held in memory.
     ///
     /// # Errors
     /// The line is missing, was changed since, or is no trajectory.
     pub fn trajectory(&self, record: &AttemptRecord) -> Result<Trajectory, StoreError> {
-        let path = self.dir.join(TRAJECTORIES);
-        let bad = |what: &str| {
-            // The name alone: reports hold the sentence, and they are the same wherever the run lies.
-            StoreError::input(format!("the trajectory of '{}' in {TRAJECTORIES} {what}", record.id))
-        };
-        let Some(at) = &record.trajectory else { return Err(bad("was never written")) };
-        let file =
-            File::open(&path).map_err(|error| StoreError::disk("read", Path::new(TRAJECTORIES), &error))?;
-        let bytes = file.metadata().map_or(0, |meta| meta.len());
-        if !trajectory_fits(record, bytes) {
-            return Err(bad("is missing"));
-        }
-        let mut line = vec![0; at.len as usize];
-        file.read_exact_at(&mut line, at.offset)
-            .map_err(|error| StoreError::disk("read", Path::new(TRAJECTORIES), &error))?;
-        if sha256_hex(&line) != at.sha256 {
-            return Err(bad("was changed after it was recorded"));
-        }
-        tape::read_trajectory(&line, TRAJECTORIES).map_err(|what| bad(&format!("can't be read: {what}")))
+        self.trajectories().read(record)
     }
 
     /// A kept piece of evidence, by its digest.

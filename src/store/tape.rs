@@ -1,6 +1,6 @@
 //! The seam to the formats of trajectory and cassette lines.
 
-use crate::formats::{self, Source};
+use crate::formats;
 use crate::model::{CassetteLine, Trajectory};
 
 /// One line of `trajectories.jsonl`, without the newline: ATIF.
@@ -10,13 +10,7 @@ pub(super) fn trajectory_line(trajectory: &Trajectory) -> String {
 
 /// Reads what [`trajectory_line`] writes. The error is a clause that says what is wrong.
 pub(super) fn read_trajectory(line: &[u8], path: &str) -> Result<Trajectory, String> {
-    let atif = formats::find("atif").ok_or("this build has no ATIF")?;
-    let read = (atif.read)(&Source::new(path, line));
-    match (read.trajectories.into_iter().next(), read.errors.into_iter().next()) {
-        (Some(trajectory), _) => Ok(trajectory),
-        (None, Some(error)) => Err(error.message),
-        (None, None) => Err("it is empty".to_owned()),
-    }
+    formats::atif_lines::read_line(line, path)
 }
 
 /// One line of `cassette.jsonl`, without the newline.

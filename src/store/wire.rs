@@ -10,74 +10,114 @@ use crate::model::{
 };
 use crate::util::digest::sha256_hex;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
+/// Texts are borrowed both ways: from the record that is written, from the line that is read.
 #[derive(Serialize, Deserialize)]
-struct RecordWire {
-    schema_version: String,
+struct RecordWire<'a> {
+    #[serde(borrow)]
+    schema_version: Cow<'a, str>,
     seq: u64,
-    attempt_id: String,
+    #[serde(borrow)]
+    attempt_id: Cow<'a, str>,
     #[serde(rename = "try")]
     try_n: u32,
-    suite: String,
-    task_id: String,
-    task_digest: String,
-    subject_id: String,
-    subject: SubjectWire,
+    #[serde(borrow)]
+    suite: Cow<'a, str>,
+    #[serde(borrow)]
+    task_id: Cow<'a, str>,
+    #[serde(borrow)]
+    task_digest: Cow<'a, str>,
+    #[serde(borrow)]
+    subject_id: Cow<'a, str>,
+    #[serde(borrow)]
+    subject: SubjectWire<'a>,
     seed: u64,
-    outcome: String,
+    #[serde(borrow)]
+    outcome: Cow<'a, str>,
     success: Option<bool>,
     format_ok: Option<bool>,
     reward: Option<f64>,
-    scores: Vec<ScoreWire>,
-    findings: Vec<FindingWire>,
+    #[serde(borrow)]
+    scores: Vec<ScoreWire<'a>>,
+    #[serde(borrow)]
+    findings: Vec<FindingWire<'a>>,
     messages: u64,
     calls: u64,
     turns: u64,
     usage: UsageWire,
     cost_usd: Option<f64>,
     spent_usd: f64,
-    drift: Vec<DriftWire>,
-    limit: Option<String>,
-    error: Option<ErrorWire>,
-    skipped: Option<String>,
-    parent: Option<ParentWire>,
-    evidence: Vec<EvidenceWire>,
-    trajectory: Option<TrajectoryWire>,
-    timing: Object,
+    #[serde(borrow)]
+    drift: Vec<DriftWire<'a>>,
+    limit: Option<Cow<'a, str>>,
+    error: Option<ErrorWire<'a>>,
+    skipped: Option<Cow<'a, str>>,
+    parent: Option<ParentWire<'a>>,
+    #[serde(borrow)]
+    evidence: Vec<EvidenceWire<'a>>,
+    /// Left out by reports alone, as is `timing`; a record that is not whole is none.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    trajectory: Option<Option<TrajectoryWire<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timing: Option<Cow<'a, Object>>,
+}
+
+/// A record as reports write it: without what depends on the clock, if so asked. Where its trajectory lies in the
+/// file depends on which attempt ended first, so that is left out with it.
+pub struct RecordJson<'a> {
+    /// The record.
+    pub record: &'a AttemptRecord,
+    /// Whether what depends on the clock is written.
+    pub timing: bool,
+}
+
+impl Serialize for RecordJson<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        to_wire(self.record, self.timing).serialize(serializer)
+    }
 }
 
 /// A subject as it stands in records and manifests.
 #[derive(Serialize, Deserialize)]
-pub(super) struct SubjectWire {
+pub(super) struct SubjectWire<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    agent: String,
-    backend: String,
-    model: Option<String>,
-    params: Object,
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    agent: Cow<'a, str>,
+    #[serde(borrow)]
+    backend: Cow<'a, str>,
+    model: Option<Cow<'a, str>>,
+    params: Cow<'a, Object>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ScoreWire {
-    scorer: String,
+struct ScoreWire<'a> {
+    #[serde(borrow)]
+    scorer: Cow<'a, str>,
     value: Option<f64>,
     weight: f64,
-    reason: String,
+    #[serde(borrow)]
+    reason: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct FindingWire {
-    rule: String,
-    name: String,
-    severity: String,
-    readings: Vec<String>,
+struct FindingWire<'a> {
+    #[serde(borrow)]
+    rule: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    severity: Cow<'a, str>,
+    readings: Vec<Cow<'a, str>>,
     step: Option<u64>,
     message: Option<u64>,
     byte_start: Option<usize>,
     byte_end: Option<usize>,
     line: Option<u64>,
     column: Option<u64>,
-    text: String,
+    #[serde(borrow)]
+    text: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,34 +129,41 @@ struct UsageWire {
 }
 
 #[derive(Serialize, Deserialize)]
-struct DriftWire {
+struct DriftWire<'a> {
     turn: u32,
-    diff: String,
+    #[serde(borrow)]
+    diff: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ErrorWire {
-    class: String,
-    message: String,
+struct ErrorWire<'a> {
+    #[serde(borrow)]
+    class: Cow<'a, str>,
+    #[serde(borrow)]
+    message: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct ParentWire {
-    attempt: String,
+struct ParentWire<'a> {
+    #[serde(borrow)]
+    attempt: Cow<'a, str>,
     step: u64,
 }
 
 #[derive(Serialize, Deserialize)]
-struct EvidenceWire {
-    name: String,
-    sha256: String,
+struct EvidenceWire<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    sha256: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct TrajectoryWire {
+struct TrajectoryWire<'a> {
     offset: u64,
     len: u64,
-    sha256: String,
+    #[serde(borrow)]
+    sha256: Cow<'a, str>,
 }
 
 const SEAL: &str = ",\"checksum\":\"";
@@ -129,12 +176,7 @@ pub(super) fn encode(record: &AttemptRecord) -> String {
 /// The record as one JSON object, without the checksum.
 fn json(record: &AttemptRecord) -> String {
     // Maps with text keys and plain numbers can't fail to serialise.
-    serde_json::to_string(&to_wire(record)).unwrap_or_default()
-}
-
-/// The same as a value.
-pub fn value(record: &AttemptRecord) -> serde_json::Value {
-    serde_json::to_value(to_wire(record)).unwrap_or_default()
+    serde_json::to_string(&to_wire(record, true)).unwrap_or_default()
 }
 
 fn seal(object: &str) -> String {
@@ -153,7 +195,7 @@ pub(super) fn decode(line: &str) -> Result<AttemptRecord, String> {
     let wire: Result<RecordWire, _> = serde_json::from_str(line);
     // A record of another version may have another shape, so its version is what is to be told then.
     let version = match &wire {
-        Ok(wire) => wire.schema_version.clone(),
+        Ok(wire) => wire.schema_version.to_string(),
         Err(error) => schema_version(line).ok_or_else(|| format!("it is no record: {error}"))?,
     };
     let version =
@@ -172,50 +214,56 @@ fn schema_version(line: &str) -> Option<String> {
     serde_json::from_str(line).ok().map(|head: Head| head.schema_version)
 }
 
-impl SubjectWire {
-    pub(super) fn new(subject: &Subject, with_id: bool) -> Self {
+impl<'a> SubjectWire<'a> {
+    pub(super) fn new(subject: &'a Subject, with_id: bool) -> Self {
         Self {
-            id: with_id.then(|| subject.id.clone()),
-            agent: subject.agent.clone(),
-            backend: subject.backend.clone(),
-            model: subject.model.clone(),
-            params: subject.params.clone(),
+            id: with_id.then(|| subject.id.as_str().into()),
+            agent: subject.agent.as_str().into(),
+            backend: subject.backend.as_str().into(),
+            model: subject.model.as_deref().map(Cow::Borrowed),
+            params: Cow::Borrowed(&subject.params),
         }
     }
 
     pub(super) fn into_subject(self, id: Option<String>) -> Subject {
         Subject {
-            id: id.or(self.id).unwrap_or_default(),
-            agent: self.agent,
-            backend: self.backend,
-            model: self.model,
-            params: self.params,
+            id: id.or(self.id.map(Cow::into_owned)).unwrap_or_default(),
+            agent: self.agent.into_owned(),
+            backend: self.backend.into_owned(),
+            model: self.model.map(Cow::into_owned),
+            params: self.params.into_owned(),
         }
     }
 }
 
-fn to_wire(record: &AttemptRecord) -> RecordWire {
-    let (limit, error, skipped) = match &record.outcome {
-        Outcome::Limit(kind) => (Some(kind.as_str().to_owned()), None, None),
-        Outcome::Error(error) => {
-            let wire = ErrorWire { class: error.class.as_str().to_owned(), message: error.message.clone() };
-            (None, Some(wire), None)
+fn to_wire(record: &AttemptRecord, timing: bool) -> RecordWire<'_> {
+    let (mut limit, mut error, mut skipped) = (None, None, None);
+    match &record.outcome {
+        Outcome::Limit(kind) => limit = Some(kind.as_str().into()),
+        Outcome::Error(told) => {
+            error =
+                Some(ErrorWire { class: told.class.as_str().into(), message: told.message.as_str().into() });
         }
-        Outcome::Skipped(reason) => (None, None, Some(reason.clone())),
-        _ => (None, None, None),
-    };
+        Outcome::Skipped(reason) => skipped = Some(reason.as_str().into()),
+        _ => {}
+    }
+    let trajectory = record.trajectory.as_ref().map(|at| TrajectoryWire {
+        offset: at.offset,
+        len: at.len,
+        sha256: at.sha256.as_str().into(),
+    });
     RecordWire {
-        schema_version: SCHEMA.to_string(),
+        schema_version: SCHEMA.to_string().into(),
         seq: record.seq,
-        attempt_id: record.id.to_string(),
+        attempt_id: record.id.to_string().into(),
         try_n: record.try_n,
-        suite: record.id.suite.clone(),
-        task_id: record.id.task.clone(),
-        task_digest: record.task_digest.clone(),
-        subject_id: record.id.subject.clone(),
+        suite: record.id.suite.as_str().into(),
+        task_id: record.id.task.as_str().into(),
+        task_digest: record.task_digest.as_str().into(),
+        subject_id: record.id.subject.as_str().into(),
         subject: SubjectWire::new(&record.subject, false),
         seed: record.seed,
-        outcome: record.outcome.word().to_owned(),
+        outcome: record.outcome.word().into(),
         success: record.success,
         format_ok: record.format_ok,
         reward: record.reward,
@@ -227,31 +275,34 @@ fn to_wire(record: &AttemptRecord) -> RecordWire {
         usage: usage_wire(&record.usage),
         cost_usd: record.cost_usd,
         spent_usd: record.spent_usd,
-        drift: record.drift.iter().map(|d| DriftWire { turn: d.turn, diff: d.diff.clone() }).collect(),
+        drift: record
+            .drift
+            .iter()
+            .map(|drift| DriftWire { turn: drift.turn, diff: drift.diff.as_str().into() })
+            .collect(),
         limit,
         error,
         skipped,
-        parent: record.parent.as_ref().map(|p| ParentWire { attempt: p.attempt.clone(), step: p.step }),
+        parent: record
+            .parent
+            .as_ref()
+            .map(|parent| ParentWire { attempt: parent.attempt.as_str().into(), step: parent.step }),
         evidence: record
             .evidence
             .iter()
-            .map(|e| EvidenceWire { name: e.name.clone(), sha256: e.sha256.clone() })
+            .map(|item| EvidenceWire { name: item.name.as_str().into(), sha256: item.sha256.as_str().into() })
             .collect(),
-        trajectory: record.trajectory.as_ref().map(|t| TrajectoryWire {
-            offset: t.offset,
-            len: t.len,
-            sha256: t.sha256.clone(),
-        }),
-        timing: record.timing.clone(),
+        trajectory: timing.then_some(trajectory),
+        timing: timing.then_some(Cow::Borrowed(&record.timing)),
     }
 }
 
-fn score_wire(score: &Score) -> ScoreWire {
+fn score_wire(score: &Score) -> ScoreWire<'_> {
     ScoreWire {
-        scorer: score.scorer.clone(),
+        scorer: score.scorer.as_str().into(),
         value: score.value,
         weight: score.weight,
-        reason: score.reason.clone(),
+        reason: score.reason.as_str().into(),
     }
 }
 
@@ -264,42 +315,52 @@ fn usage_wire(usage: &Usage) -> UsageWire {
     }
 }
 
-fn finding_wire(finding: &Finding) -> FindingWire {
+fn finding_wire(finding: &Finding) -> FindingWire<'_> {
     FindingWire {
-        rule: finding.rule.to_owned(),
-        name: finding.name.to_owned(),
-        severity: finding.severity.as_str().to_owned(),
-        readings: finding.readings.iter().map(ToString::to_string).collect(),
+        rule: finding.rule.into(),
+        name: finding.name.into(),
+        severity: finding.severity.as_str().into(),
+        readings: finding.readings.iter().map(|reading| reading.to_string().into()).collect(),
         step: finding.step,
         message: finding.message,
         byte_start: finding.span.map(|span| span.start),
         byte_end: finding.span.map(|span| span.end),
         line: finding.location.as_ref().map(|location| location.line),
         column: finding.location.as_ref().map(|location| location.column),
-        text: finding.text.clone(),
+        text: finding.text.as_str().into(),
     }
 }
 
-fn from_wire(wire: RecordWire) -> Result<AttemptRecord, String> {
+fn from_wire(wire: RecordWire<'_>) -> Result<AttemptRecord, String> {
     let id = AttemptId::parse(&wire.attempt_id)
         .ok_or_else(|| format!("its attempt id '{}' is none", wire.attempt_id))?;
     let outcome = outcome(&wire)?;
+    let timing = wire.timing.ok_or("it is no record: missing field `timing`")?.into_owned();
+    let score = |score: ScoreWire<'_>| Score {
+        scorer: score.scorer.into_owned(),
+        value: score.value,
+        weight: score.weight,
+        reason: score.reason.into_owned(),
+    };
+    let evidence =
+        |item: EvidenceWire<'_>| Evidence { name: item.name.into_owned(), sha256: item.sha256.into_owned() };
+    let place = |at: TrajectoryWire<'_>| TrajectoryRef {
+        offset: at.offset,
+        len: at.len,
+        sha256: at.sha256.into_owned(),
+    };
     Ok(AttemptRecord {
         seq: wire.seq,
-        subject: wire.subject.into_subject(Some(wire.subject_id)),
+        subject: wire.subject.into_subject(Some(wire.subject_id.into_owned())),
         id,
         try_n: wire.try_n,
-        task_digest: wire.task_digest,
+        task_digest: wire.task_digest.into_owned(),
         seed: wire.seed,
         outcome,
         success: wire.success,
         format_ok: wire.format_ok,
         reward: wire.reward,
-        scores: wire
-            .scores
-            .into_iter()
-            .map(|s| Score { scorer: s.scorer, value: s.value, weight: s.weight, reason: s.reason })
-            .collect(),
+        scores: wire.scores.into_iter().map(score).collect(),
         findings: wire.findings.into_iter().map(finding).collect::<Result<_, _>>()?,
         messages: wire.messages,
         calls: wire.calls,
@@ -312,16 +373,20 @@ fn from_wire(wire: RecordWire) -> Result<AttemptRecord, String> {
         },
         cost_usd: wire.cost_usd,
         spent_usd: wire.spent_usd,
-        drift: wire.drift.into_iter().map(|d| Drift { turn: d.turn, diff: d.diff }).collect(),
-        parent: wire.parent.map(|p| Parent { attempt: p.attempt, step: p.step }),
-        evidence: wire.evidence.into_iter().map(|e| Evidence { name: e.name, sha256: e.sha256 }).collect(),
-        trajectory: wire.trajectory.map(|t| TrajectoryRef { offset: t.offset, len: t.len, sha256: t.sha256 }),
-        timing: wire.timing,
+        drift: wire
+            .drift
+            .into_iter()
+            .map(|drift| Drift { turn: drift.turn, diff: drift.diff.into_owned() })
+            .collect(),
+        parent: wire.parent.map(|parent| Parent { attempt: parent.attempt.into_owned(), step: parent.step }),
+        evidence: wire.evidence.into_iter().map(evidence).collect(),
+        trajectory: wire.trajectory.flatten().map(place),
+        timing,
     })
 }
 
-fn outcome(wire: &RecordWire) -> Result<Outcome, String> {
-    Ok(match wire.outcome.as_str() {
+fn outcome(wire: &RecordWire<'_>) -> Result<Outcome, String> {
+    Ok(match &*wire.outcome {
         "passed" => Outcome::Passed,
         "failed" => Outcome::Failed,
         "invalid" => Outcome::Invalid,
@@ -334,21 +399,21 @@ fn outcome(wire: &RecordWire) -> Result<Outcome, String> {
             let error = wire.error.as_ref().ok_or("it is an error without one")?;
             let class = ErrorClass::parse(&error.class)
                 .ok_or_else(|| format!("its error class '{}' is unknown", error.class))?;
-            Outcome::Error(RunError::new(class, error.message.clone()))
+            Outcome::Error(RunError::new(class, error.message.to_string()))
         }
-        "skipped" => Outcome::Skipped(wire.skipped.clone().unwrap_or_default()),
+        "skipped" => Outcome::Skipped(wire.skipped.as_deref().unwrap_or_default().to_owned()),
         other => return Err(format!("its outcome '{other}' is unknown")),
     })
 }
 
-fn finding(wire: FindingWire) -> Result<Finding, String> {
-    let severity = match wire.severity.as_str() {
+fn finding(wire: FindingWire<'_>) -> Result<Finding, String> {
+    let severity = match &*wire.severity {
         "info" => Severity::Info,
         "warning" => Severity::Warning,
         "error" => Severity::Error,
         other => return Err(format!("the severity '{other}' of a finding is unknown")),
     };
-    let reading = |word: String| match word.strip_prefix("runtime:") {
+    let reading = |word: Cow<'_, str>| match word.strip_prefix("runtime:") {
         Some(name) => ReadingKind::Runtime(name.to_owned()),
         None => ReadingKind::Strict,
     };
@@ -361,6 +426,6 @@ fn finding(wire: FindingWire) -> Result<Finding, String> {
         message: wire.message,
         span: wire.byte_start.zip(wire.byte_end).map(|(start, end)| Span::new(start, end)),
         location: wire.line.zip(wire.column).map(|(line, column)| Location { line, column }),
-        text: wire.text,
+        text: wire.text.into_owned(),
     })
 }

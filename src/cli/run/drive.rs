@@ -349,13 +349,18 @@ fn conclude(
         width: crate::cli::report::columns(context),
     };
     let mut seen = seen;
-    if !seen.store_failed
-        && let Err(error) = report::write_derived(&view, &report::Options::file())
-    {
+    let (derived, text) = rayon::join(
+        || match seen.store_failed {
+            true => Ok(Vec::new()),
+            false => report::write_derived(&view, &report::Options::file()),
+        },
+        || report::render(report, &view, &options),
+    );
+    if let Err(error) = derived {
         context.say(&CliError::from(error).to_string());
         seen.store_failed = true;
     }
-    let text = report::render(report, &view, &options)
+    let text = text
         .map_err(|error| CliError::harness(format!("can't render the report: {}", store::io_text(&error))))?;
     context.data(&String::from_utf8_lossy(&text));
     let unfinished = view.records.iter().any(|record| record.outcome == Outcome::Cancelled)

@@ -7,7 +7,7 @@ use super::super::text;
 use super::parts::Parts;
 use super::step;
 use crate::model::{AttemptRecord, Finding, Outcome, Step};
-use crate::store::RunView;
+use crate::store::{RunView, Trajectories};
 
 /// Bytes of one piece of evidence that are shown.
 const EVIDENCE: usize = 4_000;
@@ -31,7 +31,7 @@ pub(super) struct Detail {
 }
 
 /// Reads an attempt.
-pub(super) fn read(view: &RunView, record: &AttemptRecord) -> Detail {
+pub(super) fn read(view: &RunView, tape: &Trajectories, record: &AttemptRecord) -> Detail {
     let mut out = Parts::default();
     let (mut times, mut whole) = (Vec::new(), None);
     out.array(|out| {
@@ -51,7 +51,7 @@ pub(super) fn read(view: &RunView, record: &AttemptRecord) -> Detail {
                 });
             }
         });
-        match view.trajectory(record) {
+        match tape.read(record) {
             Ok(trajectory) => {
                 let (shown, cap) = fitting(record, &trajectory.steps);
                 whole = shown.iter().all(Option::is_some).then_some(cap);

@@ -170,8 +170,10 @@ fn data(view: &RunView, options: &Options, budget: usize) -> Data {
     let mut opened = Opened { attempts: vec![None; order.len()], pairs: Vec::new(), starts: Vec::new() };
     let mut times = vec![Vec::new(); order.len()];
     let mut caps = vec![None; order.len()];
+    let tape = view.trajectories();
     for window in order.chunks(WINDOW) {
-        let read: Vec<Detail> = window.par_iter().map(|at| detail::read(view, &view.records[*at])).collect();
+        let read: Vec<Detail> =
+            window.par_iter().map(|at| detail::read(view, &tape, &view.records[*at])).collect();
         for (at, detail) in window.iter().zip(read) {
             opened.attempts[*at] = Some(pool.add(detail.parts));
             (times[*at], caps[*at]) = (detail.times, detail.cap);

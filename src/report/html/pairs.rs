@@ -7,7 +7,7 @@ use super::parts::Parts;
 use super::pool::{Chunks, Pool};
 use super::step;
 use crate::diff::line_runs;
-use crate::store::RunView;
+use crate::store::{RunView, Trajectories};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -43,7 +43,9 @@ pub(super) fn add(
     pairs: &[(usize, usize)],
     pool: &mut Pool,
 ) -> Vec<(usize, usize, usize, Chunks)> {
-    let compared: Vec<Option<Parts>> = pairs.par_iter().map(|pair| compare(view, caps, *pair)).collect();
+    let tape = view.trajectories();
+    let compared: Vec<Option<Parts>> =
+        pairs.par_iter().map(|pair| compare(view, &tape, caps, *pair)).collect();
     let mut out = Vec::new();
     for ((left, right), parts) in pairs.iter().zip(compared) {
         if let Some(parts) = parts {
@@ -55,10 +57,15 @@ pub(super) fn add(
 }
 
 /// Step by step; `None` if either side can't be read, which its own view tells.
-fn compare(view: &RunView, caps: &[Option<usize>], (left, right): (usize, usize)) -> Option<Parts> {
+fn compare(
+    view: &RunView,
+    tape: &Trajectories,
+    caps: &[Option<usize>],
+    (left, right): (usize, usize),
+) -> Option<Parts> {
     let (left_cap, right_cap) = (caps[left]?, caps[right]?);
-    let left = view.trajectory(&view.records[left]).ok()?;
-    let right = view.trajectory(&view.records[right]).ok()?;
+    let left = tape.read(&view.records[left]).ok()?;
+    let right = tape.read(&view.records[right]).ok()?;
     let mut out = Parts::default();
     out.array(|out| {
         for (a, b) in left.steps.iter().zip(&right.steps).take(STEPS) {

@@ -70,13 +70,13 @@ impl Parts {
     /// A name: one line, not long, always in place.
     pub(super) fn name(&mut self, name: &str) {
         self.item();
-        self.json.push_str(&string(&self::name(name)));
+        push_string(&mut self.json, &self::name(name));
     }
 
     /// Bytes that the script takes as they are.
     pub(super) fn plain(&mut self, ascii: &str) {
         self.item();
-        self.json.push_str(&string(ascii));
+        push_string(&mut self.json, ascii);
     }
 
     /// A name that may be missing.
@@ -90,11 +90,12 @@ impl Parts {
     /// A text of a model or a program, with what would steer a terminal made visible.
     pub(super) fn text(&mut self, content: &str) {
         self.item();
-        let json = string(&text::visible(content));
-        if json.len() < SHARED {
-            self.json.push_str(&json);
+        let start = self.json.len();
+        push_string(&mut self.json, &text::visible(content));
+        if self.json.len() - start < SHARED {
             return;
         }
+        let json = self.json.split_off(start);
         let digest = Sha256::digest(json.as_bytes()).into();
         self.shared.push(Shared { at: self.json.len(), json, digest });
         self.json.push(HOLE);
@@ -145,20 +146,29 @@ pub(super) fn name(name: &str) -> String {
     }
 }
 
-/// A JSON string.
-fn string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+/// A JSON string at the end of `out`.
+fn push_string(out: &mut String, text: &str) {
+    out.push('"');
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        out.push_str(text);
+    } else {
+        let json = serde_json::Value::from(text).to_string();
+        out.push_str(&json[1..json.len() - 1]);
+    }
+    out.push('"');
 }
 
 /// JSON as it may stand in a `script` element: nothing in it ends the element or opens a comment.
 pub(super) fn in_script(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", c as u32)),
-            _ => out.push(c),
-        }
+    let mut rest = json;
+    while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        out.push_str(&rest[..at]);
+        let mut behind = rest[at..].chars();
+        out.extend(behind.next().map(|c| format!("\\u{:04x}", c as u32)));
+        rest = behind.as_str();
     }
+    out.push_str(rest);
     out
 }
 
