@@ -4,7 +4,8 @@
 //! `tool`. Text: calls stand in the content and results are user turns.
 
 use crate::model::Object;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 pub use crate::model::Role;
@@ -26,6 +27,7 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
     /// Who speaks.
+    #[serde(serialize_with = "write_role", deserialize_with = "read_role")]
     pub role: Role,
     /// Text; never null.
     pub content: String,
@@ -43,6 +45,16 @@ pub struct Turn {
     pub broken: bool,
     /// Step of the trajectory, from 1.
     pub step: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn write_role<S: Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(role.as_str())
+}
+
+fn read_role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    Role::parse(&word).ok_or_else(|| D::Error::custom(format!("'{word}' is no role")))
 }
 
 impl Turn {

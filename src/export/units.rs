@@ -238,7 +238,7 @@ fn part(good: &Dialogue, bad: &Dialogue, kind: PairKind) -> Result<usize, Reject
 fn spoken(turns: &[Turn]) -> String {
     let parts = turns.iter().map(|turn| {
         let calls: Vec<_> = turn.calls.iter().map(|call| (&call.name, &call.arguments)).collect();
-        serde_json::to_vec(&(turn.role, &turn.content, &turn.reasoning, calls)).unwrap_or_default()
+        serde_json::to_vec(&(turn.role.as_str(), &turn.content, &turn.reasoning, calls)).unwrap_or_default()
     });
     let parts: Vec<Vec<u8>> = parts.collect();
     sha256_parts(parts.iter().map(Vec::as_slice))

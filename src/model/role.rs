@@ -1,10 +1,7 @@
 //! Who speaks in a conversation.
 
-use serde::{Deserialize, Serialize};
-
 /// Role of a message, as chat formats and the OpenAI protocol have it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Instructions.
     System,

@@ -17,6 +17,8 @@ pub enum StoreErrorKind {
     Bug,
 }
 
+const ROOM_TO_GO_ON: &str = "free some space, then go on with 'rolltape resume' and the run's folder";
+
 /// A failure of the store: one lower-case sentence that names the path, and a hint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -43,9 +45,7 @@ impl StoreError {
         let mut out =
             Self::new(StoreErrorKind::Disk, format!("can't {verb} '{}': {}", path.display(), io_text(error)));
         out.hint = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("free some space, then go on with 'rolltape resume' and the run's folder".to_owned())
-            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(ROOM_TO_GO_ON.to_owned()),
             io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
                 Some("choose a folder that can be written with '--out DIR'".to_owned())
             }
@@ -58,6 +58,14 @@ impl StoreError {
             _ => None,
         };
         out
+    }
+
+    /// The same before the run has begun: there is nothing yet to go on with.
+    pub(super) fn unbegun(mut self) -> Self {
+        if self.hint.as_deref() == Some(ROOM_TO_GO_ON) {
+            self.hint = Some("free some space, then start the run again".to_owned());
+        }
+        self
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -139,11 +139,11 @@ impl Writer {
             return Ok(());
         }
         // The journal first: a folder with a manifest is a whole run, if an empty one.
-        self.open_files()?;
+        self.open_files().map_err(StoreError::unbegun)?;
         let path = self.dir.join(manifest::FILE);
         self.disk
             .replace(&path, &manifest::encode(manifest))
-            .map_err(|error| StoreError::disk("write", &path, &error))
+            .map_err(|error| StoreError::disk("write", &path, &error).unbegun())
     }
 
     fn open_files(&mut self) -> Result<(), StoreError> {

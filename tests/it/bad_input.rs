@@ -194,6 +194,22 @@ fn a_full_disk_is_told_and_a_resume_goes_on() {
 }
 
 #[test]
+fn a_disk_without_room_for_the_beginning_is_told_once() {
+    need!(root, "mount", "umount");
+    let folder = temp();
+    let disk = Mounted::new(folder.path().join("disk"), "size=4k");
+    let output = run(&disk.0, &["--task", "hello", "--out", "r"]).run().expect_code(3);
+    let told: Vec<&str> = output.stderr.lines().filter(|line| !line.starts_with("running ")).collect();
+    let expected = [
+        "error: can't write 'r/run.json': no space left on device",
+        "hint: free some space, then start the run again",
+    ];
+    assert_eq!(told, expected);
+    disk.grow();
+    run(&disk.0, &["--task", "hello", "--out", "r"]).run().expect_code(0);
+}
+
+#[test]
 fn a_run_folder_that_goes_away_is_told() {
     let folder = temp();
     let mut child = run(folder.path(), &["--out", "r"]).command();

@@ -336,6 +336,10 @@ fn conclude(
     context: &Context,
 ) -> Result<Exit, CliError> {
     if !store::is_run(dir) {
+        if seen.store_failed && dir.is_dir() {
+            // It could not even begin, and why is told.
+            return Ok(Exit::Harness);
+        }
         return Err(CliError::harness(format!(
             "the run folder '{}' went away during the run",
             dir.display()
