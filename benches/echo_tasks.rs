@@ -1,7 +1,8 @@
-//! A data set of rows, one turn of `echo` each, an assertion over the answer, no sandbox: the whole program, with
-//! all that it writes.
+//! A data set of rows, one turn of `echo` each, an assertion over the answer, no sandbox: the whole program, from its
+//! start to its exit, with all that it writes: manifest, journal, trajectories, cassette, five reports and the table.
 //!
-//! Once to the disk and once to memory, as what an fsync takes is the machine's; and once more the reports alone.
+//! Once to the disk and once to memory, as what an fsync takes is the machine's; and once more the reports alone. The
+//! wall clock is of all cores and of whatever else the machine does; the CPU time is the program's own.
 
 mod common;
 

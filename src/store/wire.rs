@@ -14,6 +14,10 @@ use std::borrow::Cow;
 
 /// Texts are borrowed both ways: from the record that is written, from the line that is read.
 #[derive(Serialize, Deserialize)]
+#[expect(
+    clippy::option_option,
+    reason = "a report leaves the trajectory out, a journal writes null for none"
+)]
 struct RecordWire<'a> {
     #[serde(borrow)]
     schema_version: Cow<'a, str>,

@@ -354,9 +354,11 @@ fn conclude(
     };
     let mut seen = seen;
     let (derived, text) = rayon::join(
-        || match seen.store_failed {
-            true => Ok(Vec::new()),
-            false => report::write_derived(&view, &report::Options::file()),
+        || {
+            if seen.store_failed {
+                return Ok(Vec::new());
+            }
+            report::write_derived(&view, &report::Options::file())
         },
         || report::render(report, &view, &options),
     );
