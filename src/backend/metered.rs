@@ -1,7 +1,7 @@
 //! The back end as an agent sees it: counted, limited, recorded, redacted.
 
 use super::purse::{Amount, Purse};
-use super::{Backend, ChatMessage, ModelReply, Request, Stop, Troubles, bound, chat, recorded};
+use super::{Backend, ChatMessage, ModelReply, Request, Stop, Troubles, bound, call_ids, chat, recorded};
 use crate::model::{
     AttemptId, CassetteLine, Drift, ErrorClass, Exchanged, LimitKind, Object, Price, RunError, Scope,
     SseChunk, ToolDef, Usage,
@@ -183,7 +183,11 @@ impl Metered {
         if !self.on_tape() {
             self.usage = Some(Usage::default());
         }
-        let mut reply = match self.backend.complete(&request, &self.redactor).await {
+        let mut answered = self.backend.complete(&request, &self.redactor).await;
+        if !self.on_tape() {
+            answered = answered.and_then(|reply| call_ids::told_apart(reply, request.messages));
+        }
+        let mut reply = match answered {
             Ok(reply) => reply,
             Err(error) => {
                 let free = costs_nothing(&error);

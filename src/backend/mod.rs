@@ -4,6 +4,7 @@
 //! typed. Must not know: agents, tasks' meaning, the store.
 
 mod bound;
+mod call_ids;
 mod chat;
 mod files;
 mod http;

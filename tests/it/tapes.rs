@@ -72,7 +72,12 @@ fn talk(backend: &Arc<dyn Backend>, seen: &str) -> (Vec<ModelReply>, Vec<Cassett
 #[test]
 fn native_calls_of_both_protocols_replay_from_their_events() {
     for (kind, events) in [("openai_chat", &CHAT[..]), ("anthropic", &MESSAGES[..])] {
-        let server = Scripted::start(vec![streamed(events)]);
+        let later: Vec<String> = events
+            .iter()
+            .map(|event| event.replace(r#""id":"a""#, r#""id":"c""#).replace(r#""id":"b""#, r#""id":"d""#))
+            .collect();
+        let later: Vec<&str> = later.iter().map(String::as_str).collect();
+        let server = Scripted::start(vec![streamed(events), streamed(&later)]);
         let (told, lines) = talk(&open(kind, &server.url()), "the sea");
         let calls: Vec<_> =
             told[0].calls.iter().map(|call| (call.id.as_str(), call.arguments.raw.as_deref())).collect();
@@ -125,7 +130,9 @@ fn native_calls_of_both_protocols_replay_from_their_events() {
 
 #[test]
 fn a_tape_that_was_cut_is_told() {
-    let server = Scripted::start(vec![streamed(&CHAT)]);
+    let later =
+        CHAT.map(|event| event.replace(r#""id":"a""#, r#""id":"c""#).replace(r#""id":"b""#, r#""id":"d""#));
+    let server = Scripted::start(vec![streamed(&CHAT), streamed(&later.each_ref().map(String::as_str))]);
     let (_, mut lines) = talk(&open("openai_chat", &server.url()), "x");
     lines[0].sse.as_mut().unwrap().truncate(3);
     let folder = support::temp();
