@@ -165,8 +165,8 @@ fn tell(toolbox: &Toolbox, answer: &Answer, call: &Call<'_>, prefix: &str, inter
     let options = &toolbox.options;
     let seconds = |time: Duration| time.as_secs_f64();
     let still = match &answer.ended {
-        Ended::Silent if interrupts > 0 => escalation(interrupts).to_owned(),
-        Ended::Silent if key(call.command).is_some() => {
+        Ended::Silent | Ended::Busy if interrupts > 0 => escalation(interrupts).to_owned(),
+        Ended::Silent | Ended::Busy if key(call.command).is_some() => {
             "The key was sent; the command still runs.".to_owned()
         }
         Ended::Silent => {

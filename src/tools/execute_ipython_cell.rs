@@ -145,11 +145,11 @@ fn tell(toolbox: &Toolbox, answer: &Answer, timeout: Option<Duration>, interrupt
             let _ = write!(text, "[The interpreter could not be reached any more and was killed. {GONE}]");
             return ToolOutput { exit_code: Some(137), ..ToolOutput::text(text) };
         }
-        Ended::Silent if interrupts == 1 => {
+        Ended::Silent | Ended::Busy if interrupts == 1 => {
             "The interrupt was sent and the cell still runs; another \"C-c\" kills the interpreter, with all variables."
                 .to_owned()
         }
-        Ended::Silent if interrupts > 1 => "The interpreter was killed and has not ended yet.".to_owned(),
+        Ended::Silent | Ended::Busy if interrupts > 1 => "The interpreter was killed and has not ended yet.".to_owned(),
         Ended::Silent => {
             format!("The cell has no new output after {} seconds.", options.soft_timeout.as_secs_f64())
         }

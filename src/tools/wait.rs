@@ -19,7 +19,8 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    /// With a `timeout` of the call, silence is fine; without one, `silence` may shorten what the options say.
+    /// With a `timeout` of the call, silence is fine; without one, `silence` may shorten what the options say. What
+    /// prints on is then not waited for much longer: a key was sent, and whoever sent it wants to send another.
     pub(super) fn new(
         timeout: Option<Duration>,
         silence: Option<Duration>,
@@ -30,7 +31,7 @@ impl Wait {
             Some(total) => Self { silence: None, total, start },
             None => Self {
                 silence: Some(silence.unwrap_or(options.soft_timeout)),
-                total: options.busy_timeout,
+                total: silence.map_or(options.busy_timeout, |silence| options.busy_timeout.min(silence * 3)),
                 start,
             },
         }

@@ -146,7 +146,7 @@ impl Shell {
         }
         let wait = KEY.min(self.options.soft_timeout);
         let answer = self.answer(None, Some(wait)).await?;
-        if !matches!(answer.ended, Ended::Silent | Ended::Busy) {
+        if !matches!(answer.ended, Ended::Silent) {
             return Ok(answer);
         }
         // The shell is back at its prompt but did not report: the agent took PROMPT_COMMAND away.

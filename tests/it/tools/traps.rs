@@ -156,6 +156,23 @@ fn a_program_that_ignores_interrupts_is_killed_by_steps() {
 }
 
 #[test]
+fn a_program_that_prints_on_after_a_key_is_not_waited_for() {
+    with_desk(quick(), async |mut desk| {
+        let prints = "sh -c 'trap \"\" INT; while :; do echo y; sleep 0.1; done'";
+        let over = desk.call("execute_bash", json!({"command": prints, "timeout": 1})).await;
+        assert_eq!(over.exit_code, Some(-1));
+        let begin = std::time::Instant::now();
+        let first = desk.bash("C-c").await;
+        assert!(first.exit_code == Some(-1) && first.text.contains("SIGINT was sent"), "{}", first.text);
+        // Without a bound it would be two minutes.
+        assert!(begin.elapsed() < Duration::from_mins(1));
+        desk.bash("C-c").await;
+        desk.bash("C-c").await;
+        alive(&mut desk).await;
+    });
+}
+
+#[test]
 fn late_output_of_background_jobs_is_marked() {
     with_desk(quick(), async |mut desk| {
         let started = desk.said("(until [ -e go ]; do sleep 0.02; done; echo late; echo x > told) &").await;
