@@ -39,7 +39,7 @@ fn sniff(source: &Source<'_>) -> Sniff {
     }
 }
 
-/// Reads one trajectory, as [`line`] writes it. The error is a clause that says what is wrong.
+/// Reads one trajectory, as [`line()`] writes it. The error is a clause that says what is wrong.
 pub fn read_line(line: &[u8], path: &str) -> Result<crate::model::Trajectory, String> {
     let read = record::one(&Source::new(path, line), "atif", read::trajectory);
     match (read.trajectories.into_iter().next(), read.errors.into_iter().next()) {
