@@ -104,7 +104,7 @@ impl Stage {
         Ok(Self { dir, out: out.to_owned(), _lock: lock })
     }
 
-    /// Where files are written for now.
+    /// Where files are written until the folder gets its name.
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
