@@ -9,6 +9,7 @@ use super::input::{self, Gathered};
 use super::{CliError, Context, Exit, Verb};
 use crate::model::{CallPolicy, Policy, Reading, Severity, ToolDef};
 use crate::util::suggest::nearest;
+use crate::util::text::{unmarked, visible};
 use crate::{dialects, formats, rules};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::path::PathBuf;
@@ -119,7 +120,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
     let first = paths.first().map_or_else(String::new, |path| path.to_string_lossy().into_owned());
     let result = judge::judge(&first, &files, errors, &plan);
     for warning in &result.warnings {
-        context.say(&format!("warning: {warning}"));
+        context.say(&format!("warning: {}", unmarked(&visible(warning))));
     }
     if result.foreign > 0 {
         let noun = if result.foreign == 1 { "file" } else { "files" };

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub use self::csv::guarded;
 pub use markdown::{cell, code};
 pub use stats::{OUTCOMES, Stats, TaskStats, by_subject, by_task, totals};
-pub use text::{ratio, usd};
+pub use text::{count, outcome, ratio, usd};
 
 /// How to render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
