@@ -4,6 +4,7 @@ use crate::runs;
 use crate::support::{self, Output, Rolltape};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -302,26 +303,35 @@ fn a_bad_record_is_told_and_the_good_one_shown() {
     assert!(output.stderr.contains("torn.jsonl:2: "), "{}", output.stderr);
 }
 
-/// What a terminal of so many rows shows.
-fn in_terminal(folder: &Path, rows: u32, pager: &str, arguments: &str) -> String {
-    let program = env!("CARGO_BIN_EXE_rolltape");
-    let script = format!("stty rows {rows} cols 60; '{program}' show {arguments}; echo exit $?");
-    let output = Command::new("script")
-        .args(["-q", "-e", "-c", &script, "/dev/null"])
-        .current_dir(folder)
-        .env("PAGER", pager)
-        .env("SHELL", "/bin/sh")
-        .env_remove("COLUMNS")
-        .env("NO_COLOR", "1")
-        .stdin(std::process::Stdio::null())
-        .output()
-        .expect("script runs");
-    String::from_utf8_lossy(&output.stdout).replace("\r\n", "\n")
+/// What a terminal of so many rows and 60 columns shows, and the exit code.
+fn in_terminal(folder: &Path, rows: u16, pager: &str, arguments: &[&str]) -> (String, Option<i32>) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    grantpt(&ours).expect("granted");
+    unlockpt(&ours).expect("unlocked");
+    let size = rustix::termios::Winsize { ws_row: rows, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&ours, size).expect("a size");
+    let name = ptsname(&ours, Vec::new()).expect("a name").into_string().expect("UTF-8");
+    let its = fs::OpenOptions::new().read(true).write(true).open(name).expect("the other side");
+    let arguments: Vec<&str> = ["show"].into_iter().chain(arguments.iter().copied()).collect();
+    let program = Rolltape::new(&arguments).cwd(folder).env("PAGER", pager).env("NO_COLOR", "1");
+    let mut command = program.command();
+    command.stdout(its.try_clone().expect("a copy")).stderr(its);
+    let mut child = command.spawn().expect("the built program starts");
+    // Our copies of its side go, so that the reading ends when the program does.
+    drop(command);
+    let mut bytes = Vec::new();
+    // The end of a terminal is an error of its own.
+    let _ = fs::File::from(ours).read_to_end(&mut bytes);
+    let code = child.wait().expect("it ends").code();
+    (String::from_utf8_lossy(&bytes).replace("\r\n", "\n"), code)
 }
+
+const PAGER: &str = "while IFS= read -r line; do echo \"PAGED:$line\"; done";
 
 #[test]
 fn what_is_longer_than_the_terminal_is_paged() {
-    need!("script", "stty", "sed");
+    need!("sh");
     let steps: Vec<Value> = (1..=20).map(|id| step(id, "user", "some words", json!({}))).collect();
     let good = trajectory("long", &steps);
     let short = trajectory("short", &[step(1, "user", "\u{1b}[31mgo", json!({}))]);
@@ -331,26 +341,27 @@ fn what_is_longer_than_the_terminal_is_paged() {
         ("torn.jsonl", format!("{good}\n{{\"torn")),
     ]);
     let at = folder.path();
-    let paged = in_terminal(at, 30, "sed s/^/PAGED:/", "long.json");
-    assert!(paged.starts_with("PAGED:file") && paged.ends_with("exit 0\n"), "{paged}");
-    assert!(paged.lines().filter(|line| line.starts_with("PAGED:")).count() > 60, "{paged}");
-    let broken = in_terminal(at, 30, "sed 3q", "torn.jsonl");
-    assert!(broken.ends_with("exit 2\n"), "the exit code is ours: {broken}");
+    let (paged, code) = in_terminal(at, 30, PAGER, &["long.json"]);
+    assert_eq!(code, Some(0));
+    assert!(paged.lines().count() > 60 && paged.lines().all(|line| line.starts_with("PAGED:")), "{paged}");
+    let (left, code) = in_terminal(at, 30, "read -r line; echo \"PAGED:$line\"; false", &["torn.jsonl"]);
+    assert_eq!(code, Some(2), "the exit code is ours");
+    assert_eq!(left.lines().filter(|line| line.starts_with("PAGED:")).count(), 1, "{left}");
     for (rows, pager, arguments) in [
-        (30, "sed s/^/PAGED:/", "short.json"),
-        (30, "sed s/^/PAGED:/", "long.json --no-pager"),
-        (200, "sed s/^/PAGED:/", "long.json"),
-        (30, "", "long.json"),
-        (30, "no-such-pager-at-all", "long.json"),
+        (30, PAGER, &["short.json"][..]),
+        (30, PAGER, &["long.json", "--no-pager"]),
+        (200, PAGER, &["long.json"]),
+        (30, "", &["long.json"]),
+        (30, "no-such-pager-at-all", &["long.json"]),
     ] {
-        let shown = in_terminal(at, rows, pager, arguments);
-        assert!(!shown.contains("PAGED:"), "{pager} {arguments}: {shown}");
-        assert!(shown.contains("1 user") && shown.ends_with("exit 0\n"), "{pager} {arguments}: {shown}");
+        let (shown, code) = in_terminal(at, rows, pager, arguments);
+        assert!(!shown.contains("PAGED:"), "{pager} {arguments:?}: {shown}");
+        assert!(shown.contains("1 user") && code == Some(0), "{pager} {arguments:?}: {shown}");
         let width = shown.lines().map(rolltape::util::text::width).max().unwrap_or(0);
-        assert!(width <= 60, "{pager} {arguments}: {width} columns\n{shown}");
+        assert!(width <= 60, "{pager} {arguments:?}: {width} columns\n{shown}");
     }
-    let raw = in_terminal(at, 30, "", "short.json --raw --step=1");
-    assert_eq!(raw, "␛[31mgo\nexit 0\n", "on a terminal escapes are made visible");
+    let raw = in_terminal(at, 30, "", &["short.json", "--raw", "--step=1"]).0;
+    assert_eq!(raw, "␛[31mgo\n", "on a terminal escapes are made visible");
 }
 
 #[test]

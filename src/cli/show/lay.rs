@@ -67,7 +67,10 @@ pub(super) fn lay(text: &str, part: Range<usize>, marks: &[Mark], room: Room) ->
         laid: Laid { rows: Vec::new(), told: vec![false; marks.len()] },
         row: Vec::new(),
         used: 0,
+        order: (0..marks.len()).collect(),
+        active: Vec::new(),
     };
+    layer.order.sort_by_key(|index| std::cmp::Reverse((marks[*index].span.start, *index)));
     let most = room.rows.map_or(part.end, |rows| text.floor_char_boundary(part.start + rows * columns * 4));
     let end = layer.part(part.start..most.min(part.end), room.rows.unwrap_or(usize::MAX));
     if end < part.end {
@@ -119,6 +122,10 @@ struct Layer<'a> {
     laid: Laid,
     row: Vec<Glyph<'a>>,
     used: usize,
+    /// Marks that have not begun, the next one last.
+    order: Vec<usize>,
+    /// Marks that reach into the row.
+    active: Vec<usize>,
 }
 
 impl<'a> Layer<'a> {
@@ -135,7 +142,7 @@ impl<'a> Layer<'a> {
             }
             for (offset, cluster) in line.grapheme_indices(true) {
                 let start = at + offset;
-                let hidden = secrets.iter().any(|secret| secret.contains(&start));
+                let hidden = holds(&secrets, start);
                 if !self.push(start, cluster, hidden, &mut left) {
                     return self.stop();
                 }
@@ -154,6 +161,8 @@ impl<'a> Layer<'a> {
             "*".repeat(cluster.chars().count()).into()
         } else if cluster == "\t" {
             " ".repeat(STOP - self.used % STOP).into()
+        } else if matches!(cluster.as_bytes(), [b' '..=b'~']) {
+            cluster.into()
         } else {
             match visible(cluster) {
                 same if same == cluster => cluster.into(),
@@ -184,6 +193,27 @@ impl<'a> Layer<'a> {
         at
     }
 
+    /// The marks that begin in a row; those that reach into it become the active ones.
+    fn begin(&mut self, bytes: &Range<usize>, end: usize) -> Vec<usize> {
+        let marks = self.marks;
+        // What begins behind the last character of a line belongs to it.
+        let last = self.row.is_empty();
+        let behind = |start: usize| start >= bytes.end && !(last && start <= end);
+        self.active.retain(|index| marks[*index].span.end > bytes.start);
+        let mut begun = Vec::new();
+        while let Some(index) = self.order.last().copied().filter(|index| !behind(marks[*index].span.start)) {
+            self.order.pop();
+            // Or in a part that is not shown.
+            if marks[index].span.start >= bytes.start {
+                begun.push(index);
+            }
+            if marks[index].span.end > bytes.start {
+                self.active.push(index);
+            }
+        }
+        begun
+    }
+
     /// Makes a row of the first `count` characters; `end` is the byte behind an empty one.
     fn flush(&mut self, count: usize, end: usize) {
         let rest = self.row.split_off(count);
@@ -191,10 +221,13 @@ impl<'a> Layer<'a> {
         self.used = self.row.iter().map(|glyph| glyph.width).sum();
         let bytes =
             row.first().map_or(end, |glyph| glyph.at.start)..row.last().map_or(end, |glyph| glyph.at.end);
+        let begun = self.begin(&bytes, end);
         let marks = self.marks;
         let within = |at: &Range<usize>| {
-            let inside = |mark: &&Mark| mark.span.start < at.end && at.start < mark.span.end;
-            marks.iter().filter(inside).map(|mark| mark.tone).max()
+            let here = self.active.iter().map(|index| &marks[*index]);
+            here.filter(|mark| mark.span.start < at.end && at.start < mark.span.end)
+                .map(|mark| mark.tone)
+                .max()
         };
         let mut pieces: Vec<(String, Option<Severity>)> = Vec::new();
         for glyph in &row {
@@ -205,20 +238,22 @@ impl<'a> Layer<'a> {
             }
         }
         self.laid.rows.push(Row::Text(pieces));
-        let last = self.row.is_empty();
-        for (index, mark) in marks.iter().enumerate() {
-            let here = mark.span.start < bytes.end || (last && mark.span.start <= end);
-            if self.laid.told[index] || !here || mark.span.start < bytes.start {
-                continue;
-            }
+        for index in begun {
+            let mark = &marks[index];
             self.laid.told[index] = true;
-            let before =
+            let before: usize =
                 row.iter().filter(|glyph| glyph.at.end <= mark.span.start).map(|glyph| glyph.width).sum();
             let under = row.iter().filter(|g| g.at.end > mark.span.start && g.at.start < mark.span.end);
+            // A blank at the end of a row may lie beyond the last column.
+            let more = mark.span.end > bytes.end + 1;
+            let before = before.min(self.columns - 1 - usize::from(more));
             self.laid.rows.push(Row::Carets {
                 before,
-                width: under.map(|glyph| glyph.width).sum::<usize>().max(1),
-                more: mark.span.end > bytes.end + 1,
+                width: under
+                    .map(|glyph| glyph.width)
+                    .sum::<usize>()
+                    .clamp(1, (self.columns - before - usize::from(more)).max(1)),
+                more,
                 tone: mark.tone,
                 label: mark.label.clone(),
             });
@@ -234,10 +269,16 @@ fn secrets(text: &str, part: &Range<usize>) -> Vec<Range<usize>> {
     hits.map(|hit| from + hit.span.start..from + hit.span.end).collect()
 }
 
+/// Whether a byte is in one of the ranges, which are in order and apart.
+fn holds(ranges: &[Range<usize>], at: usize) -> bool {
+    let next = ranges.partition_point(|range| range.end <= at);
+    ranges.get(next).is_some_and(|range| range.start <= at)
+}
+
 /// `text` with `*` for every character of a secret.
 pub(super) fn masked(text: &str) -> String {
     let secrets = secrets(text, &(0..text.len()));
-    let mask = |(at, c)| if secrets.iter().any(|secret| secret.contains(&at)) { '*' } else { c };
+    let mask = |(at, c)| if holds(&secrets, at) { '*' } else { c };
     text.char_indices().map(mask).collect()
 }
 
@@ -323,7 +364,7 @@ mod tests {
             "line 1",
             "line 2",
             "line 3",
-            "… 95 lines more (760 bytes); --full shows all",
+            "… 95 lines more (754 bytes); --full shows all",
             "line 99",
             "line 100",
         ];
@@ -344,5 +385,39 @@ mod tests {
         let rows = texts(&whole(&text, &[], Room { width: 40, rows: Some(2), tail: 0 })).concat();
         assert!(!rows.contains("000"), "{rows}");
         assert!(masked(&text).contains(&"*".repeat(8)) && !masked(&text).contains("000"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_is_lost_and_every_mark_is_told(
+            text in "(word|任务|\u{1f600}|\u{1b}\\[1m|e\u{301}|[ a-z/\n-]){0,40}",
+            cuts in proptest::collection::vec((0_usize..200, 0_usize..60), 0..6),
+            columns in 16_usize..40,
+        ) {
+            let marks: Vec<Mark> = cuts
+                .iter()
+                .map(|(start, length)| {
+                    let start = text.floor_char_boundary(*start);
+                    let end = text.floor_char_boundary(start + length);
+                    Mark { span: start..end, tone: Severity::Info, label: "X".to_owned() }
+                })
+                .collect();
+            let laid = whole(&text, &marks, room(columns));
+            let shown: String = laid.rows.iter().filter_map(|row| match row {
+                Row::Text(pieces) => Some(pieces.iter().map(|(text, _)| text.as_str()).collect::<String>()),
+                _ => None,
+            }).collect();
+            proptest::prop_assert_eq!(shown, visible(&text.replace('\n', "")));
+            // Behind the last newline there is no row.
+            let body = text.strip_suffix('\n').unwrap_or(&text).len();
+            let told = marks.iter().zip(&laid.told).all(|(mark, told)| *told || mark.span.start > body);
+            proptest::prop_assert!(text.is_empty() || told, "{:?}", laid);
+            for row in texts(&laid) {
+                let row = row.trim_end_matches([' ', 'X']);
+                proptest::prop_assert!(width(row) <= columns, "{}", row);
+            }
+            let few = whole(&text, &marks, Room { width: columns, rows: Some(2), tail: 1 });
+            proptest::prop_assert!(few.rows.len() <= laid.rows.len() + 1);
+        }
     }
 }

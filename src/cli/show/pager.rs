@@ -35,7 +35,7 @@ fn replace(pager: &str, text: &str, exit: Exit) -> io::Result<()> {
     let mut file = File::from(rustix::fs::memfd_create("rolltape-show", MemfdFlags::CLOEXEC)?);
     file.write_all(text.as_bytes())?;
     file.rewind()?;
-    // 127: the shell found no such program, and has read nothing.
-    let script = format!("{pager}\n[ $? -eq 127 ] && cat\nexit {}", exit.code());
+    // An interrupt is for the pager. 127: the shell found no such program, and has read nothing.
+    let script = format!("trap : INT\n{pager}\n[ $? -eq 127 ] && cat\nexit {}", exit.code());
     Err(Command::new("sh").args(["-c", &script]).stdin(file).exec())
 }

@@ -4,6 +4,7 @@ use super::lay::{Mark, masked};
 use super::page::{DIM, Length, PLAIN, Page, tone};
 use crate::model::{Finding, Message, ObservationResult, Place, Source, Step, ToolCall};
 use crate::report::count;
+use crate::util::plural::plural;
 use crate::util::text::one_line;
 use anstyle::AnsiColor;
 use serde_json::Value;
@@ -19,6 +20,8 @@ const BACK: Length = Length(24, 6);
 const VALUE: Length = Length(40, 4);
 /// A part of a reply around what was found in it.
 const PART: Length = Length(4, 0);
+/// Findings of a step that are told after it.
+const FINDINGS: usize = 50;
 /// Bytes of that part before what was found.
 const LEAD: usize = 200;
 
@@ -193,7 +196,10 @@ fn show_result(
 /// What was found and is not underlined yet: with the part of the raw reply that it is about, or by itself.
 fn rest(page: &mut Page, step: &Step, found: &[Found<'_>], told: &[bool]) {
     let judged = step.judged_text();
-    for ((finding, place), _) in found.iter().zip(told).filter(|(_, told)| !**told) {
+    let rest: Vec<&Found<'_>> =
+        found.iter().zip(told).filter(|(_, told)| !**told).map(|(found, _)| found).collect();
+    let shown = if page.look.full { rest.len() } else { rest.len().min(FINDINGS) };
+    for (finding, place) in &rest[..shown] {
         let span = finding.span.filter(|span| in_reply(step, finding, *place) && span.start <= judged.len());
         match span {
             Some(span) if !judged.is_empty() => {
@@ -211,6 +217,9 @@ fn rest(page: &mut Page, step: &Step, found: &[Found<'_>], told: &[bool]) {
             }
             _ => bare(page, finding),
         }
+    }
+    if shown < rest.len() {
+        page.note("  ", &format!("… {} more; --full shows all", plural(rest.len() - shown, "finding")));
     }
 }
 
