@@ -289,7 +289,7 @@ fn an_attempt_of_a_run_is_shown_with_its_verdicts() {
     let listed = show(folder.path(), &[run]).expect_code(2);
     insta::assert_snapshot!("show_run", listed.stderr);
     let one = show(folder.path(), &[run, "-t", "demo/sloppy/codeact@scripted/1"]).expect_code(0).stdout;
-    assert!(one.contains("demo/sloppy/codeact@scripted/1 invalid"), "{one}");
+    assert!(one.contains("attempt    demo/sloppy/codeact@scripted/1\noutcome    invalid\n"), "{one}");
     // The findings of the record, not of another judgement.
     assert!(one.contains("FC002 error: 2 calls where exactly one is allowed"), "{one}");
 }

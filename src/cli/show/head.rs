@@ -1,7 +1,7 @@
 //! What stands above the steps: where the trajectory comes from, whose it is, and its figures.
 
 use super::lay::masked;
-use super::page::{BOLD, DIM, PLAIN, Page, tone};
+use super::page::{DIM, PLAIN, Page, tone};
 use crate::model::{AttemptRecord, Finding, Severity, Source, Trajectory, Usage};
 use crate::report::{count, usd};
 use crate::util::plural::plural;
@@ -71,10 +71,10 @@ fn attempt(page: &mut Page, record: &AttemptRecord) {
         "skipped" | "cancelled" => tone(Severity::Warning),
         _ => tone(Severity::Error),
     };
-    let label = page.paint(DIM, "attempt    ");
-    let shown = page.paint(style, &outcome);
+    field(page, "attempt", &one_line(&record.id.to_string()));
+    let label = page.paint(DIM, "outcome    ");
+    page.beside(&label, 11, style, &outcome);
     let reward = record.reward.map_or("unknown".to_owned(), |reward| format!("{reward:.2}"));
-    page.line(&format!("{label}{} {shown}", page.paint(BOLD, &masked(&one_line(&record.id.to_string())))));
     let verdicts =
         format!("success {}, format ok {}, reward {reward}", word(record.success), word(record.format_ok));
     field(page, "verdicts", &verdicts);

@@ -180,7 +180,7 @@ impl<'a> Layer<'a> {
         // Scripts that are written without blanks may be broken anywhere.
         let ideograph = wide == 2 && !cluster.is_ascii();
         self.used += wide;
-        let breaks = blank || ideograph || cluster == "-" || cluster == "/" && self.used > self.columns / 2;
+        let breaks = blank || ideograph || cluster == "/" && self.used > self.columns / 2;
         self.row.push(Glyph { at: at..at + cluster.len(), shown, width: wide, breaks });
         *left > 0
     }

@@ -8,7 +8,7 @@ use crate::formats::{self, ReadError};
 use crate::model::{AttemptRecord, RunManifest, Source, Trajectory};
 use crate::store;
 use crate::util::suggest::nearest;
-use crate::util::text::{cut, name, one_line, unmarked};
+use crate::util::text::{cut, name, one_line, unmarked, width};
 use std::path::{Path, PathBuf};
 use tabled::builder::Builder;
 use tabled::settings::Style;
@@ -149,12 +149,10 @@ pub(super) fn pick(
         None if count == 1 => 0,
         None => {
             context.say(&table(&read.all, columns(context)));
-            let first = read.all[0].ids().next().unwrap_or_else(|| "1".to_owned());
+            let id = read.all[0].ids().next();
+            let id = id.map_or(String::new(), |id| format!(" or --trajectory {}", word(&id)));
             return Err(CliError::usage(format!("{path}: holds {count} trajectories, and none is named"))
-                .hint(format!(
-                    "name one by its number or id: --trajectory 1 or --trajectory {}",
-                    word(&first)
-                )));
+                .hint(format!("name one by its number or id: --trajectory 1{id}")));
         }
         Some(which) => match which.parse::<usize>() {
             Ok(number) if (1..=count).contains(&number) => number - 1,
@@ -190,10 +188,10 @@ fn by_id(all: &[Picked], which: &str, path: &str) -> Result<usize, CliError> {
 }
 
 /// Number, name, outcome, steps, agent and first words of each.
-fn table(all: &[Picked], width: usize) -> String {
+fn table(all: &[Picked], columns: usize) -> String {
     let run = all.iter().any(|picked| picked.record.is_some());
     // The id of an attempt says what it is about.
-    let (id_room, text_room) = match width.saturating_sub(36).max(40) {
+    let (id_room, text_room) = match columns.saturating_sub(36).max(40) {
         room if run => (room, 0),
         room => (room / 2, room / 2),
     };
@@ -203,7 +201,11 @@ fn table(all: &[Picked], width: usize) -> String {
     for (index, picked) in all.iter().take(LISTED).enumerate() {
         let trajectory = &picked.trajectory;
         let origin = &trajectory.origin;
-        let id = picked.ids().next().unwrap_or_else(|| format!("{}:{}", origin.path, origin.line.max(1)));
+        let id = match picked.ids().next() {
+            Some(id) => cut(&name(&masked(&id)), id_room),
+            // Files of a folder differ at the end of their paths.
+            None => cut_front(&format!("{}:{}", name(&origin.path), origin.line.max(1)), id_room),
+        };
         let last = match &picked.record {
             Some(record) => record.outcome.word().to_owned(),
             // Of a try that was made again, or of a record that was lost.
@@ -212,7 +214,7 @@ fn table(all: &[Picked], width: usize) -> String {
         };
         builder.push_record([
             (index + 1).to_string(),
-            cut(&name(&masked(&id)), id_room),
+            id,
             trajectory.steps.len().to_string(),
             match trajectory.agent.name.as_str() {
                 "" => "unknown".to_owned(),
@@ -227,6 +229,15 @@ fn table(all: &[Picked], width: usize) -> String {
     let more = all.len().saturating_sub(LISTED);
     let rest = if more > 0 { format!("\nand {more} more") } else { String::new() };
     unmarked(&format!("{table}{rest}")).into_owned()
+}
+
+/// The end of a text, with `…` as its first column where something was cut.
+fn cut_front(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let at = text.char_indices().map(|(at, _)| at).find(|at| width(&text[*at..]) < columns);
+    format!("…{}", &text[at.unwrap_or(text.len())..])
 }
 
 /// The first words that the user says, or anybody.
