@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use self::csv::guarded;
+pub use self::csv::guard;
 pub use markdown::{cell, code};
 pub use stats::{OUTCOMES, Stats, TaskStats, by_subject, by_task, totals};
 pub use text::{count, outcome, ratio, usd};

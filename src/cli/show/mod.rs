@@ -12,6 +12,7 @@ use super::{CliError, Context, Exit, Verb, Verbosity, check};
 use crate::formats;
 use crate::model::{CallPolicy, Finding, Place, Policy, Step, Trajectory};
 use crate::rules;
+use crate::util::plural::plural;
 use crate::util::text::{one_line, unmarked, visible};
 use clap::{Args as _, FromArgMatches as _};
 use head::Judged;
@@ -75,6 +76,9 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     if context.verbosity > Verbosity::Quiet {
         for warning in &read.warnings {
             context.say(&format!("warning: {}", unmarked(&one_line(warning))));
+        }
+        if read.foreign > 0 {
+            context.say(&format!("passed by: {} of no known format", plural(read.foreign, "file")));
         }
     }
     for error in &read.errors {

@@ -29,6 +29,8 @@ pub(super) struct Read {
     all: Vec<Picked>,
     pub(super) errors: Vec<ReadError>,
     pub(super) warnings: Vec<String>,
+    /// Files of the folder that no reader knows.
+    pub(super) foreign: usize,
 }
 
 /// Bytes of a message that its first words are taken from.
@@ -57,7 +59,6 @@ pub(super) fn read(path: &Path, from: Option<&'static str>, context: &Context) -
     let Gathered { files, errors } = input::gather(std::slice::from_ref(&path), context);
     let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     let mut read = Read { errors, ..Read::default() };
-    let mut refused = None;
     for input in formats::plan(&names) {
         let mut together = Vec::new();
         for file in input.files.iter().map(|&index| &files[index]) {
@@ -86,26 +87,24 @@ pub(super) fn read(path: &Path, from: Option<&'static str>, context: &Context) -
                 );
             }
             // A folder may hold other things too.
-            Err(error) if error.foreign && files.len() > 1 && from.is_none() => refused = Some(error),
+            Err(error) if error.foreign && files.len() > 1 && from.is_none() => read.foreign += 1,
             Err(error) => read.errors.push(input::problem(error.path, error.message, error.hint)),
         }
     }
     if !read.all.is_empty() {
         return Ok(read);
     }
-    let (mut message, mut hint) = match (read.errors.first(), refused) {
-        (Some(error), _) => {
+    let path = name(&path.to_string_lossy());
+    let (message, hint) = match read.errors.first() {
+        Some(error) => {
             let line = if error.line > 0 { format!(":{}", error.line) } else { String::new() };
-            (format!("{}{line}: {}", name(&error.path), error.message), error.hint.clone())
+            (format!("{}{line}: {}", name(&error.path), unmarked(&error.message)), error.hint.clone())
         }
-        (None, Some(_)) => {
-            (format!("{}: holds no transcript of a known format", name(&path.to_string_lossy())), None)
-        }
-        (None, None) => (format!("{}: holds no trajectory", name(&path.to_string_lossy())), None),
+        None if read.foreign > 0 => (format!("{path}: holds no transcript of a known format"), None),
+        None => (format!("{path}: holds no trajectory"), None),
     };
-    message = unmarked(&message).into_owned();
-    Err(CliError::usage(message)
-        .hint(hint.take().unwrap_or_else(|| "rolltape list formats shows what can be read".to_owned())))
+    let hint = hint.unwrap_or_else(|| "rolltape list formats shows what can be read".to_owned());
+    Err(CliError::usage(message).hint(hint))
 }
 
 /// The run that a file of trajectories belongs to.
