@@ -299,7 +299,7 @@ fn call_name(function: View<'_>) -> Result<String, Refusal> {
 }
 
 /// Text is kept as written; an object (some writers) as it is.
-fn arguments(value: Option<View<'_>>) -> Arguments {
+pub(super) fn arguments(value: Option<View<'_>>) -> Arguments {
     match value {
         Some(value) if value.is_object() => Arguments::object(value.object()),
         Some(value) => match value.text() {

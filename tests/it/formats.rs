@@ -4,4 +4,5 @@ mod abuse;
 mod atif;
 mod hostile;
 mod logs;
+mod openhands_v0;
 mod robust;
