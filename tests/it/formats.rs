@@ -4,5 +4,6 @@ mod abuse;
 mod atif;
 mod hostile;
 mod logs;
+mod openhands_eval;
 mod openhands_v0;
 mod robust;
