@@ -98,7 +98,15 @@ fn read(sources: &[Source<'_>]) -> ReadOutput {
         output.trajectories.push(with_origin(trajectory, NAME, sources));
     }
     values.tell(sources, &mut output);
+    none_at_all(sources, &mut output);
     output
+}
+
+/// Says so where files held no event and nothing else was wrong.
+pub(super) fn none_at_all(sources: &[Source<'_>], output: &mut ReadOutput) {
+    if let (true, true, Some(first)) = (output.trajectories.is_empty(), output.errors.is_empty(), sources.first()) {
+        output.errors.push(first.error(first.start, "holds no event"));
+    }
 }
 
 /// The trajectory of some files: its own is the first one.

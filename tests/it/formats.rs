@@ -6,4 +6,5 @@ mod hostile;
 mod logs;
 mod openhands_eval;
 mod openhands_v0;
+mod openhands_v1;
 mod robust;

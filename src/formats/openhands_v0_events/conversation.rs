@@ -416,7 +416,7 @@ fn reply(step: &mut Step, event: Value<'_>, response: &mut Fields<'_>, next_id: 
         sent.place = step.place;
         step.message = content.message;
         step.calls = message.list("tool_calls").into_iter().flat_map(View::items).map(native_call).collect();
-        message.any("function_call").into_iter().for_each(|_| message.untake("function_call"));
+        message.drop_if("function_call", |_| false);
         step.extra.extend(some_object("message", message.rest()));
     }
     if step.calls.is_empty() {
