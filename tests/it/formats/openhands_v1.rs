@@ -210,7 +210,11 @@ fn the_sdk_opens_what_is_written() {
     }
     let python = support::needs::venv_folder("openhands").join("bin/python");
     let script = support::fixture("formats/openhands-v1-events/open.py");
-    let output = Command::new(python).arg(script).arg(out.path()).output().expect("python runs");
+    let output = Command::new(python)
+        .env("OPENHANDS_SUPPRESS_BANNER", "1")
+        .arg(script)
+        .arg(out.path())
+        .output().expect("python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let told: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(told.len(), all.len());
