@@ -315,7 +315,11 @@ pub(super) fn tools(list: View<'_>) -> (Option<Vec<ToolDef>>, Option<Vec<Value>>
     if !list.is_array() {
         return (None, None);
     }
-    let raw: Vec<Value> = list.items().map(View::value).collect();
+    tools_of(list.items().map(View::value).collect())
+}
+
+/// [`tools`] of a list that is at hand.
+pub(super) fn tools_of(raw: Vec<Value>) -> (Option<Vec<ToolDef>>, Option<Vec<Value>>) {
     let read: Vec<ToolDef> = raw.iter().filter_map(tool).collect();
     let same = raw.len() == read.len() && raw.iter().zip(&read).all(|(raw, read)| *raw == tool_value(read));
     (Some(read), (!same).then_some(raw))

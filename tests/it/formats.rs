@@ -1,6 +1,7 @@
 //! Readers: real logs, damaged input, and the way there and back.
 
 mod abuse;
+mod adp;
 mod atif;
 mod hostile;
 mod logs;
@@ -8,3 +9,4 @@ mod openhands_eval;
 mod openhands_v0;
 mod openhands_v1;
 mod robust;
+mod sharegpt;

@@ -27,6 +27,12 @@ pub(super) fn shape(trajectory: &Trajectory) -> Vec<(usize, usize)> {
     trajectory.judged().map(|step| (step.calls.len(), results(step))).collect()
 }
 
+/// Who said what, empty messages apart.
+pub(super) fn said(trajectory: &Trajectory) -> Vec<(Source, String)> {
+    let steps = trajectory.steps.iter().filter(|step| !step.message.text().is_empty());
+    steps.map(|step| (step.source, step.message.text().into_owned())).collect()
+}
+
 #[test]
 fn parallel_calls_of_one_reply_are_one_message() {
     let bytes = fixture("openhands-v0-events/parallel.json");

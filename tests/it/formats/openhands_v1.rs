@@ -1,10 +1,10 @@
 //! `openhands-v1-events`: conversations of the OpenHands SDK.
 
 use super::abuse::{Abuse, bare_facts, comes_back, there_and_back, written};
-use super::openhands_v0::{clean, fixture, shape};
+use super::openhands_v0::{clean, fixture, said, shape};
 use crate::support;
 use rolltape::formats::{self, Locator, ReadOutput};
-use rolltape::model::{Source, Trajectory};
+use rolltape::model::Trajectory;
 use serde_json::Value;
 use std::process::Command;
 
@@ -159,10 +159,6 @@ fn what_came_from_elsewhere_keeps_what_was_said() {
             let known = ["agent.version", "step.llm_calls", "result.name", "step.media", "step.timestamp", "totals.", "agent.model"];
             assert!(beside.iter().chain(&known).any(|known| field.starts_with(known)), "{field} is lost");
         }
-        let said = |trajectory: &Trajectory| {
-            let steps = trajectory.steps.iter().filter(|step| !step.message.text().is_empty());
-            steps.map(|step| (step.source, step.message.text().into_owned())).collect::<Vec<(Source, String)>>()
-        };
         assert_eq!(said(&again), said(&trajectory));
     }
 }
