@@ -8,5 +8,6 @@ mod logs;
 mod openhands_eval;
 mod openhands_v0;
 mod openhands_v1;
+mod prompt_log;
 mod robust;
 mod sharegpt;
