@@ -299,7 +299,7 @@ fn call_name(function: View<'_>) -> Result<String, Refusal> {
 }
 
 /// Text is kept as written; an object (some writers) as it is.
-fn arguments(value: Option<View<'_>>) -> Arguments {
+pub(super) fn arguments(value: Option<View<'_>>) -> Arguments {
     match value {
         Some(value) if value.is_object() => Arguments::object(value.object()),
         Some(value) => match value.text() {
@@ -315,7 +315,11 @@ pub(super) fn tools(list: View<'_>) -> (Option<Vec<ToolDef>>, Option<Vec<Value>>
     if !list.is_array() {
         return (None, None);
     }
-    let raw: Vec<Value> = list.items().map(View::value).collect();
+    tools_of(list.items().map(View::value).collect())
+}
+
+/// [`tools`] of a list that is at hand.
+pub(super) fn tools_of(raw: Vec<Value>) -> (Option<Vec<ToolDef>>, Option<Vec<Value>>) {
     let read: Vec<ToolDef> = raw.iter().filter_map(tool).collect();
     let same = raw.len() == read.len() && raw.iter().zip(&read).all(|(raw, read)| *raw == tool_value(read));
     (Some(read), (!same).then_some(raw))

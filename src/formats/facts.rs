@@ -140,7 +140,11 @@ impl<'a> List<'a> {
             Message::Parts(parts) => {
                 for part in parts {
                     match (&part.text, &part.source) {
-                        (Some(text), _) => self.put(field, text.as_str()),
+                        (Some(text), None) => self.put(field, text.as_str()),
+                        (Some(text), Some(rest)) => {
+                            self.put(field, text.as_str());
+                            self.put("step.part", Value::Object(rest.clone()).to_string());
+                        }
                         (None, Some(source)) => {
                             self.put("step.media", Value::Object(source.clone()).to_string())
                         }

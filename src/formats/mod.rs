@@ -10,7 +10,9 @@
 mod chat;
 mod compress;
 mod detect;
+mod events;
 mod facts;
+mod fields;
 mod locate;
 mod loss;
 mod plan;
@@ -30,7 +32,7 @@ pub use source::{LINE_LIMIT, Shape, Source};
 
 registry! {
     /// All formats, in the order of `list formats`.
-    Format: openhands_prompt_log, openhands_completion_log, openai_chat, atif, rolltape_run
+    Format: openhands_prompt_log, openhands_completion_log, openhands_v0_events, openhands_eval_output, openhands_v1_events, openai_chat, sharegpt, adp, atif, rolltape_run
 }
 
 /// The blocks of a prompt log, before they become steps.

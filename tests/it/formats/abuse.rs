@@ -111,7 +111,9 @@ impl Abuse<'_> {
             for byte in [0, b'"', b'{', b'\n', 0xff] {
                 let mut bad = bytes.clone();
                 bad[at] = byte;
-                self.try_one(file, bad, &format!("{}: file {file} byte {at} is {byte}", self.name));
+                if let Ok(output) = self.read(&self.with(file, bad)) {
+                    spoken(&output, &format!("{}: file {file} byte {at} is {byte}", self.name));
+                }
             }
         }
     }
