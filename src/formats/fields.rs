@@ -112,7 +112,8 @@ pub(super) fn content(value: Option<View<'_>>) -> Content {
     Content { message, place }
 }
 
-fn part(item: View<'_>) -> ContentPart {
+/// A content part; what is no text is kept as it is.
+pub(super) fn part(item: View<'_>) -> ContentPart {
     let Some(text) = chat::part_text(item).and_then(View::text) else {
         if !item.is_object() {
             return strange(item);

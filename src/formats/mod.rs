@@ -19,6 +19,8 @@ mod plan;
 mod record;
 mod source;
 mod text_calls;
+mod turns;
+mod unzip;
 
 use crate::model::Trajectory;
 
@@ -32,7 +34,7 @@ pub use source::{LINE_LIMIT, Shape, Source};
 
 registry! {
     /// All formats, in the order of `list formats`.
-    Format: openhands_prompt_log, openhands_completion_log, openhands_v0_events, openhands_eval_output, openhands_v1_events, openai_chat, sharegpt, adp, atif, rolltape_run
+    Format: openhands_prompt_log, openhands_completion_log, openhands_v0_events, openhands_eval_output, openhands_v1_events, openai_chat, sharegpt, adp, inspect_eval, claude_code, codex, gemini_cli, atif, rolltape_run
 }
 
 /// The blocks of a prompt log, before they become steps.

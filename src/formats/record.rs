@@ -185,6 +185,40 @@ fn gather(source: &Source<'_>, parts: Vec<Part>) -> ReadOutput {
     output
 }
 
+/// Reads one document that holds several records. `convert` gets the document and gives the records, each with the
+/// offset that it set as its origin's.
+pub(super) fn spread(
+    source: &Source<'_>,
+    format: &'static str,
+    convert: impl FnOnce(View<'_>, &mut Vec<Refusal>) -> Result<Vec<Result<Trajectory, Refusal>>, Refusal>,
+) -> ReadOutput {
+    let refuse = |error| ReadOutput { format, ..source.refuse(error) };
+    if let Some(at) = source.too_long() {
+        return refuse(too_long(source.error(at, "")));
+    }
+    let (parsed, behind) = match scan(source.bytes, source.start, source.bytes.len()) {
+        Ok(found) => found,
+        Err((at, message)) => return refuse(source.error(at, message)),
+    };
+    let mut head = Part::default();
+    head.warnings.extend(parsed.notes.iter().map(|note| (note.offset, note.kind.text().to_owned())));
+    head.errors.extend(behind.map(|at| (at, "more text behind the document".to_owned())));
+    let whole = View::new(source.bytes, &parsed.node);
+    let mut parts = match convert(whole, &mut head.warnings) {
+        Ok(records) => records,
+        Err(refusal) => vec![Err(refusal)],
+    };
+    let mut all = vec![head];
+    all.extend(parts.drain(..).map(|part| match part {
+        Ok(mut trajectory) => {
+            format.clone_into(&mut trajectory.origin.format);
+            Part { trajectory: Some(trajectory), ..Part::default() }
+        }
+        Err(refusal) => Part { errors: vec![refusal], ..Part::default() },
+    }));
+    ReadOutput { format, ..gather(source, all) }
+}
+
 /// Counts lines forward; a step back starts again from the top of the file.
 pub(super) struct LineCounter<'a> {
     bytes: &'a [u8],
