@@ -169,6 +169,12 @@ impl<'a> Lines<'a> {
             let answers = blocks(self.all[**n].view, "tool_result", "tool_use_id");
             !answers.is_empty() && answers.iter().all(|id| made.contains(id))
         }));
+        // Nothing can go on from a line without a uuid, and still it was said on the path.
+        let nameless = main.iter().copied().filter(|n| {
+            self.all[*n].uuid.is_none() && self.parents[*n].is_none_or(|parent| taken.contains(&parent))
+        });
+        let nameless: Vec<usize> = nameless.collect();
+        taken.extend(nameless);
         let mut branches: Vec<Part> = Vec::new();
         let mut branch: HashMap<usize, usize> = HashMap::new();
         for n in main.iter().filter(|n| !taken.contains(n)) {

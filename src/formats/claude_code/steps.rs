@@ -200,9 +200,10 @@ impl Reading<'_> {
         if let Some(time) = timestamp {
             extra.insert("timestamp".to_owned(), time.into());
         }
-        for (key, value) in members.rest() {
-            extra.entry(key).or_insert(value);
-        }
+        let (twice, own) = members.rest().into_iter().partition(|(key, _)| extra.contains_key(key));
+        extra.extend::<Object>(own);
+        // The line has members of the same names.
+        extra.extend(fields::some_object("block", twice));
         self.turns.attach(ObservationResult {
             call_id,
             content: content.map(|_| said.message),

@@ -62,11 +62,8 @@ impl<'w> Session<'w> {
         }
     }
 
+    /// The trajectory of all lines. A count after which nothing came is in "meta" alone, as every count is.
     pub(super) fn finish(mut self) -> Trajectory {
-        if let Some((usage, _)) = self.early.take() {
-            // A count after which nothing came; the line is kept.
-            let _ = usage;
-        }
         self.trajectory.steps = self.turns.steps;
         self.trajectory.agent.model = self.trajectory.steps.iter().find_map(|step| step.model.clone()).or(self.model);
         for step in &mut self.trajectory.steps {
@@ -176,8 +173,15 @@ impl<'w> Session<'w> {
     }
 
     /// One item of a request or a response; `outer` is what else stands on its line.
-    fn item(&mut self, item: View<'_>, timestamp: Option<String>, outer: Object) {
+    fn item(&mut self, item: View<'_>, timestamp: Option<String>, mut outer: Object) {
         let kind = item.text_at("type").unwrap_or_default();
+        let goes_on = self.open.map(|index| &self.turns.steps[index]);
+        if let Some(time) = timestamp.as_ref().filter(|time| {
+            is_reply(&kind, item) && goes_on.is_some_and(|step| step.timestamp.as_ref() != Some(time))
+        }) {
+            // The step has the time of its first item.
+            outer.insert("timestamp".to_owned(), time.clone().into());
+        }
         let mut members = Fields::of(item);
         members.any("type");
         if item.get("timestamp").and_then(View::text).as_deref() == timestamp.as_deref() {
@@ -336,6 +340,15 @@ impl<'w> Session<'w> {
             extra,
             ..ObservationResult::default()
         });
+    }
+}
+
+/// Whether an item is part of what the model wrote.
+fn is_reply(kind: &str, item: View<'_>) -> bool {
+    match kind {
+        "message" => item.text_at("role").as_deref() == Some("assistant"),
+        "reasoning" | "function_call" | "custom_tool_call" | "local_shell_call" | "web_search_call" => true,
+        _ => false,
     }
 }
 

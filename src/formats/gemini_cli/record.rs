@@ -47,21 +47,14 @@ impl<'a> Record<'a> {
         if let Some(set) = record.get("$set").filter(|set| set.is_object()) {
             self.beside(record, "$set");
             if let Some(list) = set.get("messages").filter(|list| list.is_array()) {
-                let before = std::mem::take(&mut self.messages);
-                known.clear();
-                list.items().for_each(|item| self.message(item, known));
-                let left = before.into_iter().filter(|entry| {
-                    !entry.view.text_at("id").is_some_and(|id| known.contains_key(&id))
-                });
-                let left: Vec<Entry<'a>> = left.collect();
-                if !left.is_empty() {
-                    self.rewound.push(left);
-                }
+                self.anew(list, known);
             }
             let rest = set.members().filter(|(key, value)| key != "messages" || !value.is_array());
-            self.session.extend(rest.map(|(key, value)| (key.into_owned(), value.value())));
+            let rest: Object = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
+            self.session.extend(rest.clone());
+            self.meta.push(Object::from_iter([("$set".to_owned(), rest.into())]).into());
         } else if let Some(id) = record.text_at("$rewindTo") {
-            self.beside(record, "$rewindTo");
+            self.meta.push(record.value());
             // An id that is not there takes all back, as the program reads it.
             let from = known.get(&id).copied().unwrap_or(0);
             let back = self.messages.split_off(from);
@@ -102,20 +95,50 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// All messages anew; those that are gone were taken back.
+    fn anew(&mut self, list: View<'a>, known: &mut HashMap<String, usize>) {
+        let before = std::mem::take(&mut self.messages);
+        known.clear();
+        list.items().for_each(|item| self.message(item, known));
+        let mut left = Vec::new();
+        for entry in before {
+            let index = entry.view.text_at("id").and_then(|id| known.get(&id).copied());
+            match index.and_then(|index| self.messages.get_mut(index)) {
+                Some(now) => now.replaces(entry),
+                None => left.push(entry),
+            }
+        }
+        if !left.is_empty() {
+            self.rewound.push(left);
+        }
+    }
+
     fn message(&mut self, view: View<'a>, known: &mut HashMap<String, usize>) {
         let id = view.text_at("id");
         let old = id.as_ref().and_then(|id| known.get(id)).and_then(|index| self.messages.get_mut(*index));
-        if let Some(entry) = old {
-            let before = std::mem::replace(&mut entry.view, view);
-            let same = |key: &str, value: View<'_>| view.get(key).map(View::value) == Some(value.value());
-            let other = before.members().filter(|(key, value)| !same(key, *value));
-            let other: Object = other.map(|(key, value)| (key.into_owned(), value.value())).collect();
-            if !other.is_empty() {
-                entry.earlier.push(other.into());
-            }
+        let entry = Entry { view, earlier: Vec::new(), updates: Vec::new() };
+        if let Some(old) = old {
+            let before = std::mem::replace(old, entry);
+            old.replaces(before);
             return;
         }
         known.extend(id.map(|id| (id, self.messages.len())));
-        self.messages.push(Entry { view, earlier: Vec::new(), updates: Vec::new() });
+        self.messages.push(entry);
+    }
+}
+
+impl Entry<'_> {
+    /// Keeps what an earlier record of this message said otherwise.
+    fn replaces(&mut self, before: Self) {
+        let same = |key: &str, value: View<'_>| self.view.get(key).map(View::value) == Some(value.value());
+        let other = before.view.members().filter(|(key, value)| !same(key, *value));
+        let other: Object = other.map(|(key, value)| (key.into_owned(), value.value())).collect();
+        let mut earlier = before.earlier;
+        if !other.is_empty() {
+            earlier.push(other.into());
+        }
+        earlier.extend(before.updates.iter().map(|update| update.value()));
+        earlier.append(&mut self.earlier);
+        self.earlier = earlier;
     }
 }

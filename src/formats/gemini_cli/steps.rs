@@ -52,15 +52,14 @@ fn message(entry: &Entry<'_>, turns: &mut Turns, remarks: &mut Vec<(usize, Strin
     let mut members = Fields::of(view);
     // Of a member that was updated the last value counts.
     let mut newest = |key: &'static str| {
-        let own = members.any(key);
-        entry.updates.iter().rev().find_map(|update| update.some(key)).or(own)
+        let updated = entry.updates.iter().rev().find_map(|update| update.some(key));
+        updated.or_else(|| members.any(key))
     };
     let content = fields::content(newest("content"));
-    let kind = newest("type").and_then(|kind| Some(kind.text()?.into_owned())).filter(|kind| kind != "message_update");
-    let kind = kind.or_else(|| view.text_at("type"));
     let calls = newest("toolCalls");
     let tokens = newest("tokens");
     let thoughts = newest("thoughts");
+    let kind = members.string("type");
     let mut step = Step::new(0, Source::User, "");
     step.message = content.message;
     step.place = content.place;

@@ -37,7 +37,9 @@ impl Log {
         };
         let mut short = members(log);
         if let Some(eval) = eval.filter(|eval| eval.is_object()) {
-            short.insert("eval".to_owned(), members(eval).into());
+            let mut few = members(eval);
+            few.extend(eval.get("packages").map(|packages| ("packages".to_owned(), packages.value())));
+            short.insert("eval".to_owned(), few.into());
         }
         let packages = eval.and_then(|eval| eval.get("packages"));
         Self {

@@ -73,9 +73,35 @@ fn header(trajectories: &[Trajectory]) -> Object {
         "plan": {"name": "plan", "steps": [], "config": {}},
         "stats": {"started_at": "", "completed_at": "", "model_usage": {}},
     });
-    match head {
-        Value::Object(head) => head,
-        _ => Object::new(),
+    let Value::Object(mut head) = head else { return Object::new() };
+    // A sample that is not the first of its log knows the log in a few words.
+    if let Some(Value::Object(few)) = trajectories.first().and_then(|one| one.extra.get(LOG)) {
+        for (key, value) in few {
+            match (head.get_mut(key), value) {
+                (Some(Value::Object(own)), Value::Object(more)) => own.extend(more.clone()),
+                _ => {
+                    head.insert(key.clone(), value.clone());
+                }
+            }
+        }
+    }
+    head
+}
+
+/// Whether a trajectory is a sample of such a log, so that its extra members are the sample's.
+fn is_own(trajectory: &Trajectory) -> bool {
+    ["epoch", "target"].iter().all(|key| trajectory.extra.contains_key(*key))
+}
+
+/// Whether a message may hold a member: those that Inspect AI knows have types.
+fn may_hold(key: &str, value: &Value) -> bool {
+    match key {
+        "role" | "content" | "tool_calls" | "tool_call_id" | "function" => false,
+        "id" | "model" => value.is_string(),
+        "source" => value.as_str().is_some_and(|word| ["input", "generate", "operator"].contains(&word)),
+        "metadata" => value.is_object(),
+        "error" => value.get("type").is_some() && value.get("message").is_some(),
+        _ => true,
     }
 }
 
@@ -101,8 +127,12 @@ fn sample(trajectory: &Trajectory, number: usize, changes: &mut Changes) -> Valu
         out.insert("uuid".to_owned(), id.clone().into());
     }
     out.insert("events".to_owned(), events.into());
-    for (key, value) in trajectory.extra.iter().filter(|(key, _)| *key != LOG) {
-        out.insert(key.clone(), value.clone());
+    let rest: Object = trajectory.extra.clone().into_iter().filter(|(key, _)| key != LOG).collect();
+    if is_own(trajectory) {
+        out.extend(rest);
+    } else if !rest.is_empty() {
+        changes.note("other members written as metadata", None);
+        out.insert("metadata".to_owned(), rest.into());
     }
     for _ in &trajectory.subagents {
         changes.note("embedded trajectories have no place", None);
@@ -129,7 +159,7 @@ fn put(
             Source::Agent => "assistant",
         };
         let made = format!("message-{}", step.id);
-        let has_events = trajectory.extra.contains_key("events");
+        let has_events = is_own(trajectory) && trajectory.extra.contains_key("events");
         if agent && !has_events && !step.extra.contains_key("id") && tells(step) {
             message.insert("id".to_owned(), made.into());
             changes.note("ids made", Some(step.id));
@@ -147,7 +177,7 @@ fn put(
                 message.insert("model".to_owned(), model.clone().into());
             }
         }
-        let inner = step.extra.iter().filter(|(key, _)| *key != "reasoning_parts");
+        let inner = step.extra.iter().filter(|(key, value)| *key != "reasoning_parts" && may_hold(key, value));
         message.extend(inner.map(|(key, value)| (key.clone(), value.clone())));
         if agent && !has_events && tells(step) {
             events.push(event(step, trajectory, &message));
@@ -222,7 +252,15 @@ fn call(call: &ToolCall, step: u64, changes: &mut Changes) -> Value {
     };
     out.insert("arguments".to_owned(), parsed.into());
     out.insert("type".to_owned(), "function".into());
-    out.extend(call.extra.clone());
+    let typed = |key: &str, value: &Value| match key {
+        "id" | "function" | "arguments" => false,
+        "parse_error" => value.is_string(),
+        "type" => value == "function" || value == "custom",
+        "view" => value.is_object(),
+        _ => true,
+    };
+    let rest = call.extra.iter().filter(|(key, value)| typed(key, value));
+    out.extend(rest.map(|(key, value)| (key.clone(), value.clone())));
     out.into()
 }
 
@@ -236,7 +274,8 @@ fn result(result: &ObservationResult) -> Value {
     if let Some(name) = &result.name {
         out.insert("function".to_owned(), name.clone().into());
     }
-    out.extend(result.extra.clone());
+    let rest = result.extra.iter().filter(|(key, value)| may_hold(key, value));
+    out.extend(rest.map(|(key, value)| (key.clone(), value.clone())));
     out.into()
 }
 

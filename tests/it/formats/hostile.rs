@@ -18,7 +18,7 @@ fn hostile_json_is_kept_refused_or_salvaged() {
     let mut seen = 0;
     for case in manifest.as_array().expect("a list") {
         let target = case["target"].as_str().unwrap_or_default();
-        if !matches!(target, "json" | "jsonl" | "gz" | "report") {
+        if !matches!(target, "json" | "jsonl" | "gz" | "report" | "eval_zip") {
             continue;
         }
         seen += 1;
@@ -40,6 +40,7 @@ fn hostile_json_is_kept_refused_or_salvaged() {
         }
         if let Ok(output) = &outcome {
             check_one(file, output);
+            check_zip(file, output);
         }
     }
     assert!(seen > 30, "only {seen} cases");
@@ -73,6 +74,35 @@ fn check_one(file: &str, output: &formats::ReadOutput) {
             let call = &output.trajectories[0].steps[0].calls[0];
             assert!(call.arguments.raw.is_some(), "{file}");
         }
+        _ => {}
+    }
+}
+
+fn check_zip(file: &str, output: &formats::ReadOutput) {
+    let warned = |part: &str| output.warnings.iter().any(|warning| warning.message.contains(part));
+    let refused = |part: &str| output.errors.iter().any(|error| error.message.contains(part));
+    match file {
+        "zip/slip.eval" => {
+            assert!(warned("hostile_slip_proof"), "{:?}", output.warnings);
+            assert_eq!(output.trajectories.len(), 1);
+        }
+        "zip/symlink.eval" => assert!(refused("'samples/1_epoch_1.json' is a symbolic link")),
+        "zip/bomb_ratio.eval" => {
+            assert!(refused("'samples/1_epoch_1.json' grows over the limit"), "{:?}", output.errors);
+        }
+        "zip/truncated.eval" => {
+            assert!(refused("its writer was cut off"));
+            assert_eq!(output.trajectories.len(), 2);
+        }
+        "zip/bad_crc.eval" => {
+            assert!(refused("'samples/2_epoch_1.json'"), "{:?}", output.errors);
+            assert_eq!(output.trajectories.len(), 1);
+        }
+        "zip/dup_names.eval" => {
+            assert!(warned("more than once"));
+            assert_eq!(output.trajectories[0].extra["input"], "other");
+        }
+        "zip/lying_size.eval" => assert!(refused("header claims 4294967280"), "{:?}", output.errors),
         _ => {}
     }
 }
