@@ -10,11 +10,12 @@ mod lines;
 mod steps;
 
 use super::events::Values;
+use super::record::LineCounter;
 use super::{Folder, Format, Group, ReadOutput, Reader, Sniff, Source};
 use crate::model::{Object, Trajectory};
 use crate::util::json::View;
-use lines::{Lines, Part};
-use std::collections::BTreeMap;
+use lines::Lines;
+use std::collections::{BTreeMap, HashMap};
 
 const NAME: &str = "claude-code";
 
@@ -35,7 +36,9 @@ fn sniff(source: &Source<'_>) -> Sniff {
     let has = |key: &str| record.get(key).is_some();
     let named = has("sessionId") || has("uuid") && has("parentUuid");
     match &*kind {
-        "user" | "assistant" if named && record.get("message").is_some_and(View::is_object) => Sniff::new(96, ""),
+        "user" | "assistant" if named && record.get("message").is_some_and(View::is_object) => {
+            Sniff::new(96, "")
+        }
         "summary" if has("summary") && has("leafUuid") => Sniff::new(96, ""),
         "file-history-snapshot" if has("snapshot") => Sniff::new(95, ""),
         kind if named && lines::is_known(kind) => Sniff::new(92, ""),
@@ -58,13 +61,16 @@ fn session(source: &Source<'_>, format: &'static str) -> ReadOutput {
         let lines = Lines::of(&views, &mut remarks);
         for part in lines.parts() {
             let mut trajectory = steps::trajectory(&part, &lines, &mut remarks);
-            embed(&mut trajectory, &part, &lines, &mut remarks);
-            trajectory.origin.path = source.path.to_owned();
+            let inner = part.inner.iter().map(|inner| steps::trajectory(inner, &lines, &mut remarks));
+            let subagents: Vec<Trajectory> = inner.collect();
+            tie(&mut trajectory, &subagents);
+            trajectory.subagents = subagents;
             output.trajectories.push(trajectory);
         }
     }
+    let mut counter = LineCounter::new(source.bytes);
     for trajectory in &mut output.trajectories {
-        set_lines(trajectory, source);
+        set_lines(trajectory, source, &mut counter);
     }
     values.remark(remarks.into_iter().map(|remark| (0, remark)).collect());
     values.tell(sources, &mut output);
@@ -75,47 +81,44 @@ fn session(source: &Source<'_>, format: &'static str) -> ReadOutput {
 }
 
 /// Path and line of a trajectory and of those that are embedded in it.
-fn set_lines(trajectory: &mut Trajectory, source: &Source<'_>) {
+fn set_lines(trajectory: &mut Trajectory, source: &Source<'_>, counter: &mut LineCounter<'_>) {
     let offset = usize::try_from(trajectory.origin.offset).unwrap_or(usize::MAX);
-    trajectory.origin.line = source.error(offset, "").line;
+    trajectory.origin.line = counter.line_of(offset);
     source.path.clone_into(&mut trajectory.origin.path);
     NAME.clone_into(&mut trajectory.origin.format);
-    trajectory.subagents.iter_mut().for_each(|inner| set_lines(inner, source));
+    trajectory.subagents.iter_mut().for_each(|inner| set_lines(inner, source, counter));
 }
 
-/// Puts sidechains and branches of a part into its trajectory.
-fn embed(trajectory: &mut Trajectory, part: &Part, lines: &Lines<'_>, remarks: &mut Vec<(usize, String)>) {
-    for inner in &part.inner {
-        let subagent = steps::trajectory(inner, lines, remarks);
-        tie(trajectory, &subagent);
-        trajectory.subagents.push(subagent);
+/// Lets the results that subagents gave refer to them: by the agent's id, else by the prompt that started it.
+fn tie(trajectory: &mut Trajectory, subagents: &[Trajectory]) {
+    let mut by_agent: HashMap<String, (usize, usize)> = HashMap::new();
+    let mut by_call: HashMap<&str, (usize, usize)> = HashMap::new();
+    let mut by_prompt: HashMap<String, Vec<(usize, usize)>> = HashMap::new();
+    for (n, step) in trajectory.steps.iter().enumerate() {
+        for (m, result) in step.observation.iter().flat_map(|seen| &seen.results).enumerate() {
+            let agent = result.extra.get("toolUseResult").and_then(|told| told.get("agentId")?.as_str());
+            by_agent.extend(agent.map(|agent| (agent.to_owned(), (n, m))));
+            by_call.extend(result.call_id.as_deref().map(|id| (id, (n, m))));
+        }
     }
-}
-
-/// Lets the result that a subagent gave refer to it: by the agent's id, else by the prompt that started it.
-fn tie(trajectory: &mut Trajectory, subagent: &Trajectory) {
-    let Some(id) = &subagent.id else { return };
-    let reference = || Object::from_iter([("trajectory_id".to_owned(), id.clone().into())]);
-    let results = |trajectory: &mut Trajectory, fits: &dyn Fn(&crate::model::ObservationResult) -> bool| {
-        let steps = trajectory.steps.iter_mut();
-        let all = steps.flat_map(|step| step.observation.iter_mut().flat_map(|seen| &mut seen.results));
-        all.filter(|result| fits(result)).take(1).map(|result| result.subagents.push(reference())).count()
-    };
-    let names = |result: &crate::model::ObservationResult| {
-        result.extra.get("toolUseResult").and_then(|told| told.get("agentId")?.as_str()) == Some(id)
-    };
-    if results(trajectory, &names) > 0 {
-        return;
+    for call in trajectory.steps.iter().flat_map(|step| &step.calls) {
+        let prompt = call.arguments.parsed.as_ref().and_then(|object| object.get("prompt")?.as_str());
+        if let (Some(prompt), Some(at)) = (prompt, by_call.get(&*call.id)) {
+            by_prompt.entry(prompt.to_owned()).or_default().push(*at);
+        }
     }
-    let Some(prompt) = subagent.steps.first().map(|step| step.message.text().into_owned()) else { return };
-    let calls = trajectory.steps.iter().flat_map(|step| &step.calls);
-    let started = calls.into_iter().filter(|call| {
-        call.arguments.parsed.as_ref().and_then(|object| object.get("prompt")?.as_str()) == Some(&*prompt)
-    });
-    let ids: Vec<String> = started.map(|call| call.id.clone()).collect();
-    results(trajectory, &|result| {
-        result.subagents.is_empty() && result.call_id.as_ref().is_some_and(|id| ids.contains(id))
-    });
+    // Calls with one prompt started their agents in this order.
+    by_prompt.values_mut().for_each(|all| all.reverse());
+    for subagent in subagents {
+        let Some(id) = &subagent.id else { continue };
+        let prompt = subagent.steps.first().map(|step| step.message.text());
+        let at = by_agent.get(id).copied().or_else(|| by_prompt.get_mut(&*prompt?)?.pop());
+        let Some((step, result)) = at else { continue };
+        let results = trajectory.steps[step].observation.as_mut().map(|seen| &mut seen.results[result]);
+        if let Some(result) = results {
+            result.subagents.push(Object::from_iter([("trajectory_id".to_owned(), id.clone().into())]));
+        }
+    }
 }
 
 /// `SESSION.jsonl` and `SESSION/subagents/agent-ID.jsonl`.
@@ -151,6 +154,7 @@ fn confirm(sources: &[Source<'_>]) -> bool {
 fn read_folder(sources: &[Source<'_>]) -> ReadOutput {
     let Some((main, agents)) = sources.split_first() else { return ReadOutput::default() };
     let mut output = read(main);
+    let mut subagents: BTreeMap<usize, Vec<Trajectory>> = BTreeMap::new();
     for source in agents {
         let mut read = session(source, NAME);
         for mut subagent in read.trajectories.drain(..) {
@@ -160,15 +164,19 @@ fn read_folder(sources: &[Source<'_>]) -> ReadOutput {
             }
             let same = |one: &Trajectory| one.session_id.is_some() && one.session_id == subagent.session_id;
             let index = output.trajectories.iter().position(same).unwrap_or(0);
-            match output.trajectories.get_mut(index) {
-                Some(trajectory) => {
-                    tie(trajectory, &subagent);
-                    trajectory.subagents.push(subagent);
-                }
-                None => output.trajectories.push(subagent),
-            }
+            subagents.entry(index).or_default().push(subagent);
         }
         output.append(read);
+    }
+    for (index, list) in subagents {
+        match output.trajectories.get_mut(index) {
+            Some(trajectory) => {
+                tie(trajectory, &list);
+                trajectory.subagents.extend(list);
+            }
+            // The session itself could not be read.
+            None => output.trajectories.extend(list),
+        }
     }
     output
 }

@@ -74,7 +74,8 @@ pub(super) fn read(bytes: &[u8], wanted: impl Fn(&str) -> bool) -> Archive {
         }
         if last[&*entry.name] != n {
             if told.insert(&entry.name) {
-                let what = format!("the archive holds '{}' more than once, and the last one counts", entry.name);
+                let what =
+                    format!("the archive holds '{}' more than once, and the last one counts", entry.name);
                 archive.warnings.push((entry.header, what));
             }
             continue;
@@ -111,7 +112,9 @@ fn member(bytes: &[u8], entry: &Entry, limit: u64) -> Result<Vec<u8>, String> {
     }
     let data = bytes.get(entry.data..).unwrap_or_default();
     let data = match entry.packed {
-        Some(packed) => usize::try_from(packed).ok().and_then(|packed| data.get(..packed)).ok_or("is cut off")?,
+        Some(packed) => {
+            usize::try_from(packed).ok().and_then(|packed| data.get(..packed)).ok_or("is cut off")?
+        }
         None => data,
     };
     let mut content = Vec::new();

@@ -70,12 +70,16 @@ impl<'a> Lines<'a> {
         let mut known: HashMap<String, usize> = HashMap::new();
         for view in views {
             if !view.is_object() {
-                remarks.push((view.offset(), format!("a line must be an object, not {}: it is kept", view.type_name())));
+                remarks.push((
+                    view.offset(),
+                    format!("a line must be an object, not {}: it is kept", view.type_name()),
+                ));
             }
             let uuid = view.text_at("uuid");
             if let Some(first) = uuid.as_ref().and_then(|uuid| known.get(uuid)) {
                 let same = all[*first].view.raw() == view.raw();
-                let what = if same { "a line stands twice" } else { "a line repeats the uuid of another one" };
+                let what =
+                    if same { "a line stands twice" } else { "a line repeats the uuid of another one" };
                 remarks.push((view.offset(), format!("{what}: the first one counts")));
                 continue;
             }
@@ -110,34 +114,32 @@ impl<'a> Lines<'a> {
 
     /// The trajectories of the file: one a session, sidechains and branches inside.
     pub(super) fn parts(&self) -> Vec<Part> {
-        let mut sessions: Vec<Option<&String>> = Vec::new();
-        let steps = self.all.iter().filter(|line| line.is_step);
-        let mut seen = HashSet::new();
-        for line in steps {
-            let session = line.session.as_ref();
-            if seen.insert(session) {
-                sessions.push(session);
+        let mut sessions: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
+        let mut known: HashMap<Option<&String>, usize> = HashMap::new();
+        for (n, line) in self.all.iter().enumerate().filter(|(_, line)| line.is_step) {
+            let index = *known.entry(line.session.as_ref()).or_insert(sessions.len());
+            if index == sessions.len() {
+                sessions.push(Default::default());
+            }
+            sessions[index].0.push(n);
+        }
+        // Lines without a conversation of their session go with the first one.
+        for (n, line) in self.all.iter().enumerate().filter(|(_, line)| !line.is_step) {
+            let index = known.get(&line.session.as_ref()).copied().unwrap_or(0);
+            match sessions.get_mut(index) {
+                Some((_, meta)) => meta.push(n),
+                // A file of nothing but such lines is a conversation in which nothing was said.
+                None => sessions.push((Vec::new(), vec![n])),
             }
         }
-        let mut parts: Vec<Part> = sessions.iter().map(|session| self.part(*session)).collect();
-        // Lines without a conversation of their session go with the first one.
-        if let Some(first) = parts.first_mut() {
-            let loose = self.all.iter().enumerate().filter(|(_, line)| {
-                !line.is_step && !sessions.contains(&line.session.as_ref())
-            });
-            first.lines.extend(loose.map(|(n, _)| n));
-            first.lines.sort_unstable();
-        }
-        parts
+        sessions.into_iter().map(|(steps, meta)| self.part(&steps, meta)).collect()
     }
 
     /// One session.
-    fn part(&self, session: Option<&String>) -> Part {
-        let own = |n: &usize| self.all[*n].session.as_ref() == session;
-        let steps: Vec<usize> = (0..self.all.len()).filter(|n| self.all[*n].is_step).filter(own).collect();
+    fn part(&self, steps: &[usize], meta: Vec<usize>) -> Part {
         let main: Vec<usize> = steps.iter().copied().filter(|n| !self.all[*n].sidechain).collect();
         let mut part = Part::default();
-        let chains = self.sidechains(&steps);
+        let chains = self.sidechains(steps);
         if main.is_empty() {
             // The file of a subagent is a conversation of its own.
             let mut chains = chains.into_iter();
@@ -147,7 +149,7 @@ impl<'a> Lines<'a> {
             (part.lines, part.inner) = self.split(&main);
             part.inner.extend(chains);
         }
-        part.lines.extend((0..self.all.len()).filter(|n| !self.all[*n].is_step).filter(own));
+        part.lines.extend(meta);
         part.lines.sort_unstable();
         part
     }
@@ -163,8 +165,11 @@ impl<'a> Lines<'a> {
         taken.retain(|n| inside.contains(n));
         // Parallel calls fork the tree: each result hangs at the line of its own call.
         let ids: HashSet<&String> = taken.iter().filter_map(|n| self.all[*n].message_id.as_ref()).collect();
-        taken.extend(main.iter().filter(|n| self.all[**n].message_id.as_ref().is_some_and(|id| ids.contains(id))));
-        let made: HashSet<String> = taken.iter().flat_map(|n| blocks(self.all[*n].view, "tool_use", "id")).collect();
+        taken.extend(
+            main.iter().filter(|n| self.all[**n].message_id.as_ref().is_some_and(|id| ids.contains(id))),
+        );
+        let made: HashSet<String> =
+            taken.iter().flat_map(|n| blocks(self.all[*n].view, "tool_use", "id")).collect();
         taken.extend(main.iter().filter(|n| {
             let answers = blocks(self.all[**n].view, "tool_result", "tool_use_id");
             !answers.is_empty() && answers.iter().all(|id| made.contains(id))
@@ -243,5 +248,8 @@ fn parents(all: &[Line<'_>], known: &HashMap<String, usize>) -> Vec<Option<usize
 fn blocks(line: View<'_>, kind: &str, key: &str) -> Vec<String> {
     let content = line.get("message").and_then(|message| message.get("content"));
     let blocks = content.into_iter().flat_map(View::items);
-    blocks.filter(|block| block.text_at("type").as_deref() == Some(kind)).filter_map(|block| block.text_at(key)).collect()
+    blocks
+        .filter(|block| block.text_at("type").as_deref() == Some(kind))
+        .filter_map(|block| block.text_at(key))
+        .collect()
 }

@@ -5,7 +5,8 @@ use super::super::fields::{self, Fields};
 use super::super::turns::Turns;
 use super::lines::{Line, Lines, Part};
 use crate::model::{
-    Arguments, ContentPart, Message, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory, Usage,
+    Arguments, ContentPart, Message, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory,
+    Usage,
 };
 use crate::util::json::View;
 use serde_json::Value;
@@ -97,7 +98,9 @@ impl<'a> Blocks<'a> {
         let content = fields::content(Some(block));
         match content.message {
             Message::Text(text) if text.is_empty() && block.text().is_none() => {}
-            Message::Text(text) => self.parts.push(ContentPart { kind: "text".to_owned(), text: Some(text), source: None }),
+            Message::Text(text) => {
+                self.parts.push(ContentPart { kind: "text".to_owned(), text: Some(text), source: None })
+            }
             Message::Parts(_) if block.is_object() => self.parts.push(fields::part(block)),
             Message::Parts(parts) => self.parts.extend(parts),
         }
@@ -168,7 +171,10 @@ impl Reading<'_> {
         let mut extra = members.rest();
         extra.extend(fields::some_object("message", inner.rest()));
         let results = std::mem::take(&mut blocks.results);
-        let says = results.is_empty() || !blocks.parts.is_empty() || !blocks.calls.is_empty() || !blocks.thinking.is_empty();
+        let says = results.is_empty()
+            || !blocks.parts.is_empty()
+            || !blocks.calls.is_empty()
+            || !blocks.thinking.is_empty();
         for (n, block) in results.into_iter().enumerate() {
             let own = if n == 0 && !says { std::mem::take(&mut extra) } else { Object::new() };
             let time = timestamp.clone().filter(|_| n == 0 && !says);
@@ -180,7 +186,8 @@ impl Reading<'_> {
         let frame = line.view.get("isMeta").and_then(View::bool).unwrap_or(false);
         let summary = line.view.get("isCompactSummary").and_then(View::bool).unwrap_or(false);
         if !blocks.thinking.is_empty() {
-            extra.insert("thinking_blocks".to_owned(), blocks.thinking.drain(..).map(Value::Object).collect());
+            extra
+                .insert("thinking_blocks".to_owned(), blocks.thinking.drain(..).map(Value::Object).collect());
         }
         let calls = std::mem::take(&mut blocks.calls);
         let step = self.turns.push(Source::User, blocks.content());
@@ -243,7 +250,8 @@ impl Reading<'_> {
                 step.timestamp = timestamp;
                 step.frame = model.as_deref() == Some(SYNTHETIC);
                 step.llm_calls = (!step.frame).then_some(1);
-                step.reply = Some(Reply { native: true, dialect: Some("native".to_owned()), ..Reply::default() });
+                step.reply =
+                    Some(Reply { native: true, dialect: Some("native".to_owned()), ..Reply::default() });
                 step.model = model;
                 step.calls = calls;
                 step.extra = extra;

@@ -4,13 +4,15 @@ use super::super::chat;
 use super::super::fields::{self, Fields};
 use super::super::turns::Turns;
 use crate::model::{
-    Arguments, ContentPart, Message, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory, Usage,
+    Arguments, ContentPart, Message, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory,
+    Usage,
 };
 use crate::util::json::View;
 use serde_json::Value;
 
 /// Kinds of lines.
-pub(super) const ENVELOPES: [&str; 5] = ["session_meta", "turn_context", "response_item", "event_msg", "compacted"];
+pub(super) const ENVELOPES: [&str; 5] =
+    ["session_meta", "turn_context", "response_item", "event_msg", "compacted"];
 
 /// How messages begin that the program wrote in the user's name.
 const INJECTED: [&str; 8] = [
@@ -65,9 +67,11 @@ impl<'w> Session<'w> {
     /// The trajectory of all lines. A count after which nothing came is in "meta" alone, as every count is.
     pub(super) fn finish(mut self) -> Trajectory {
         self.trajectory.steps = self.turns.steps;
-        self.trajectory.agent.model = self.trajectory.steps.iter().find_map(|step| step.model.clone()).or(self.model);
+        self.trajectory.agent.model =
+            self.trajectory.steps.iter().find_map(|step| step.model.clone()).or(self.model);
         for step in &mut self.trajectory.steps {
-            step.model = step.model.take().filter(|model| Some(model) != self.trajectory.agent.model.as_ref());
+            step.model =
+                step.model.take().filter(|model| Some(model) != self.trajectory.agent.model.as_ref());
         }
         if !self.meta.is_empty() {
             self.trajectory.extra.insert("meta".to_owned(), self.meta.into());
@@ -211,7 +215,9 @@ impl<'w> Session<'w> {
                 let index = self.reply_index(timestamp);
                 self.turns.made(index, vec![call]);
             }
-            "function_call_output" | "custom_tool_call_output" => self.result(&kind, members, timestamp, outer),
+            "function_call_output" | "custom_tool_call_output" => {
+                self.result(&kind, members, timestamp, outer)
+            }
             // Run by the server: nobody else answers it.
             "web_search_call" => keep(self.reply(timestamp), item.object(), outer),
             "ghost_snapshot" | "compaction" | "compaction_summary" => {
@@ -242,7 +248,8 @@ impl<'w> Session<'w> {
             Some("system" | "developer") => Source::System,
             Some("user") => Source::User,
             other => {
-                let what = format!("the role of a message is '{}': it is kept as a user's", other.unwrap_or("none"));
+                let what =
+                    format!("the role of a message is '{}': it is kept as a user's", other.unwrap_or("none"));
                 self.remarks.push((members.view().offset(), what));
                 members.untake("role");
                 Source::User
@@ -319,7 +326,8 @@ impl<'w> Session<'w> {
         let call_id = members.string("call_id");
         let output = members.any("output");
         // Some versions wrap the text.
-        let inner = output.and_then(|output| output.get("content").filter(|content| content.text().is_some()));
+        let inner =
+            output.and_then(|output| output.get("content").filter(|content| content.text().is_some()));
         let mut extra = Object::new();
         if let (Some(output), Some(_)) = (output, inner) {
             let mut wrapped = Fields::of(output);

@@ -19,6 +19,8 @@ pub(super) struct Entry<'a> {
 pub(super) struct Record<'a> {
     /// Members of the session.
     pub(super) session: Object,
+    /// What its first lines said otherwise.
+    pub(super) header: Object,
     pub(super) messages: Vec<Entry<'a>>,
     /// Messages that were taken back, each time a list.
     pub(super) rewound: Vec<Vec<Entry<'a>>>,
@@ -58,7 +60,9 @@ impl<'a> Record<'a> {
             // An id that is not there takes all back, as the program reads it.
             let from = known.get(&id).copied().unwrap_or(0);
             let back = self.messages.split_off(from);
-            known.retain(|_, index| *index < from);
+            for id in back.iter().filter_map(|entry| entry.view.text_at("id")) {
+                known.remove(&id);
+            }
             if !back.is_empty() {
                 self.rewound.push(back);
             }
@@ -71,13 +75,12 @@ impl<'a> Record<'a> {
             let messages = record.get("messages").filter(|list| list.is_array());
             messages.into_iter().flat_map(View::items).for_each(|item| self.message(item, known));
             let rest = record.members().filter(|(key, value)| key != "messages" || !value.is_array());
-            for (key, value) in rest {
-                let value = value.value();
-                if self.session.get(&*key).is_some_and(|old| *old != value) {
-                    self.session.insert(format!("earlier {key}"), self.session[&*key].clone());
-                }
-                self.session.insert(key.into_owned(), value);
+            let rest: Object = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
+            if !self.header.is_empty() {
+                self.meta.push(rest.clone().into());
             }
+            self.session.extend(rest.clone());
+            self.header.extend(rest);
         } else if record.is_object() && record.text_at("id").is_some() && !update {
             self.message(record, known);
         } else {

@@ -14,6 +14,9 @@ pub(super) fn trajectory(record: &Record<'_>, remarks: &mut Vec<(usize, String)>
     let mut trajectory = part(&record.messages, remarks);
     trajectory.session_id = record.session.get("sessionId").and_then(Value::as_str).map(str::to_owned);
     trajectory.extra = record.session.clone();
+    let mut header = record.header.clone();
+    header.retain(|key, value| record.session.get(key) != Some(value));
+    trajectory.extra.extend(fields::some_object("header", header));
     if !record.meta.is_empty() {
         trajectory.extra.insert("meta".to_owned(), record.meta.clone().into());
     }
@@ -43,7 +46,10 @@ fn part(messages: &[Entry<'_>], remarks: &mut Vec<(usize, String)>) -> Trajector
 fn message(entry: &Entry<'_>, turns: &mut Turns, remarks: &mut Vec<(usize, String)>) {
     let view = entry.view;
     if !view.is_object() {
-        remarks.push((view.offset(), format!("a message must be an object, not {}: it is kept", view.type_name())));
+        remarks.push((
+            view.offset(),
+            format!("a message must be an object, not {}: it is kept", view.type_name()),
+        ));
         let step = turns.add(Step::new(0, Source::System, ""));
         step.frame = true;
         step.extra.insert("value".to_owned(), view.value());
@@ -80,7 +86,8 @@ fn message(entry: &Entry<'_>, turns: &mut Turns, remarks: &mut Vec<(usize, Strin
             members.untake("type");
         }
         other => {
-            let what = format!("a message of the kind '{}' is not known: it is kept", other.unwrap_or("none"));
+            let what =
+                format!("a message of the kind '{}' is not known: it is kept", other.unwrap_or("none"));
             remarks.push((view.offset(), what));
             step.source = Source::System;
             step.frame = true;
@@ -201,10 +208,11 @@ fn output<'a>(result: View<'a>, id: &str, name: &str) -> Option<View<'a>> {
     let response = only.get("functionResponse")?;
     let said = response.get("response")?;
     let text = said.get("output").filter(|text| text.text().is_some())?;
-    let same = |key: &str, value: &str| response.get(key).is_none_or(|own| own.text().as_deref() == Some(value));
+    let same =
+        |key: &str, value: &str| response.get(key).is_none_or(|own| own.text().as_deref() == Some(value));
     let count = |view: View<'_>| view.members().count();
-    let plain = count(only) == 1 && count(said) == 1 && response.members().all(|(key, _)| {
-        matches!(&*key, "id" | "name" | "response")
-    });
+    let plain = count(only) == 1
+        && count(said) == 1
+        && response.members().all(|(key, _)| matches!(&*key, "id" | "name" | "response"));
     (plain && same("id", id) && same("name", name)).then_some(text)
 }

@@ -155,8 +155,12 @@ fn one(file: &File, log: &Log, parts: &mut Vec<Result<Trajectory, Refusal>>, out
     let mut refused = None;
     parse(file, output, |view, remarks| match sample::convert(log, view, remarks) {
         Ok(mut trajectory) => {
-            trajectory.origin =
-                Origin { format: NAME.to_owned(), line: 1, files: vec![file.shown.clone()], ..Origin::default() };
+            trajectory.origin = Origin {
+                format: NAME.to_owned(),
+                line: 1,
+                files: vec![file.shown.clone()],
+                ..Origin::default()
+            };
             in_member(&mut trajectory);
             parts.push(Ok(trajectory));
         }

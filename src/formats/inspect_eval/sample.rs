@@ -7,7 +7,8 @@ use super::super::text_calls;
 use super::super::turns::Turns;
 use super::LOG;
 use crate::model::{
-    Arguments, ContentPart, Message, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory, Usage,
+    Arguments, ContentPart, Message, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory,
+    Usage,
 };
 use crate::util::json::View;
 use serde_json::Value;
@@ -105,7 +106,10 @@ pub(super) fn convert(
 
 fn attachments(sample: View<'_>) -> HashMap<String, View<'_>> {
     let members = sample.some("attachments").into_iter().flat_map(View::members);
-    members.filter(|(_, value)| value.text().is_some()).map(|(key, value)| (key.into_owned(), value)).collect()
+    members
+        .filter(|(_, value)| value.text().is_some())
+        .map(|(key, value)| (key.into_owned(), value))
+        .collect()
 }
 
 /// Steps under construction.
@@ -139,7 +143,8 @@ impl<'a> Reading<'a, '_> {
     fn output(&mut self, output: View<'a>, timestamp: Option<String>) {
         let Some(choice) = output.get("choices").and_then(|list| list.items().next()) else { return };
         let Some(id) = choice.get("message").and_then(|message| message.text_at("id")) else { return };
-        let call = Call { stop_reason: choice.text_at("stop_reason"), usage: output.some("usage"), timestamp };
+        let call =
+            Call { stop_reason: choice.text_at("stop_reason"), usage: output.some("usage"), timestamp };
         self.calls.entry(id).or_insert(call);
     }
 
@@ -152,7 +157,10 @@ impl<'a> Reading<'a, '_> {
         let step = &self.turns.steps[last];
         let same = match message.text_at("id") {
             Some(id) => step.extra.get("id").and_then(Value::as_str) == Some(&*id),
-            None => !step.extra.contains_key("id") && fields::content(message.get("content")).message == step.message,
+            None => {
+                !step.extra.contains_key("id")
+                    && fields::content(message.get("content")).message == step.message
+            }
         };
         if same {
             let call = Call {
@@ -177,10 +185,8 @@ impl<'a> Reading<'a, '_> {
             Some("system") => self.turns.push(Source::System, content).extra = members.rest(),
             Some("user") => self.turns.push(Source::User, content).extra = members.rest(),
             other => {
-                let what = format!(
-                    "the role of a message is '{}': it is kept as a user's",
-                    other.unwrap_or("none")
-                );
+                let what =
+                    format!("the role of a message is '{}': it is kept as a user's", other.unwrap_or("none"));
                 self.warnings.push((message.offset(), what));
                 members.untake("role");
                 self.turns.push(Source::User, content).extra = members.rest();
@@ -250,7 +256,8 @@ impl<'a> Reading<'a, '_> {
             extra.insert("reasoning_parts".to_owned(), thoughts.into_iter().map(Value::Object).collect());
         }
         let list = members.list("tool_calls");
-        let calls: Vec<ToolCall> = list.into_iter().flat_map(View::items).map(|item| self.call(item)).collect();
+        let calls: Vec<ToolCall> =
+            list.into_iter().flat_map(View::items).map(|item| self.call(item)).collect();
         let text = content.message.text().into_owned();
         let mut step = Step::new(0, Source::Agent, "");
         step.place = content.place;
@@ -343,7 +350,9 @@ fn take_reasoning(message: &mut Message) -> Vec<Object> {
     });
     match parts.as_mut_slice() {
         [] => *message = Message::Text(String::new()),
-        [ContentPart { text: Some(text), source: None, .. }] => *message = Message::Text(std::mem::take(text)),
+        [ContentPart { text: Some(text), source: None, .. }] => {
+            *message = Message::Text(std::mem::take(text))
+        }
         _ => {}
     }
     thoughts

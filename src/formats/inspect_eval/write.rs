@@ -6,7 +6,7 @@
 use super::super::chat::tool_value;
 use super::super::{Changes, Writer};
 use super::LOG;
-use crate::model::{Message, Object, ObservationResult, Source, Step, ToolCall, Trajectory};
+use crate::model::{ContentPart, Message, Object, ObservationResult, Source, Step, ToolCall, Trajectory};
 use serde_json::{Value, json};
 
 pub(super) const WRITER: Writer = Writer::Collection { extension: "json", write };
@@ -177,7 +177,8 @@ fn put(
                 message.insert("model".to_owned(), model.clone().into());
             }
         }
-        let inner = step.extra.iter().filter(|(key, value)| *key != "reasoning_parts" && may_hold(key, value));
+        let inner =
+            step.extra.iter().filter(|(key, value)| *key != "reasoning_parts" && may_hold(key, value));
         message.extend(inner.map(|(key, value)| (key.clone(), value.clone())));
         if agent && !has_events && tells(step) {
             events.push(event(step, trajectory, &message));
@@ -196,11 +197,7 @@ fn tells(step: &Step) -> bool {
 fn said(step: &Step) -> Value {
     let mut parts = match step.extra.get("reasoning_parts") {
         Some(Value::Array(thoughts)) => thoughts.clone(),
-        _ => step
-            .reasoning
-            .iter()
-            .map(|text| json!({"type": "reasoning", "reasoning": text}))
-            .collect(),
+        _ => step.reasoning.iter().map(|text| json!({"type": "reasoning", "reasoning": text})).collect(),
     };
     let native = step.reply.as_ref().is_none_or(|reply| reply.native);
     let whole = match &step.reply {
@@ -221,18 +218,48 @@ fn said(step: &Step) -> Value {
 fn content(message: &Message) -> Value {
     match message {
         Message::Text(text) => text.clone().into(),
-        Message::Parts(parts) => parts
-            .iter()
-            .map(|part| {
-                let mut out = part.source.clone().unwrap_or_default();
-                if let Some(text) = &part.text {
-                    out.insert("type".to_owned(), "text".into());
-                    out.insert("text".to_owned(), text.clone().into());
-                }
-                Value::Object(out)
-            })
-            .collect(),
+        Message::Parts(parts) => parts.iter().map(|part| Value::Object(written(part))).collect(),
     }
+}
+
+/// A content part: one of Inspect AI's own, an image of another API, else data.
+fn written(part: &ContentPart) -> Object {
+    let source = part.source.clone().unwrap_or_default();
+    let of = |kind: &str, key: &str, value: Value| {
+        Object::from_iter([("type".to_owned(), kind.into()), (key.to_owned(), value)])
+    };
+    if let Some(text) = &part.text {
+        let mut out = of("text", "text", text.clone().into());
+        let typed = source
+            .into_iter()
+            .filter(|(key, _)| !matches!(&**key, "type" | "text" | "refusal" | "citations"));
+        out.extend(typed);
+        return out;
+    }
+    let kind = source.get("type").and_then(Value::as_str).unwrap_or_default();
+    let has = |keys: &[&str]| keys.iter().all(|key| source.get(*key).is_some_and(Value::is_string));
+    let own = match kind {
+        "reasoning" | "image" => has(&[kind]),
+        "audio" | "video" => has(&[kind, "format"]),
+        "document" => has(&[kind]),
+        "data" => source.get("data").is_some_and(Value::is_object),
+        "tool_use" => has(&["tool_type", "id", "name", "arguments", "result"]),
+        _ => false,
+    };
+    if own {
+        return source;
+    }
+    let text = |pointer: &str| {
+        let value = Value::Object(source.clone());
+        value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
+    };
+    if let Some(url) = text("/image_url/url").or_else(|| text("/image_url")).or_else(|| text("/source/url")) {
+        return of("image", "image", url.into());
+    }
+    if let Some((media, data)) = text("/source/media_type").zip(text("/source/data")) {
+        return of("image", "image", format!("data:{media};base64,{data}").into());
+    }
+    of("data", "data", source.into())
 }
 
 fn call(call: &ToolCall, step: u64, changes: &mut Changes) -> Value {
@@ -244,7 +271,9 @@ fn call(call: &ToolCall, step: u64, changes: &mut Changes) -> Value {
         (None, Some(raw)) if !call.extra.contains_key("parse_error") => {
             // As Inspect tells of arguments that it can't parse.
             changes.note("arguments that are no object are in the parse error", Some(step));
-            let told = format!("Error parsing the following tool call arguments:\n\n{raw}\n\nError details: not an object");
+            let told = format!(
+                "Error parsing the following tool call arguments:\n\n{raw}\n\nError details: not an object"
+            );
             out.insert("parse_error".to_owned(), told.into());
             Object::new()
         }
@@ -253,7 +282,9 @@ fn call(call: &ToolCall, step: u64, changes: &mut Changes) -> Value {
     out.insert("arguments".to_owned(), parsed.into());
     out.insert("type".to_owned(), "function".into());
     let typed = |key: &str, value: &Value| match key {
-        "id" | "function" | "arguments" => false,
+        "id" | "function" => false,
+        // What stood in the place of arguments that could not be parsed.
+        "arguments" => value.is_object() && call.arguments.parsed.is_none(),
         "parse_error" => value.is_string(),
         "type" => value == "function" || value == "custom",
         "view" => value.is_object(),

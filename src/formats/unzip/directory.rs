@@ -196,14 +196,17 @@ fn gaps(bytes: &[u8], end: usize, found: &mut Found) {
     let data = |entry: &Entry| {
         entry.data.saturating_add(usize::try_from(entry.packed.unwrap_or_default()).unwrap_or(usize::MAX))
     };
-    let mut spans: Vec<(usize, usize)> = found.entries.iter().map(|entry| (entry.header, data(entry))).collect();
+    let mut spans: Vec<(usize, usize)> =
+        found.entries.iter().map(|entry| (entry.header, data(entry))).collect();
     spans.push((end, end));
     spans.sort_unstable();
     let mut behind = 0;
     for (start, stop) in spans {
         if let Some(at) = bytes.get(behind..start).and_then(|gap| memmem::find(gap, LOCAL)) {
             let what = match local(bytes, behind + at) {
-                Some((entry, _)) => format!("the directory does not list member '{}'", entry.name.escape_debug()),
+                Some((entry, _)) => {
+                    format!("the directory does not list member '{}'", entry.name.escape_debug())
+                }
                 None => "the directory does not list a member".to_owned(),
             };
             found.warnings.push((behind + at, what));
@@ -272,7 +275,8 @@ fn follow(bytes: &[u8], entry: &mut Entry, left: &mut u64) -> usize {
     let data = &bytes[entry.data..];
     if entry.method == 0 {
         // Stored data ends at its descriptor, or where the next header is.
-        let end = memmem::find(data, DESCRIPTOR).or_else(|| memmem::find(data, LOCAL)).unwrap_or(data.len());
+        let signature = |at: &usize| data[*at..].starts_with(DESCRIPTOR) || data[*at..].starts_with(LOCAL);
+        let end = memmem::find_iter(data, b"PK").find(signature).unwrap_or(data.len());
         entry.packed = Some(end as u64);
         return entry.data + end;
     }
