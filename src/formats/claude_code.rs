@@ -101,14 +101,13 @@ fn tie(trajectory: &mut Trajectory, subagents: &[Trajectory]) {
             by_call.extend(result.call_id.as_deref().map(|id| (id, (n, m))));
         }
     }
-    for call in trajectory.steps.iter().flat_map(|step| &step.calls) {
+    // From the last call to the first: those with one prompt started their agents in order, and the first is taken first.
+    for call in trajectory.steps.iter().rev().flat_map(|step| step.calls.iter().rev()) {
         let prompt = call.arguments.parsed.as_ref().and_then(|object| object.get("prompt")?.as_str());
         if let (Some(prompt), Some(at)) = (prompt, by_call.get(&*call.id)) {
             by_prompt.entry(prompt.to_owned()).or_default().push(*at);
         }
     }
-    // Calls with one prompt started their agents in this order.
-    by_prompt.values_mut().for_each(|all| all.reverse());
     for subagent in subagents {
         let Some(id) = &subagent.id else { continue };
         let prompt = subagent.steps.first().map(|step| step.message.text());
@@ -129,9 +128,9 @@ fn claim(paths: &[&str]) -> Vec<Group> {
         if !file.starts_with("agent-") || file.contains('/') {
             continue;
         }
-        if file.ends_with(".jsonl") {
+        if file.strip_suffix(".jsonl").is_some() {
             groups.entry(session).or_default().files.push(index);
-        } else if file.ends_with(".meta.json") {
+        } else if file.strip_suffix(".meta.json").is_some() {
             groups.entry(session).or_default().beside.push(index);
         }
     }

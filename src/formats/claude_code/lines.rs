@@ -89,7 +89,8 @@ impl<'a> Lines<'a> {
             let kind = view.text_at("type").unwrap_or_default();
             let message = view.get("message").filter(|message| message.is_object());
             let says = matches!(&*kind, "user" | "assistant") && message.is_some();
-            if !says && !(is_known(&kind) && message.is_none_or(|_| kind == "progress")) {
+            let meta = is_known(&kind) && message.is_none_or(|_| kind == "progress");
+            if !says && !meta {
                 let what = format!("a line of the kind '{kind}' is not known: it is kept in \"meta\"");
                 remarks.push((view.offset(), what));
             } else if !says && matches!(&*kind, "user" | "assistant") {

@@ -31,7 +31,7 @@ pub(super) fn trajectory(part: &Part, lines: &Lines<'_>, remarks: &mut Vec<(usiz
     let said = own.iter().find(|line| line.is_step);
     trajectory.session_id = said.and_then(|line| line.session.clone());
     trajectory.origin.offset = own.first().map_or(0, |line| line.view.offset()) as u64;
-    trajectory.agent.name = "claude-code".to_owned();
+    "claude-code".clone_into(&mut trajectory.agent.name);
     trajectory.agent.version = own.iter().find_map(|line| line.view.text_at("version")).unwrap_or_default();
     trajectory.steps = reading.turns.steps;
     name_model(&mut trajectory);
@@ -99,7 +99,7 @@ impl<'a> Blocks<'a> {
         match content.message {
             Message::Text(text) if text.is_empty() && block.text().is_none() => {}
             Message::Text(text) => {
-                self.parts.push(ContentPart { kind: "text".to_owned(), text: Some(text), source: None })
+                self.parts.push(ContentPart { kind: "text".to_owned(), text: Some(text), source: None });
             }
             Message::Parts(_) if block.is_object() => self.parts.push(fields::part(block)),
             Message::Parts(parts) => self.parts.extend(parts),

@@ -48,7 +48,7 @@ pub(super) struct Session<'w> {
 impl<'w> Session<'w> {
     pub(super) fn new(remarks: &'w mut Vec<(usize, String)>) -> Self {
         let mut trajectory = Trajectory::default();
-        trajectory.agent.name = "codex".to_owned();
+        "codex".clone_into(&mut trajectory.agent.name);
         Self {
             turns: Turns::default(),
             trajectory,
@@ -216,7 +216,7 @@ impl<'w> Session<'w> {
                 self.turns.made(index, vec![call]);
             }
             "function_call_output" | "custom_tool_call_output" => {
-                self.result(&kind, members, timestamp, outer)
+                self.result(&kind, members, timestamp, outer);
             }
             // Run by the server: nobody else answers it.
             "web_search_call" => keep(self.reply(timestamp), item.object(), outer),

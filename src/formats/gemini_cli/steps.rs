@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(super) fn trajectory(record: &Record<'_>, remarks: &mut Vec<(usize, String)>) -> Trajectory {
     let mut trajectory = part(&record.messages, remarks);
     trajectory.session_id = record.session.get("sessionId").and_then(Value::as_str).map(str::to_owned);
-    trajectory.extra = record.session.clone();
+    trajectory.extra.clone_from(&record.session);
     let mut header = record.header.clone();
     header.retain(|key, value| record.session.get(key) != Some(value));
     trajectory.extra.extend(fields::some_object("header", header));
@@ -35,7 +35,7 @@ fn part(messages: &[Entry<'_>], remarks: &mut Vec<(usize, String)>) -> Trajector
         message(entry, &mut turns, remarks);
     }
     let mut trajectory = Trajectory { steps: turns.steps, ..Trajectory::default() };
-    trajectory.agent.name = "gemini-cli".to_owned();
+    "gemini-cli".clone_into(&mut trajectory.agent.name);
     trajectory.agent.model = trajectory.steps.iter().find_map(|step| step.model.clone());
     for step in &mut trajectory.steps {
         step.model = step.model.take().filter(|model| Some(model) != trajectory.agent.model.as_ref());
@@ -117,7 +117,9 @@ fn message(entry: &Entry<'_>, turns: &mut Turns, remarks: &mut Vec<(usize, Strin
         results.extend(result);
     }
     turns.add(step);
-    results.into_iter().for_each(|result| turns.attach(result));
+    for result in results {
+        turns.attach(result);
+    }
 }
 
 /// A member that only messages of the model have; elsewhere, or if it is of another type, it is kept as it is.

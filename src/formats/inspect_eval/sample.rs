@@ -351,7 +351,7 @@ fn take_reasoning(message: &mut Message) -> Vec<Object> {
     match parts.as_mut_slice() {
         [] => *message = Message::Text(String::new()),
         [ContentPart { text: Some(text), source: None, .. }] => {
-            *message = Message::Text(std::mem::take(text))
+            *message = Message::Text(std::mem::take(text));
         }
         _ => {}
     }

@@ -115,7 +115,10 @@ fn sample(trajectory: &Trajectory, number: usize, changes: &mut Changes) -> Valu
     out.insert("id".to_owned(), sample_id(trajectory, number));
     out.insert("epoch".to_owned(), 1.into());
     let first = trajectory.steps.iter().find(|step| step.source == Source::User);
-    out.insert("input".to_owned(), first.map_or("".into(), |step| step.message.text().into_owned()).into());
+    out.insert(
+        "input".to_owned(),
+        first.map_or_else(String::new, |step| step.message.text().into_owned()).into(),
+    );
     out.insert("target".to_owned(), "".into());
     let mut messages = Vec::new();
     let mut events = Vec::new();
@@ -239,9 +242,8 @@ fn written(part: &ContentPart) -> Object {
     let kind = source.get("type").and_then(Value::as_str).unwrap_or_default();
     let has = |keys: &[&str]| keys.iter().all(|key| source.get(*key).is_some_and(Value::is_string));
     let own = match kind {
-        "reasoning" | "image" => has(&[kind]),
+        "reasoning" | "image" | "document" => has(&[kind]),
         "audio" | "video" => has(&[kind, "format"]),
-        "document" => has(&[kind]),
         "data" => source.get("data").is_some_and(Value::is_object),
         "tool_use" => has(&["tool_type", "id", "name", "arguments", "result"]),
         _ => false,

@@ -32,10 +32,9 @@ fn member_places_hold(output: &ReadOutput) {
         let mut own = trajectory.clone();
         for step in &mut own.steps {
             for place in [step.place.as_mut(), step.reply.as_mut().and_then(|reply| reply.place.as_mut())] {
-                place.into_iter().for_each(|place| {
-                    assert_eq!(place.file, 1);
-                    place.file = 0;
-                });
+                let Some(place) = place else { continue };
+                assert_eq!(place.file, 1);
+                place.file = 0;
             }
         }
         places_hold(&own, bytes);
@@ -296,7 +295,9 @@ fn a_finding_in_an_archive_names_member_line_and_column() {
 
 #[test]
 fn shared_logs_hold_what_a_scan_counts() {
-    for path in shared("inspect-ai", |name| name.ends_with(".json") && !name.starts_with("utility")) {
+    for path in shared("inspect-ai", |name| {
+        name.strip_suffix(".json").is_some_and(|name| !name.starts_with("utility"))
+    }) {
         let bytes = std::fs::read(&path).expect("file");
         let name = path.to_string_lossy();
         let output = read(&name, &bytes);
@@ -314,7 +315,7 @@ fn shared_logs_hold_what_a_scan_counts() {
             assert!(loss.lost.is_empty() && other.count() == 0, "{name}: {loss:#?}");
         }
     }
-    for path in shared("inspect-ai", |name| name.ends_with(".eval")) {
+    for path in shared("inspect-ai", |name| name.strip_suffix(".eval").is_some()) {
         let bytes = std::fs::read(&path).expect("file");
         let name = path.to_string_lossy();
         let output = read(&name, &bytes);
@@ -477,7 +478,7 @@ fn an_archive_that_inspect_ai_writes_is_read() {
         // Inspect AI writes its own members anew; what was said stands as before.
         let own =
             |field: &str| field.starts_with("extra.") || field.contains(".extra.") || field == "agent.tool";
-        assert!(lost.iter().all(|field| own(field)), "{report:#?}");
+        assert!(lost.iter().copied().all(own), "{report:#?}");
     }
     let written = written(NAME, &output.trajectories[0]).0;
     assert_eq!(read("again.json", &written[0].1).trajectories.len(), 1);

@@ -143,7 +143,7 @@ fn a_sidechain_inside_a_session_is_tied_by_its_prompt() {
 
 #[test]
 fn shared_claude_code_sessions_hold_what_a_scan_counts() {
-    let files = shared("claude-code", |name| name.ends_with(".jsonl"));
+    let files = shared("claude-code", |name| name.strip_suffix(".jsonl").is_some());
     let more = shared("cli-sessions", |name| name.starts_with("claude"));
     for path in files.into_iter().chain(more) {
         let bytes = std::fs::read(&path).expect("file");
@@ -205,7 +205,9 @@ fn old_files_of_codex_have_no_envelope() {
 
 #[test]
 fn shared_codex_sessions_hold_what_a_scan_counts() {
-    for path in shared("cli-sessions", |name| name.ends_with(".jsonl") && !name.starts_with("claude")) {
+    for path in shared("cli-sessions", |name| {
+        name.strip_suffix(".jsonl").is_some_and(|name| !name.starts_with("claude"))
+    }) {
         let bytes = std::fs::read(&path).expect("file");
         let name = path.to_string_lossy();
         let output = read(&name, &bytes, "codex");
