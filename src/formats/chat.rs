@@ -178,12 +178,16 @@ impl Chat {
             // The legacy form pairs by position.
             call_id = self.steps.last().and_then(|step| step.calls.last()).map(|call| call.id.clone());
         }
+        let mut extra = rest(message, &["role", "content", "name", "tool_call_id"]);
+        if ids.is_some_and(|ids| ids.items().count() == 1) && call_id.is_some() {
+            extra.shift_remove("tool_call_ids");
+        }
         self.attach(ObservationResult {
             call_id,
             name,
             content: Some(content.message),
             place: content.place,
-            extra: rest(message, &["role", "content", "name", "tool_call_id"]),
+            extra,
             ..ObservationResult::default()
         });
         Ok(())

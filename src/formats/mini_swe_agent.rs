@@ -79,7 +79,9 @@ fn add(message: View<'_>, chat: &mut Chat, warnings: &mut Vec<Refusal>) -> Resul
         );
         step.place = message.get("content").filter(|text| text.text().is_some()).map(View::place);
         step.extra = message.object();
-        step.extra.shift_remove("content");
+        if step.place.is_some() {
+            step.extra.shift_remove("content");
+        }
         chat.steps.push(step);
         return Ok(());
     }

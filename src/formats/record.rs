@@ -109,6 +109,9 @@ pub(super) fn inside(
     if !list.is_array() {
         return refuse(list.offset(), format!("\"{key}\" must be a list, not {}", list.type_name()));
     }
+    if list.items().next().is_none() {
+        return refuse(list.offset(), format!("the list \"{key}\" is empty: it holds no trajectory"));
+    }
     let one = |item| {
         convert_one(item, &[], format, &|record: View<'_>, warnings: &mut Vec<Refusal>| {
             convert(whole, record, warnings)

@@ -229,12 +229,12 @@ fn last(entry: View<'_>, dialect: Option<&str>, before: &[Step]) -> Step {
         step.observation = Some(Observation { results: vec![result] });
     }
     for key in ["thought", "action"] {
-        if let Some(value) = entry.get(key).filter(|value| value.text().as_deref() != Some(&text)) {
+        if let Some(value) = entry.get(key).filter(|value| value.text().is_some_and(|said| said != text)) {
             step.extra.insert(key.to_owned(), value.value());
         }
     }
     let told = ["response", "observation", "thought", "action"];
-    let rest = entry.members().filter(|(key, _)| !told.contains(&&**key));
+    let rest = entry.members().filter(|(key, value)| !told.contains(&&**key) || value.text().is_none());
     let kept: Object = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
     step.extra.insert("trajectory".to_owned(), kept.into());
     step

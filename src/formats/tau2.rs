@@ -132,12 +132,27 @@ fn convert(
     let rest = simulation.members().filter(|(key, _)| !kept.contains(&&**key));
     trajectory.extra = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
     trajectory.agent = AgentInfo { name: "tau2".to_owned(), ..AgentInfo::default() };
-    if let Some(info) = results.and_then(|results| results.some("info")) {
-        let agent = info.some("agent_info");
-        trajectory.agent.model = agent.and_then(|agent| agent.text_at("llm"));
-        trajectory.extra.insert("info".to_owned(), info.value());
+    if let Some(results) = results {
+        let info = results.some("info").and_then(|info| info.some("agent_info"));
+        trajectory.agent.model = info.and_then(|agent| agent.text_at("llm"));
+        shared(results, simulation, &mut trajectory.extra);
     }
     Ok(trajectory)
+}
+
+/// What the results say of all simulations, and the one task of this simulation.
+fn shared(results: View<'_>, simulation: View<'_>, extra: &mut Object) {
+    let tasks = results.get("tasks").filter(|tasks| tasks.items().all(View::is_object));
+    let id = simulation.get("task_id").map(View::value);
+    let own = tasks.and_then(|tasks| tasks.items().find(|task| task.get("id").map(View::value) == id));
+    if let Some(task) = own {
+        extra.insert("task".to_owned(), task.value());
+    }
+    // A list in which this task can't be found is kept whole.
+    let taken = |key: &str| key == "simulations" || key == "tasks" && own.is_some();
+    let rest = results.members().filter(|(key, _)| !taken(key));
+    let run: Object = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
+    extra.insert("run".to_owned(), run.into());
 }
 
 /// Steps under construction.
@@ -157,7 +172,14 @@ impl Reading<'_> {
             Some("assistant") => self.said(message, Speaker::Agent),
             Some("tool") => {
                 if let Some(several) = message.some("tool_messages").filter(|list| list.is_array()) {
-                    return several.items().try_for_each(|result| self.result(result));
+                    several.items().try_for_each(|result| self.result(result))?;
+                    let rest =
+                        message.members().filter(|(key, _)| !["role", "tool_messages"].contains(&&**key));
+                    let rest: Object = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
+                    if let Some(step) = self.steps.last_mut().filter(|_| !rest.is_empty()) {
+                        step.extra.insert("multi_tool_message".to_owned(), rest.into());
+                    }
+                    return Ok(());
                 }
                 self.result(message)
             }
@@ -185,8 +207,14 @@ impl Reading<'_> {
         step.place = content.map(View::place);
         step.calls = calls(message)?;
         step.timestamp = message.text_at("timestamp");
-        let known = ["role", "content", "tool_calls", "timestamp", "usage", "cost"];
-        let rest = message.members().filter(|(key, value)| !known.contains(&&**key) && !value.is_null());
+        let taken = |key: &str, value: View<'_>| match key {
+            "role" | "content" | "tool_calls" => true,
+            "timestamp" => value.text().is_some(),
+            "usage" => value.is_object(),
+            "cost" => value.float().is_some(),
+            _ => value.is_null(),
+        };
+        let rest = message.members().filter(|(key, value)| !value.is_null() && !taken(key, *value));
         step.extra = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
         usage(message, &mut step);
         if source == Speaker::Agent {
@@ -202,8 +230,13 @@ impl Reading<'_> {
             return Err(expected(message, "a tool message", "an object"));
         }
         let content = message.some("content");
-        let known = ["role", "id", "content"];
-        let rest = message.members().filter(|(key, value)| !known.contains(&&**key) && !value.is_null());
+        let taken = |key: &str, value: View<'_>| match key {
+            "role" => value.text().as_deref() == Some("tool"),
+            "id" => value.text().is_some(),
+            "content" => true,
+            _ => value.is_null(),
+        };
+        let rest = message.members().filter(|(key, value)| !taken(key, *value));
         let result = ObservationResult {
             call_id: message.text_at("id"),
             content: content.map(|content| {
@@ -246,7 +279,11 @@ fn call(item: View<'_>) -> Result<ToolCall, Refusal> {
         }
         None => Arguments { raw: None, parsed: None },
     };
-    let rest = item.members().filter(|(key, _)| !["id", "name", "arguments"].contains(&&**key));
+    let taken = |key: &str, value: View<'_>| match key {
+        "id" => value.text().is_some(),
+        _ => ["name", "arguments"].contains(&key),
+    };
+    let rest = item.members().filter(|(key, value)| !taken(key, *value));
     let extra: Object = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
     Ok(ToolCall { id: item.text_at("id").unwrap_or_default(), name, arguments, extra })
 }
@@ -264,7 +301,10 @@ fn usage(message: View<'_>, step: &mut Step) {
         step.usage = Some(usage);
     }
     let rest = tokens.into_iter().flat_map(View::members);
-    let rest = rest.filter(|(key, _)| !["prompt_tokens", "completion_tokens"].contains(&&**key));
+    let taken = |key: &str, value: View<'_>| {
+        ["prompt_tokens", "completion_tokens"].contains(&key) && value.uint().is_some()
+    };
+    let rest = rest.filter(|(key, value)| !taken(key, *value));
     step.metrics_extra = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
 }
 
