@@ -305,7 +305,10 @@ fn usage(message: View<'_>, step: &mut Step) {
         ["prompt_tokens", "completion_tokens"].contains(&key) && value.uint().is_some()
     };
     let rest = rest.filter(|(key, value)| !taken(key, *value));
-    step.metrics_extra = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
+    let rest: Object = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
+    if !rest.is_empty() {
+        step.metrics_extra.insert("extra".to_owned(), rest.into());
+    }
 }
 
 fn reply(message: View<'_>, text: String, place: Option<Place>) -> Reply {
