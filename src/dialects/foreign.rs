@@ -13,16 +13,9 @@ static UNREAD: &[(&str, &str)] = &[
     ("<execute_ipython>", "codeact-legacy"),
     ("<execute_browse>", "codeact-legacy"),
     ("<tool_call>", "hermes"),
-    ("<\u{ff5c}tool\u{2581}calls\u{2581}begin\u{ff5c}>", "deepseek-v3"),
-    ("<\u{ff5c}tool\u{2581}call\u{2581}begin\u{ff5c}>", "deepseek-v3"),
-    ("<\u{ff5c}DSML\u{ff5c}", "deepseek-v3.2"),
     ("[TOOL_CALLS]", "mistral"),
     ("<|python_tag|>", "llama3-json"),
     ("<|python_start|>", "llama-pythonic"),
-    ("<|tool_calls_section_begin|>", "kimi-k2"),
-    ("<|tool_call_begin|>", "kimi-k2"),
-    ("<minimax:tool_call>", "minimax"),
-    ("<|channel|>commentary to=", "harmony"),
     ("<invoke name=", "anthropic-xml"),
     ("<seed:tool_call>", "seed-oss"),
     ("<|START_ACTION|>", "cohere"),
@@ -73,17 +66,20 @@ pub fn detect(text: &str) -> Option<&'static Dialect> {
     None
 }
 
-/// `<tool_call>` wraps JSON (Hermes), `<arg_key>` pairs (GLM), or OpenHands' tags (Qwen3-Coder).
+/// Which of the dialects that share a mark it belongs to: `<tool_call>` wraps JSON (Hermes), `<arg_key>` pairs (GLM),
+/// or OpenHands' tags (Qwen3-Coder); DeepSeek V3 has a word before the name, V3.1 has not.
 fn name_at(text: &str, name: &'static str, span: Span) -> &'static str {
-    if span.text(text) != "<tool_call>" {
-        return name;
-    }
+    const OPEN: &str = "<\u{ff5c}tool\u{2581}call\u{2581}begin\u{ff5c}>";
+    const WORD: &str = "function<\u{ff5c}tool\u{2581}sep\u{ff5c}>";
     let rest = text[span.end..].trim_start();
-    if rest.starts_with("<function=") {
-        "qwen3-coder"
-    } else if rest.starts_with(['{', '[']) || rest.is_empty() {
-        "hermes"
-    } else {
-        "glm-4.5"
+    match (span.text(text), name) {
+        ("<tool_call>", _) if rest.starts_with("<function=") => "qwen3-coder",
+        ("<tool_call>", _) if rest.starts_with(|c: char| c.is_alphanumeric() || c == '_') => "glm-4.5",
+        ("<tool_call>", _) => "hermes",
+        (_, "deepseek-v3") if !rest.is_empty() => {
+            let call = rest.strip_prefix(OPEN).unwrap_or(rest).trim_start();
+            if call.is_empty() || call.starts_with(WORD) { name } else { "deepseek-v3.1" }
+        }
+        _ => name,
     }
 }

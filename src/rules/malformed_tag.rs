@@ -27,6 +27,11 @@ fn check(_: &View, message: &Message, found: &mut Found) {
                 FlawKind::NameNotPlain => "the name holds blanks, quotes or markup",
                 FlawKind::CarriageReturn => "the markup has CR and LF as its line ends",
                 FlawKind::StrayText => "text inside the call belongs to no parameter",
+                FlawKind::MissingWrapper => "the call stands without the tags that belong around it",
+                FlawKind::MissingArguments => "the call has no arguments, not even empty ones",
+                FlawKind::RepeatedKey => "a key stands twice in the call, and the last one counts",
+                FlawKind::BadCallId => "the id of the call is not of the kind that the grammar asks for",
+                FlawKind::BadHeader => "the markup before a value is not that of the grammar",
                 // An unfinished closing tag is FC004's.
                 FlawKind::PartialClosingTag => continue,
             };
