@@ -48,7 +48,7 @@ pub(super) static TOKENS: &Tokens = &[
     (CLOSE, Token::Close),
     (SEP, Token::Inner),
 ];
-pub(super) const ENDS: &[&str] = &[OPEN, CLOSE, SECTION_CLOSE];
+pub(super) const ENDS: &[&str] = &[SEP, CLOSE, SECTION_CLOSE];
 pub(super) static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| tokens::automaton(TOKENS));
 
 static GRAMMAR: Grammar = Grammar {

@@ -59,7 +59,13 @@ static TOKENS: &Tokens = &[
     (PARAM_OPEN, Token::Inner),
     (SPACED_PARAM_OPEN, Token::Inner),
 ];
-const ENDS: &[&str] = &["</\u{ff5c}DSML\u{ff5c}", "/>"];
+const ENDS: &[&str] = &[
+    CLOSE,
+    SPACED_CLOSE,
+    SECTION_CLOSE,
+    "</\u{ff5c}DSML\u{ff5c}tool_calls>",
+    "</\u{ff5c}DSML\u{ff5c} calls>",
+];
 static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| tokens::automaton(TOKENS));
 
 static GRAMMAR: Grammar = Grammar {
@@ -112,6 +118,8 @@ fn finish(text: &str, body: Span, call: &mut TextCall) {
         let end = call.nested.first().map_or(body.end, |nested| nested.start);
         call.flaws.retain(|flaw| !(flaw.kind == super::FlawKind::StrayText && body.contains(flaw.span)));
         call.arguments = tokens::json_arguments(text, Span::new(body.start, end), &mut call.flaws);
+        let end = call.arguments.as_ref().map_or(0, |arguments| arguments.span.end);
+        call.span.end = call.span.end.max(end);
         return;
     }
     let mut object = Object::new();
@@ -132,7 +140,8 @@ fn finish(text: &str, body: Span, call: &mut TextCall) {
         object.insert(param.name.clone(), typed);
     }
     if call.closed || !call.params.is_empty() {
-        call.arguments = Some(TextArguments { span: body, value: Arguments::object(object) });
+        let span = Span::new(body.start, body.end.min(call.span.end));
+        call.arguments = Some(TextArguments { span, value: Arguments::object(object) });
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) static ITEM: Dialect = Dialect {
     about: "<|tool_call_begin|>functions.NAME:N, then JSON, in a section: Kimi K2",
     markers: &[SECTION_OPEN, OPEN],
     parse,
-    incremental: Some(Incremental { ends: &[OPEN, CLOSE, SECTION_CLOSE], read_on }),
+    incremental: Some(Incremental { ends: &[SEP, CLOSE, SECTION_CLOSE], read_on }),
     runtimes: &[Runtime { name: "sglang-kimi-k2", read, write }],
     describe,
     render,

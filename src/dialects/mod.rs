@@ -233,7 +233,7 @@ pub struct Dialect {
     pub about: &'static str,
     /// Strings one of which stands in every call. Empty for a grammar that plain prose or code may look
     /// like: such a dialect is never found in a text, only used when it is named. No call begins before the first
-    /// of them.
+    /// of them that stands outside of calls and open sections.
     pub markers: &'static [&'static str],
     /// Strict parse. Linear in the length of the text.
     pub parse: fn(text: &str) -> Markup,

@@ -54,6 +54,8 @@ pub struct Stream {
     /// Up to here was looked for marks, and for ends.
     seen: usize,
     ends_seen: usize,
+    /// Whether an end was met that no reading has seen.
+    end_waits: bool,
     resume: Resume,
     /// Bytes that may still be read.
     credit: u64,
@@ -83,6 +85,7 @@ impl Stream {
             held: None,
             seen: 0,
             ends_seen: 0,
+            end_waits: false,
             resume: Resume::default(),
             credit: 0,
             calls: 0,
@@ -169,6 +172,11 @@ impl Stream {
             return;
         }
         let Some(marks) = &self.marks else { return };
+        // In a section, the next call may begin with no mark.
+        if self.resume.section.is_some() {
+            self.held = Some(self.told);
+            return;
+        }
         let from = self.told.max(self.seen.saturating_sub(self.longest_mark));
         self.looked_at += (self.text.len() - from) as u64;
         let found = marks.find(Input::new(self.text.as_bytes()).range(from..self.text.len()));
@@ -188,21 +196,17 @@ impl Stream {
         tails.into_iter().find(begins).unwrap_or(self.text.len())
     }
 
-    /// Whether an end has come that no reading has seen.
+    /// Whether an end has come that no reading has seen, and another reading can be paid for.
     fn end_came(&mut self) -> bool {
         let (Some(ends), Some(held)) = (&self.ends, self.held) else { return false };
         let from = held.max(self.ends_seen.saturating_sub(self.longest_end));
         self.looked_at += (self.text.len() - from) as u64;
         let range = Input::new(self.text.as_bytes()).range(from..self.text.len());
         let last = ends.find_iter(range).map(|found| found.end()).last();
-        let came = last.is_some_and(|end| end > self.ends_seen);
-        // An end that can't be paid for now is met again with the next bytes.
-        let cost = (self.text.len() - self.resume.at.max(self.told)) as u64;
-        if came && cost > self.credit {
-            return false;
-        }
+        self.end_waits |= last.is_some_and(|end| end > self.ends_seen);
         self.ends_seen = self.text.len();
-        came
+        let cost = (self.text.len() - self.resume.at.max(self.told)) as u64;
+        self.end_waits && cost <= self.credit
     }
 
     fn release_calls(&mut self, incremental: &Incremental, events: &mut Vec<Event>) {
@@ -213,6 +217,7 @@ impl Stream {
         self.looked_at += cost;
         let (calls, next) = (incremental.read_on)(&self.text, from);
         self.resume = next;
+        self.end_waits = false;
         if calls.is_empty() {
             return;
         }
