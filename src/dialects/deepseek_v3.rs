@@ -71,7 +71,7 @@ fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
     tokens::read_on(&GRAMMAR, text, from)
 }
 
-fn call(text: &str, region: &Region) -> Option<TextCall> {
+fn call(text: &str, region: &Region) -> TextCall {
     let value = region.value.text(text);
     let name_len = value.find('\n').unwrap_or(value.len());
     let name = common::trimmed(text, Span::new(region.value.start, region.value.start + name_len));
@@ -95,7 +95,7 @@ fn call(text: &str, region: &Region) -> Option<TextCall> {
     }
     call.arguments = tokens::json_arguments(text, rest, &mut call.flaws);
     missing(&mut call, region);
-    Some(call)
+    call
 }
 
 /// A call that is over and has no arguments.

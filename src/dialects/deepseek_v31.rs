@@ -44,7 +44,7 @@ fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
     tokens::read_on(&GRAMMAR, text, from)
 }
 
-fn call(text: &str, region: &Region) -> Option<TextCall> {
+fn call(text: &str, region: &Region) -> TextCall {
     let name = common::trimmed(text, region.head);
     let mut call = common::call(region.head, name.text(text), name);
     deepseek_v3::plain_name(&mut call, name);
@@ -53,7 +53,7 @@ fn call(text: &str, region: &Region) -> Option<TextCall> {
     }
     call.arguments = tokens::json_arguments(text, region.value, &mut call.flaws);
     deepseek_v3::missing(&mut call, region);
-    Some(call)
+    call
 }
 
 /// SGLang: every block must fit, or the whole message is text. The last separator of a block counts.

@@ -37,13 +37,15 @@ fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
     tokens::read_on(&GRAMMAR, text, from)
 }
 
-fn split(inside: &str) -> Option<(&str, &str)> {
-    Some(inside.split_at(inside.find("<arg_key>").unwrap_or(inside.len())))
-}
-
 /// SGLang: a name ends at the first pair. Text around the calls is kept, also behind them.
 fn read(text: &str, tools: &[ToolDef], next_id: u32) -> RuntimeReading {
-    glm::read(text, tools, next_id, split, true)
+    glm::read(
+        text,
+        tools,
+        next_id,
+        |inside| Some(inside.split_at(inside.find("<arg_key>").unwrap_or(inside.len()))),
+        true,
+    )
 }
 
 fn write(content: &str, calls: &[ToolCall]) -> Result<String, String> {

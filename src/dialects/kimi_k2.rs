@@ -66,7 +66,7 @@ fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
     tokens::read_on(&GRAMMAR, text, from)
 }
 
-fn call(text: &str, region: &Region) -> Option<TextCall> {
+fn call(text: &str, region: &Region) -> TextCall {
     let id = common::trimmed(text, region.head);
     let whole = id.text(text);
     let (named, number) = match whole.rsplit_once(':') {
@@ -85,7 +85,7 @@ fn call(text: &str, region: &Region) -> Option<TextCall> {
     }
     call.arguments = tokens::json_arguments(text, region.value, &mut call.flaws);
     deepseek_v3::missing(&mut call, region);
-    Some(call)
+    call
 }
 
 fn is_number(text: &str) -> bool {

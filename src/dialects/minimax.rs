@@ -181,7 +181,7 @@ fn types_of(schema: &Value, depth: usize, types: &mut Vec<String>) {
     match schema.get("type") {
         Some(Value::String(one)) => types.push(one.to_lowercase()),
         Some(Value::Array(list)) => {
-            types.extend(list.iter().filter_map(Value::as_str).map(str::to_lowercase))
+            types.extend(list.iter().filter_map(Value::as_str).map(str::to_lowercase));
         }
         _ => {}
     }

@@ -80,7 +80,7 @@ impl Reading {
             }
             let parameters = item.get("parameters").filter(|value| !is_falsy(value));
             let arguments = parameters.or(item.get("arguments")).cloned();
-            self.call(name, arguments.unwrap_or_else(|| Value::Object(Default::default())))?;
+            self.call(name, arguments.unwrap_or_else(|| Value::Object(serde_json::Map::default())))?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ pub enum Event {
     /// Text that belongs to no call.
     Text(Span),
     /// A call.
-    Call(TextCall),
+    Call(Box<TextCall>),
 }
 
 /// A reply that has ended.
@@ -233,7 +233,7 @@ impl Stream {
         self.tell_text(call.span.start, events);
         self.told = self.told.max(call.span.end);
         self.calls += 1;
-        events.push(Event::Call(call));
+        events.push(Event::Call(Box::new(call)));
     }
 
     fn tell_text(&mut self, end: usize, events: &mut Vec<Event>) {

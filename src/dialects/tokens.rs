@@ -46,7 +46,7 @@ pub(super) enum Sections {
 /// How what stands in a call is read.
 pub(super) enum Body {
     /// Head, a token between, one value.
-    Value(fn(text: &str, region: &Region) -> Option<TextCall>),
+    Value(fn(text: &str, region: &Region) -> TextCall),
     /// Parameters, each with an opening and a closing tag.
     Params(Params),
 }
@@ -242,7 +242,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads a call of head and value; `None` without the token between the two.
-    fn value(&mut self, open: Span, read: fn(&str, &Region) -> Option<TextCall>) -> Option<TextCall> {
+    fn value(&mut self, open: Span, read: fn(&str, &Region) -> TextCall) -> Option<TextCall> {
         let mut between = None;
         let mut nested = Vec::new();
         let mut end = None;
@@ -288,7 +288,7 @@ impl<'a> Walk<'a> {
             value: Span::new(between.end, end),
             closed,
         });
-        let read = region.and_then(|region| read(self.text, &region));
+        let read = region.map(|region| read(self.text, &region));
         let Some(mut call) = read else {
             self.markup.fragments.push(Span::new(open.start, self.at));
             return None;

@@ -43,7 +43,7 @@ fn check(dialect: &'static Dialect, text: &str, events: &[Event], finished: &Fin
     assert_eq!(finished.markup, (dialect.parse)(text), "{name}: {text:?}");
     let calls: Vec<&TextCall> = events
         .iter()
-        .filter_map(|event| if let Event::Call(call) = event { Some(call) } else { None })
+        .filter_map(|event| if let Event::Call(call) = event { Some(&**call) } else { None })
         .collect();
     assert_eq!(calls, finished.markup.calls.iter().collect::<Vec<_>>(), "{name}: {text:?}");
     let mut at = 0;
