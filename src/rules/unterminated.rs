@@ -25,11 +25,6 @@ fn check(_: &View, message: &Message, found: &mut Found) {
                 let text = format!("the call stops inside parameter {}", quote(&param.name));
                 (Severity::Error, param.name_span, text)
             }
-            // The same, where the arguments are one value.
-            None if let Some(torn) = call.arguments.as_ref().filter(|value| value.value.parsed.is_none()) => {
-                let text = format!("the call of {} stops inside its arguments", quote(&call.name));
-                (Severity::Error, Span::new(torn.span.start, torn.span.start), text)
-            }
             None => {
                 (Severity::Info, Span::new(call.span.start, end), "the call has no closing tag".to_owned())
             }
