@@ -5,7 +5,7 @@
 
 use super::super::{RefusalKind, Repair, RuntimeCall, RuntimeReading};
 use super::grammar::{FN_CLOSE, FN_OPEN};
-use super::python;
+use super::super::python;
 use crate::model::{Object, Span, ToolDef};
 use regex::Regex;
 use serde_json::Value;
