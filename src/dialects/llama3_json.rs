@@ -187,9 +187,9 @@ fn read_sglang(text: &str, tools: &[ToolDef], next_id: u32) -> RuntimeReading {
         let found = raw_decode(action, at).map(|found| (found, false));
         let found = found.or_else(|| Some((python_dict(action, at, &braces)?, true)));
         let Some(((value, end), repaired)) = found else {
-            let next = action.get(at + 1..).and_then(|rest| rest.find("{\"name\":"));
-            let Some(next) = next else { break };
-            at += 1 + next;
+            let skipped = at + action[at..].chars().next().map_or(1, char::len_utf8);
+            let Some(next) = action[skipped..].find("{\"name\":") else { break };
+            at = skipped + next;
             continue;
         };
         let span = Span::new(offset + at, offset + end);

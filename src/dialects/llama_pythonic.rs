@@ -300,7 +300,7 @@ static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?s)\[(?:[a-zA-Z]\w*\(\),?\s*)*[a-zA-Z]\w*\((?:\)|[a-zA-Z]\w*=.*\))\s*\]").ok()
 });
 
-/// The calls of a text that is one list and nothing else; `None` if it is no such list.
+/// The calls of a text whose first statement is a list of calls; `None` if it is no such text.
 fn whole_list(text: &str) -> Option<Vec<Found>> {
     let mut reader = Reader::new(text, 0);
     if !reader.take(b'[') || !begins_call(text, reader.at) {
@@ -308,7 +308,39 @@ fn whole_list(text: &str) -> Option<Vec<Found>> {
     }
     let (found, whole) = items(&mut reader, text, b',', Some(b']'));
     let twice = |found: &Found| found.flaws.iter().any(|flaw| flaw.kind == FlawKind::RepeatedKey);
-    (whole && text[reader.at..].trim().is_empty() && !found.iter().any(twice)).then_some(found)
+    let valid = whole && !found.iter().any(twice) && statements(&mut reader, text);
+    valid.then_some(found)
+}
+
+/// Whether nothing follows but more statements, lists of calls or literals: only the first statement counts.
+fn statements(reader: &mut Reader<'_>, text: &str) -> bool {
+    loop {
+        while reader.take(b' ') {}
+        let divided = reader.take(b';') || reader.take(b'\n');
+        let blank = reader.at;
+        reader.blanks();
+        if reader.peek().is_none() {
+            return true;
+        }
+        // A line that begins with a blank is an error of Python.
+        let indented = reader.at > blank && text.as_bytes()[blank..reader.at].contains(&b'\n');
+        if !divided || indented {
+            return false;
+        }
+        let start = reader.at;
+        if reader.value().is_err() {
+            reader.at = start;
+            if !reader.take(b'[') || !items(reader, text, b',', Some(b']')).1 {
+                return false;
+            }
+        }
+        // A list behind a value is an index into it.
+        while reader.take(b'[') {
+            if !items(reader, text, b',', Some(b']')).1 {
+                return false;
+            }
+        }
+    }
 }
 
 /// The list must begin the message and be all of it, or the whole text is a message.

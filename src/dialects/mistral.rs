@@ -137,6 +137,8 @@ pub(super) fn read(text: &str, tools: &[ToolDef], next_id: u32) -> RuntimeReadin
         }
         None => reading.repair("dropped-call", span),
     }
+    // What follows is looked for behind the first place that reads like the list.
+    let end = text[mark..].find(span.text(text)).map_or(end, |at| mark + at + span.len());
     let trailing = python::strip(&text[end..]);
     if !trailing.is_empty() {
         reading.repair("moved-suffix", common::trimmed(text, Span::new(end, text.len())));
