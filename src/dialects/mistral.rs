@@ -195,7 +195,12 @@ fn render(content: &str, calls: &[Call<'_>]) -> Result<String, String> {
         let json = json.strip_suffix('}').unwrap_or(&json);
         list.push(format!("{json}, \"id\": {}}}", Value::from(call.id)));
     }
-    Ok(format!("{content}{MARK} [{}]", list.join(", ")))
+    Ok(format!("{}{MARK} [{}]", before_mark(content), list.join(", ")))
+}
+
+/// The text before a mark; behind a code quote, a mark would be a mention.
+pub(super) fn before_mark(content: &str) -> String {
+    if content.ends_with('`') { format!("{content}\n") } else { content.to_owned() }
 }
 
 fn write(content: &str, calls: &[ToolCall]) -> Result<String, String> {

@@ -162,7 +162,10 @@ fn describe(tools: &[ToolDef]) -> String {
 /// As version 13 has it.
 fn render(content: &str, calls: &[Call<'_>]) -> Result<String, String> {
     common::plain_content(content, &[MARK], parse)?;
-    let mut out = content.to_owned();
+    if calls.is_empty() {
+        return Ok(content.to_owned());
+    }
+    let mut out = mistral::before_mark(content);
     for call in calls {
         let named = call.name.starts_with(|c: char| c.is_alphanumeric() || c == '_');
         if !named || call.name.contains(['[', '\n']) || call.name.trim() != call.name {

@@ -1,6 +1,6 @@
 //! What each runtime makes of a text, repairs named.
 
-use super::{find_runtime, read, tools};
+use super::read;
 use rolltape::dialects::ALL;
 use rolltape::model::{Arguments, Object, ToolCall};
 use serde_json::json;
@@ -131,5 +131,4 @@ fn runtimes_read_what_they_write() {
             assert!(reading.contains(&wanted), "{}: {text:?} is read as {reading}", runtime.name);
         }
     }
-    assert!(find_runtime("sglang-hermes").is_some() && !tools().is_empty());
 }
