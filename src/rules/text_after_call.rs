@@ -47,8 +47,8 @@ fn check(_: &View, message: &Message, found: &mut Found) {
 
 /// Closing tags and fences that models leave behind.
 fn is_remnant(text: &str) -> bool {
-    text.split_whitespace()
-        .all(|word| matches!(
+    text.split_whitespace().all(|word| {
+        matches!(
             word,
             "</think>"
                 | "</tool_call>"
@@ -59,5 +59,6 @@ fn is_remnant(text: &str) -> bool {
                 | "<|eom_id|>"
                 | "<|im_end|>"
                 | "<|python_end|>"
-        ))
+        )
+    })
 }

@@ -38,8 +38,11 @@ fn told(name: &str, text: &str) -> String {
         }
         let flaws = call.flaws.iter().map(|flaw| format!(" !{:?}", flaw.kind)).collect::<String>();
         let open = if call.closed { "" } else { " open" };
-        let nested =
-            call.nested.iter().map(|span| format!(" nested {}", span.text(text).trim_end())).collect::<String>();
+        let nested = call
+            .nested
+            .iter()
+            .map(|span| format!(" nested {}", span.text(text).trim_end()))
+            .collect::<String>();
         out.push(format!("{}({params}){open}{flaws}{nested}", call.name));
     }
     if let Some(rest) = markup.after_first.filter(|rest| !rest.text(text).trim().is_empty()) {
@@ -115,7 +118,8 @@ fn read(name: &str, text: &str) -> String {
                 let span = repair.span;
                 assert!(text.get(span.start..span.end).is_some(), "{name}: {repair:?} of {text:?}");
             }
-            let calls = calls.iter().map(|call| format!("{}{}", call.name, Value::Object(call.arguments.clone())));
+            let calls =
+                calls.iter().map(|call| format!("{}{}", call.name, Value::Object(call.arguments.clone())));
             let repairs = repairs.iter().map(|repair| format!(" !{}", repair.kind)).collect::<String>();
             let said = if content.is_empty() { String::new() } else { format!("{content:?} ") };
             format!("{said}{}{repairs}", calls.collect::<Vec<_>>().join(" "))

@@ -1,9 +1,9 @@
 //! Calls and observations written as text, and observations read back.
 
 use super::super::common::plain_name;
+use super::super::python;
 use super::super::{Call, TextResult};
 use super::grammar::{FN_CLOSE, FN_OPEN, OBSERVATION as HEADING, PARAM_CLOSE, PARAM_OPEN};
-use super::super::python;
 use crate::model::{Object, Span, ToolCall};
 use serde_json::Value;
 use std::borrow::Cow;

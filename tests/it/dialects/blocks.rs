@@ -9,12 +9,21 @@ fn thought_action_blocks() {
         &[
             ("Look.\n```\nls -l\n```\n", "bash(command=\"ls -l\")"),
             ("```\n```", "bash(command=\"\")"),
-            ("```\na\n```\nand\n```\nb\n```", "bash(command=\"a\"); bash(command=\"b\"); after \"and\\n```\\nb\\n```\""),
+            (
+                "```\na\n```\nand\n```\nb\n```",
+                "bash(command=\"a\"); bash(command=\"b\"); after \"and\\n```\\nb\\n```\"",
+            ),
             ("```\nls\n```\nDone.", "bash(command=\"ls\"); after \"Done.\""),
             ("```\nls", "bash(command=\"ls\"(open)) open"),
-            ("```\ncat <<E\n```python\nx\n```\nE\n```", "bash(command=\"cat <<E\\n```python\\nx\\n```\\nE\") nested ```python"),
+            (
+                "```\ncat <<E\n```python\nx\n```\nE\n```",
+                "bash(command=\"cat <<E\\n```python\\nx\\n```\\nE\") nested ```python",
+            ),
             ("an inline ```block``` is none", ""),
-            ("```\nls\n```\nOBSERVATION:\na", "bash(command=\"ls\"); after \"OBSERVATION:\\na\"; observation \"OBSERVATION:\""),
+            (
+                "```\nls\n```\nOBSERVATION:\na",
+                "bash(command=\"ls\"); after \"OBSERVATION:\\na\"; observation \"OBSERVATION:\"",
+            ),
         ],
     );
 }
@@ -25,7 +34,10 @@ fn command_tags() {
         "swe-agent-xml",
         &[
             ("Look.\n<command>\nls\n</command>", "bash(command=\"\\nls\\n\")"),
-            ("<command>a</command><command>b</command>", "bash(command=\"a\"); bash(command=\"b\"); after \"<command>b</command>\""),
+            (
+                "<command>a</command><command>b</command>",
+                "bash(command=\"a\"); bash(command=\"b\"); after \"<command>b</command>\"",
+            ),
             ("<command>ls", "bash(command=\"ls\"(open)) open"),
             ("the `<command>` tag", ""),
             ("<command>ls</command> Done.", "bash(command=\"ls\"); after \"Done.\""),
@@ -41,7 +53,10 @@ fn bash_blocks() {
             ("```bash\nls\n```", "bash(command=\"ls\")"),
             ("```python\nx\n```\n```bash\nls\n```", "bash(command=\"ls\")"),
             ("```\nls\n```", ""),
-            ("```bash\na\n```\n```bash\nb\n```", "bash(command=\"a\"); bash(command=\"b\"); after \"```bash\\nb\\n```\""),
+            (
+                "```bash\na\n```\n```bash\nb\n```",
+                "bash(command=\"a\"); bash(command=\"b\"); after \"```bash\\nb\\n```\"",
+            ),
             ("```bash\nls", "bash(command=\"ls\"(open)) open"),
         ],
     );
@@ -61,7 +76,10 @@ fn mini_swe_agent_actions() {
                 "```mswea_bash_command\na\n```\n```mswea_bash_command\nb\n```",
                 "bash(command=\"a\"); bash(command=\"b\"); after \"```mswea_bash_command\\nb\\n```\"",
             ),
-            ("```mswea_bash_command\necho '<mswea_bash_command>'\n```", "bash(command=\"echo '<mswea_bash_command>'\")"),
+            (
+                "```mswea_bash_command\necho '<mswea_bash_command>'\n```",
+                "bash(command=\"echo '<mswea_bash_command>'\")",
+            ),
             ("```mswea_bash_command\nls", "bash(command=\"ls\"(open)) open"),
             (
                 "```bash\nls\n```\n<returncode>0</returncode>",

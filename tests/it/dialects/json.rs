@@ -12,10 +12,7 @@ fn hermes_calls() {
             ("prose", ""),
             (call, "f({\"a\":\"v\"})"),
             (&format!("I look.\n{call}\n"), "f({\"a\":\"v\"})"),
-            (
-                &format!("{call}\n{g}"),
-                &format!("f({{\"a\":\"v\"}}); g({{}}); after {g:?}"),
-            ),
+            (&format!("{call}\n{g}"), &format!("f({{\"a\":\"v\"}}); g({{}}); after {g:?}")),
             (&format!("{call}\nDone."), "f({\"a\":\"v\"}); after \"Done.\""),
             // A value may hold the tags; the JSON tells where it ends.
             (
@@ -23,8 +20,14 @@ fn hermes_calls() {
                 "f({\"a\":\"</tool_call><tool_call>{\"})",
             ),
             ("the `<tool_call>` tag", ""),
-            ("<think>x</think>\n<tool_call>{\"name\":\"g\",\"arguments\":{}}</tool_call>", "g({}); reasoning \"<think>x</think>\""),
-            (&format!("{g}\n<tool_response>\nok\n</tool_response>"), "g({}); after \"<tool_response>\\nok\\n</tool_response>\"; observation \"<tool_response>\""),
+            (
+                "<think>x</think>\n<tool_call>{\"name\":\"g\",\"arguments\":{}}</tool_call>",
+                "g({}); reasoning \"<think>x</think>\"",
+            ),
+            (
+                &format!("{g}\n<tool_response>\nok\n</tool_response>"),
+                "g({}); after \"<tool_response>\\nok\\n</tool_response>\"; observation \"<tool_response>\"",
+            ),
         ],
     );
 }
@@ -36,7 +39,10 @@ fn hermes_calls_that_are_not_whole() {
         &[
             ("<tool_call>\n{\"name\": \"f\", \"arguments\": {}}", "f({}) open"),
             ("<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_", "f({}) open !PartialClosingTag"),
-            ("<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"b", "f(bad \"{\\\"a\\\": \\\"b\") open"),
+            (
+                "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"b",
+                "f(bad \"{\\\"a\\\": \\\"b\") open",
+            ),
             ("<tool_call>\n{\"name\": \"f\", \"argum", "f() open !BrokenObject"),
             ("<tool_call>\n{\"name\": \"f", "fragment \"<tool_call>\""),
             ("<tool_call>", "fragment \"<tool_call>\""),
@@ -44,7 +50,10 @@ fn hermes_calls_that_are_not_whole() {
                 "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1,}}\n</tool_call>",
                 "f(bad \"{\\\"a\\\": 1,}\")",
             ),
-            ("<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}\n</tool_call>", "f({\"a\":1}) !BrokenObject"),
+            (
+                "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}\n</tool_call>",
+                "f({\"a\":1}) !BrokenObject",
+            ),
             ("<tool_call>\n{\"name\": \"f\", \"arguments\": \"{}\"}\n</tool_call>", "f(bad \"\\\"{}\\\"\")"),
             ("<tool_call>\n{\"name\": \"f\"}\n</tool_call>", "f() !MissingArguments"),
             ("<tool_call>\n{\"arguments\": {}}\n</tool_call>", "fragment \"<tool_call>\""),
@@ -63,7 +72,10 @@ fn flaws_of_hermes_calls() {
         "hermes",
         &[
             ("<tool_call>{\"name\":\"f\",\"parameters\":{}}</tool_call>", "f({}) !OtherKey"),
-            ("<tool_call>{\"name\":\"f\",\"arguments\":{\"a\":1,\"a\":2}}</tool_call>", "f({\"a\":2}) !RepeatedKey"),
+            (
+                "<tool_call>{\"name\":\"f\",\"arguments\":{\"a\":1,\"a\":2}}</tool_call>",
+                "f({\"a\":2}) !RepeatedKey",
+            ),
             ("<tool_call>{\"name\":\"f\",\"arguments\":{},\"why\":1}</tool_call>", "f({}) !StrayText"),
             ("<tool_call>{\"name\":\"f\",\"arguments\":{}} so</tool_call>", "f({}) !StrayText"),
             (
@@ -132,11 +144,17 @@ fn mistral_calls() {
             ("[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {}, \"id\": \"call_1\"}]", "f({}) !BadCallId"),
             ("[TOOL_CALLS] {\"name\": \"f\", \"arguments\": {}}", "f({}) !MissingWrapper"),
             ("[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {}}", "f({}) open"),
-            ("[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"a\": [1, ", "f(bad \"{\\\"a\\\": [1,\") open"),
+            (
+                "[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"a\": [1, ",
+                "f(bad \"{\\\"a\\\": [1,\") open",
+            ),
             ("[TOOL_CALLS] []", "fragment \"[TOOL_CALLS] []\""),
             ("[TOOL_CALLS]", "fragment \"[TOOL_CALLS]\""),
             ("[TOOL_CALLS]f[ARGS]{}", "foreign mistral-v11 \"[TOOL_CALLS]\""),
-            (&format!("{one}[TOOL_RESULTS]x[/TOOL_RESULTS]"), "f({\"a\":1}); after \"[TOOL_RESULTS]x[/TOOL_RESULTS]\"; observation \"[TOOL_RESULTS]x[/TOOL_RESULTS]\""),
+            (
+                &format!("{one}[TOOL_RESULTS]x[/TOOL_RESULTS]"),
+                "f({\"a\":1}); after \"[TOOL_RESULTS]x[/TOOL_RESULTS]\"; observation \"[TOOL_RESULTS]x[/TOOL_RESULTS]\"",
+            ),
         ],
     );
 }

@@ -51,7 +51,8 @@ fn ours(name: &str, text: &str) -> Value {
     match (runtime.read)(text, &tools(), 1) {
         RuntimeReading::Message { content } => json!({"content": content, "calls": []}),
         RuntimeReading::Calls { content, calls, .. } => {
-            let calls: Vec<Value> = calls.into_iter().map(|call| json!([call.name, call.arguments])).collect();
+            let calls: Vec<Value> =
+                calls.into_iter().map(|call| json!([call.name, call.arguments])).collect();
             // LangChain keeps no text beside the call.
             let content = if name == "langchain-react" { Value::Null } else { json!(content) };
             json!({"content": content, "calls": calls})
@@ -66,7 +67,8 @@ fn oracle_runtimes_read_as_the_real_parsers() {
     let texts: Vec<String> = CASES.iter().map(|case| case.1.to_owned()).chain(made_up()).collect();
     let tools: Vec<Value> =
         tools().iter().map(|tool| json!({"name": tool.name, "parameters": tool.parameters})).collect();
-    let given: serde_json::Map<String, Value> = REAL.iter().map(|name| ((*name).to_owned(), json!(texts))).collect();
+    let given: serde_json::Map<String, Value> =
+        REAL.iter().map(|name| ((*name).to_owned(), json!(texts))).collect();
     let answer = ask(&json!({"tools": tools, "texts": given, "calls": []}));
     let mut wrong = Vec::new();
     for name in REAL {
@@ -76,25 +78,68 @@ fn oracle_runtimes_read_as_the_real_parsers() {
             let own = ours(name, text);
             // The server passes arguments on that are no object; ours is the refusal of whoever decodes them.
             let passed_on = own["error"] == "TypeError"
-                && real["calls"].as_array().is_some_and(|calls| calls.iter().any(|call| !call[1].is_object()));
+                && real["calls"]
+                    .as_array()
+                    .is_some_and(|calls| calls.iter().any(|call| !call[1].is_object()));
             if own != *real && !passed_on {
                 wrong.push(format!("{name} of {text:?}\n  real {real}\n  ours {own}"));
             }
         }
     }
-    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), texts.len() * REAL.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} differ:\n{}",
+        wrong.len(),
+        texts.len() * REAL.len(),
+        wrong.join("\n")
+    );
 }
 
 /// Texts put together from pieces of all grammars, the same ones in every run.
 fn made_up() -> impl Iterator<Item = String> {
     let pieces = [
-        "<tool_call>", "</tool_call>", "\n", " ", "{\"name\": \"f\", \"arguments\": {\"a\": \"v\"}}",
-        "{\"name\": \"g\", \"parameters\": {}}", "{\"name\": \"h\", \"arguments\": {}}", "[TOOL_CALLS]",
-        "[TOOL_CALLS] [", "]", "f[ARGS]{\"a\": 1}", "<|python_tag|>", "; ", ";", "{'name': 'f', 'parameters': {'b': True}}",
-        "[f(a=\"x\"), g()]", "[f(n=1)]", "<function=f>\n", "</function>", "<parameter=a>\n", "<parameter=n>", "7", "</parameter>",
-        "```\n", "```bash\n", "\n```", "```mswea_bash_command\n", "ls -l", "<mswea_bash_command>", "</mswea_bash_command>",
-        "<command>", "</command>", "Action: f\n", "Action Input: ", "Observation: ", "Final Answer: ", "Thought: ", "so",
-        "null", "é", "{", "}",
+        "<tool_call>",
+        "</tool_call>",
+        "\n",
+        " ",
+        "{\"name\": \"f\", \"arguments\": {\"a\": \"v\"}}",
+        "{\"name\": \"g\", \"parameters\": {}}",
+        "{\"name\": \"h\", \"arguments\": {}}",
+        "[TOOL_CALLS]",
+        "[TOOL_CALLS] [",
+        "]",
+        "f[ARGS]{\"a\": 1}",
+        "<|python_tag|>",
+        "; ",
+        ";",
+        "{'name': 'f', 'parameters': {'b': True}}",
+        "[f(a=\"x\"), g()]",
+        "[f(n=1)]",
+        "<function=f>\n",
+        "</function>",
+        "<parameter=a>\n",
+        "<parameter=n>",
+        "7",
+        "</parameter>",
+        "```\n",
+        "```bash\n",
+        "\n```",
+        "```mswea_bash_command\n",
+        "ls -l",
+        "<mswea_bash_command>",
+        "</mswea_bash_command>",
+        "<command>",
+        "</command>",
+        "Action: f\n",
+        "Action Input: ",
+        "Observation: ",
+        "Final Answer: ",
+        "Thought: ",
+        "so",
+        "null",
+        "é",
+        "{",
+        "}",
     ];
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move |below: usize| {
@@ -116,7 +161,9 @@ fn oracle_calls_as_the_real_encoders_of_mistral_write_them() {
         {"id": "A1B2C3D4E", "name": "g", "arguments": {}},
     ]);
     let answer = ask(&json!({"tools": [], "texts": {}, "calls": calls}));
-    for (version, name) in [("v3", "mistral"), ("v7", "mistral"), ("v11", "mistral-v11"), ("v13", "mistral-v11")] {
+    for (version, name) in
+        [("v3", "mistral"), ("v7", "mistral"), ("v11", "mistral-v11"), ("v13", "mistral-v11")]
+    {
         let text = answer["mistral"][version].as_str().expect("text");
         let start = text.find("[TOOL_CALLS]").expect("calls");
         let end = text.find("</s>").expect("their end");

@@ -1,6 +1,6 @@
 //! What the rules say of messages in each dialect: the same faults have the same names.
 
-use rolltape::model::{Policy, Reading, Reply, Source, Step, ToolDef, Trajectory};
+use rolltape::model::{Policy, Reading, ReadingKind, Reply, Source, Step, ToolDef, Trajectory};
 use rolltape::rules::judge;
 use serde_json::json;
 
@@ -12,21 +12,28 @@ fn found(name: &str, text: &str, finish: Option<&str>) -> String {
     trajectory.agent.tools = Some(
         functions
             .iter()
-            .map(|name| ToolDef { name: (*name).to_owned(), description: String::new(), parameters: parameters.clone() })
+            .map(|name| ToolDef {
+                name: (*name).to_owned(),
+                description: String::new(),
+                parameters: parameters.clone(),
+            })
             .collect(),
     );
     let mut step = Step::new(1, Source::Agent, text);
     let finish_reason = finish.map(str::to_owned);
     step.reply = Some(Reply { text: text.to_owned(), finish_reason, ..Reply::default() });
     trajectory.steps = vec![step, Step::new(2, Source::User, "go on"), Step::new(3, Source::User, "go on")];
-    let policy = Policy { dialect: Some(name.to_owned()), reading: Reading::Strict, ask: false, ..Policy::default() };
+    let policy =
+        Policy { dialect: Some(name.to_owned()), reading: Reading::Strict, ask: false, ..Policy::default() };
     let judgement = judge(&trajectory, &policy);
     let mut ids: Vec<String> = judgement
         .findings
         .iter()
         // No run of messages, and no schema: those rules are others'.
-        .filter(|finding| finding.rule.starts_with("FC") && !["FC019", "FC022", "FC023"].contains(&finding.rule))
-        .filter(|finding| finding.readings.iter().any(|reading| reading.as_str() == "strict"))
+        .filter(|finding| {
+            finding.rule.starts_with("FC") && !["FC019", "FC022", "FC023"].contains(&finding.rule)
+        })
+        .filter(|finding| finding.readings.contains(&ReadingKind::Strict))
         .map(|finding| format!("{}{}", finding.rule, &finding.severity.as_str()[..1]))
         .collect();
     ids.dedup();
@@ -164,7 +171,11 @@ fn the_same_faults_have_the_same_names() {
         if !cut.is_empty() {
             let ids = found(name, cut, Some("stop"));
             // Bad JSON is told by the rule for arguments as well.
-            assert_eq!(ids.replace(" FC017e", ""), if *name == "react" { "" } else { "FC004e" }, "{name} of {cut:?}");
+            assert_eq!(
+                ids.replace(" FC017e", ""),
+                if *name == "react" { "" } else { "FC004e" },
+                "{name} of {cut:?}"
+            );
             assert!(found(name, cut, Some("length")).starts_with("FC005e"), "{name} of {cut:?}");
         }
         if let Some(open) = open {
@@ -173,19 +184,24 @@ fn the_same_faults_have_the_same_names() {
         if let Some(unknown) = unknown {
             is(unknown, "FC006e");
         }
-        is(&format!("<think>{one}</think>"), "FC014e");
+        is(&format!("<think>\n{one}\n</think>"), "FC014e");
         is("<\u{ff5c}tool\u{2581}calls\u{2581}begin\u{ff5c}>", "FC015e");
     }
 }
 
 #[test]
 fn refusals_of_runtimes_are_told() {
-    let trajectory = |text: &str| Trajectory { steps: vec![Step::new(1, Source::Agent, text)], ..Trajectory::default() };
+    let trajectory =
+        |text: &str| Trajectory { steps: vec![Step::new(1, Source::Agent, text)], ..Trajectory::default() };
     let told = |runtime: &str, text: &str| {
         let reading = Reading::Runtime(Some(runtime.to_owned()));
         let policy = Policy { reading, ask: false, ..Policy::default() };
         let judgement = judge(&trajectory(text), &policy);
-        let ids = judgement.findings.iter().map(|finding| finding.rule).filter(|id| ["FC001", "FC002"].contains(id));
+        let ids = judgement
+            .findings
+            .iter()
+            .map(|finding| finding.rule)
+            .filter(|id| ["FC001", "FC002"].contains(id));
         (ids.collect::<Vec<_>>(), judgement.compliant, judgement.calls)
     };
     assert_eq!(told("mini-swe-agent-v2", "```mswea_bash_command\nls\n```"), (vec![], 1, 1));

@@ -26,7 +26,10 @@ fn qwen3_coder_calls() {
                 "<tool_call>\n<function=f>\n</function>\n<function=g>\n</function>\n</tool_call>",
                 "f(); g() !ListOfCalls; after \"<function=g>\\n</function>\\n</tool_call>\"",
             ),
-            ("<tool_call>\n{\"name\":\"f\",\"arguments\":{}}\n</tool_call>", "foreign hermes \"<tool_call>\""),
+            (
+                "<tool_call>\n{\"name\":\"f\",\"arguments\":{}}\n</tool_call>",
+                "foreign hermes \"<tool_call>\"",
+            ),
             (
                 &format!("{call}\n<tool_response>\nok\n</tool_response>"),
                 "f(a=\"\\nv\\n\"); after \"<tool_response>\\nok\\n</tool_response>\"; observation \"<tool_response>\"",

@@ -36,11 +36,48 @@ enum Shape {
 /// Text with all that markup is made of.
 fn text() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
-        "<tool_call>", "</tool_call>", "<function=f>", "</function>", "<parameter=a>", "</parameter>", "[TOOL_CALLS]", "[ARGS]",
-        "<|python_tag|>", "<|python_start|>", "```", "\n```\n", "```bash\n", "<command>", "</command>", "<execute_bash>",
-        "</execute_bash>", "```mswea_bash_command\n", "<mswea_bash_command>", "</mswea_bash_command>", "\nAction: f\n", "Action Input:",
-        "\nObservation:", "OBSERVATION:", "[f(a=1)]", "{\"name\": \"f\", \"parameters\": {}}", "{", "}", "\"", "'", "\\", "\n", "`",
-        "é", "\u{1f600}", "word", " ", "\t", "\r\n", "\u{0}", "<think>", "\u{2028}",
+        "<tool_call>",
+        "</tool_call>",
+        "<function=f>",
+        "</function>",
+        "<parameter=a>",
+        "</parameter>",
+        "[TOOL_CALLS]",
+        "[ARGS]",
+        "<|python_tag|>",
+        "<|python_start|>",
+        "```",
+        "\n```\n",
+        "```bash\n",
+        "<command>",
+        "</command>",
+        "<execute_bash>",
+        "</execute_bash>",
+        "```mswea_bash_command\n",
+        "<mswea_bash_command>",
+        "</mswea_bash_command>",
+        "\nAction: f\n",
+        "Action Input:",
+        "\nObservation:",
+        "OBSERVATION:",
+        "[f(a=1)]",
+        "{\"name\": \"f\", \"parameters\": {}}",
+        "{",
+        "}",
+        "\"",
+        "'",
+        "\\",
+        "\n",
+        "`",
+        "é",
+        "\u{1f600}",
+        "word",
+        " ",
+        "\t",
+        "\r\n",
+        "\u{0}",
+        "<think>",
+        "\u{2028}",
     ]);
     prop_oneof![
         3 => prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat()),
@@ -182,7 +219,10 @@ fn what_can_not_be_held_is_refused() {
     }
     let fence = object(json!({"command": "cat <<E\n```\nE"}));
     for name in ["swe-agent-thought-action", "swe-agent-bash-block", "mini-swe-agent"] {
-        assert_eq!(refused(name, "", &[("bash", &fence)]), "the value of 'command' has a line that begins with ```");
+        assert_eq!(
+            refused(name, "", &[("bash", &fence)]),
+            "the value of 'command' has a line that begins with ```"
+        );
         let other = refused(name, "", &[("edit", &command)]);
         assert_eq!(other, "a message holds commands of the shell, and 'edit' is another function");
         let more = object(json!({"command": "ls", "timeout": 3}));
