@@ -1,7 +1,7 @@
 //! What the strict parsers of all dialects do alike.
 
 use super::{Call, Flaw, FlawKind, Markup, TextCall, foreign_marks};
-use crate::model::{Span, ToolCall};
+use crate::model::{Object, Span, ToolCall};
 use memchr::memmem;
 
 const THINK: &str = "<think>";
@@ -107,6 +107,31 @@ pub(super) fn observations(text: &str, headings: &[(&str, Place)], markup: &mut 
     markup.observations.sort_unstable();
 }
 
+/// Positions of texts that are looked for again and again, each part of the text searched only once.
+pub(super) struct Finder<'a, const N: usize> {
+    text: &'a [u8],
+    needles: [&'static str; N],
+    known: [(usize, Option<usize>); N],
+}
+
+impl<'a, const N: usize> Finder<'a, N> {
+    pub(super) fn new(text: &'a str, needles: [&'static str; N]) -> Self {
+        Self { text: text.as_bytes(), needles, known: [(usize::MAX, None); N] }
+    }
+
+    /// First occurrence of a needle at or after `from`; answers are remembered while they stay ahead.
+    pub(super) fn next(&mut self, which: usize, from: usize) -> Option<usize> {
+        let (asked, answer) = self.known[which];
+        let fresh = asked <= from && answer.is_none_or(|at| at >= from);
+        if !fresh {
+            let rest = self.text.get(from..).unwrap_or_default();
+            let found = memmem::find(rest, self.needles[which].as_bytes()).map(|at| from + at);
+            self.known[which] = (from, found);
+        }
+        self.known[which].1
+    }
+}
+
 /// An empty call of that span and name.
 pub(super) fn call(span: Span, name: &str, name_span: Span) -> TextCall {
     TextCall {
@@ -171,6 +196,13 @@ pub(super) fn without_lines(text: &str, span: Span) -> Span {
     Span::new(start, end.max(start))
 }
 
+/// The one result of a message that begins with a heading; a newline behind it belongs to the heading.
+pub(super) fn result_behind(text: &str, heading: &str) -> Option<Span> {
+    let rest = text.strip_prefix(heading)?;
+    let start = heading.len() + usize::from(rest.starts_with('\n'));
+    Some(Span::new(start, text.len()))
+}
+
 /// Writes calls of a trajectory through a dialect's `render`.
 pub(super) fn write_with(
     render: fn(&str, &[Call<'_>]) -> Result<String, String>,
@@ -185,6 +217,15 @@ pub(super) fn write_with(
         list.push(Call { id: &call.id, name: &call.name, arguments });
     }
     render(content, &list)
+}
+
+/// The only value of a call that takes a command: the text of its one argument of that name.
+pub(super) fn only_text<'a>(call: &Call<'a>, key: &str) -> Result<&'a str, String> {
+    let arguments: &'a Object = call.arguments;
+    match (arguments.len(), arguments.get(key).and_then(serde_json::Value::as_str)) {
+        (1, Some(text)) => Ok(text),
+        _ => Err(format!("'{}' has other arguments than one text named '{key}'", call.name)),
+    }
 }
 
 /// Refuses a second call where the dialect holds one.
@@ -206,4 +247,12 @@ pub(super) fn plain_content(content: &str, marks: &[&str], parse: fn(&str) -> Ma
         return Ok(());
     }
     Err(format!("the text beside the calls holds {}, which would be read as a call", mark.trim()))
+}
+
+/// Refuses a name that a tag can't hold: it ends at its bracket.
+pub(super) fn plain_name(what: &str, name: &str) -> Result<(), String> {
+    if name.is_empty() || name.contains(['>', '\n']) {
+        return Err(format!("{what} is empty or holds a bracket or a newline"));
+    }
+    Ok(())
 }

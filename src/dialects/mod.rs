@@ -4,8 +4,12 @@
 //! what a named runtime's parser makes of it, repairs included. Must not know: files, rules, agents.
 
 mod common;
+mod fenced;
 mod foreign;
 mod glm;
+mod json_call;
+mod literal;
+mod python;
 mod reading;
 mod stream;
 mod tokens;
@@ -102,10 +106,20 @@ pub enum FlawKind {
     PartialClosingTag,
     /// The call stands without the tags that should be around it.
     MissingWrapper,
+    /// A parameter ends where the next one opens, without a closing tag.
+    UnclosedParameter,
+    /// Several calls stand in a list where the grammar has one.
+    ListOfCalls,
+    /// The arguments stand under another key than the grammar's.
+    OtherKey,
     /// A call that has no arguments at all, not even empty ones.
     MissingArguments,
     /// A key stands twice in one JSON object.
     RepeatedKey,
+    /// The JSON around the arguments is broken.
+    BrokenObject,
+    /// Python literals stand where JSON should.
+    PythonLiterals,
     /// An id is not of the kind that the grammar asks for.
     BadCallId,
     /// What stands between the opening of a call or parameter and its value is not what the grammar has there.
@@ -164,6 +178,10 @@ pub enum RefusalKind {
     BadEnum(String),
     /// Required parameters are missing.
     MissingParameters(Vec<String>),
+    /// No call was found, and one is demanded.
+    NoCall,
+    /// More calls were found than the runtime takes.
+    SeveralCalls,
     /// Anything else.
     Other,
 }
@@ -254,7 +272,9 @@ pub struct Dialect {
 
 registry! {
     /// All dialects.
-    Dialect: openhands, deepseek_v3, deepseek_v31, deepseek_v32, kimi_k2, glm_45, glm_47, minimax, harmony
+    Dialect: openhands, codeact_legacy, hermes, qwen3_coder, llama3_json, llama_pythonic, mistral, mistral_v11,
+    react, swe_agent_thought_action, swe_agent_xml, swe_agent_bash_block, mini_swe_agent,
+    deepseek_v3, deepseek_v31, deepseek_v32, kimi_k2, glm_45, glm_47, minimax, harmony
 }
 
 /// What readers need to know of OpenHands' prompts beside the grammar.

@@ -30,6 +30,11 @@ impl Reading {
         Ok(())
     }
 
+    /// Whether no call was found so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
     pub(super) fn repair(&mut self, kind: &'static str, span: Span) {
         self.repairs.push(Repair { kind, span });
     }
@@ -52,7 +57,7 @@ impl Reading {
     }
 
     /// [`Reading::finish`] with calls whose ids are their own.
-    pub(super) fn finish_with(mut self, calls: Vec<RuntimeCall>, content: &str) -> RuntimeReading {
+    pub(super) fn finish_with(mut self, calls: Vec<super::RuntimeCall>, content: &str) -> RuntimeReading {
         self.calls = calls;
         self.finish(content)
     }
@@ -80,7 +85,7 @@ impl Reading {
             }
             let parameters = item.get("parameters").filter(|value| !is_falsy(value));
             let arguments = parameters.or(item.get("arguments")).cloned();
-            self.call(name, arguments.unwrap_or_else(|| Value::Object(serde_json::Map::default())))?;
+            self.call(name, arguments.unwrap_or_else(|| Value::Object(Default::default())))?;
         }
         Ok(())
     }
@@ -101,4 +106,18 @@ fn is_falsy(value: &Value) -> bool {
 /// A refusal of the whole message.
 pub(super) fn error(class: &'static str, message: String) -> RuntimeReading {
     RuntimeReading::Error { class, message, kind: RefusalKind::Other }
+}
+
+/// A refusal for the number of calls: none, or more than the one that the runtime wants.
+pub(super) fn wrong_count(class: &'static str, message: impl Into<String>, count: usize) -> RuntimeReading {
+    let kind = if count == 0 { RefusalKind::NoCall } else { RefusalKind::SeveralCalls };
+    RuntimeReading::Error { class, message: message.into(), kind }
+}
+
+/// A reading with one call that has one text.
+pub(super) fn one_text(name: &str, key: &str, value: &str, next_id: u32) -> Reading {
+    let mut reading = Reading::new(next_id);
+    // An object of one text is never refused.
+    let _ = reading.call(name, serde_json::json!({ key: value }));
+    reading
 }
