@@ -255,7 +255,8 @@ pub struct Dialect {
     pub markers: &'static [&'static str],
     /// Strict parse. Linear in the length of the text.
     pub parse: fn(text: &str) -> Markup,
-    /// How a reply that still comes in is read; `None` where only the end of a message tells what is a call in it.
+    /// How a reply that still comes in is read; `None` where only the end of a message tells what is a call in it
+    /// and what is text.
     pub incremental: Option<Incremental>,
     /// Runtimes that speak it, oldest first.
     pub runtimes: &'static [Runtime],

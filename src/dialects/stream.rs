@@ -171,7 +171,8 @@ impl Stream {
         if self.held.is_some() {
             return;
         }
-        let Some(marks) = &self.marks else { return };
+        // Where only the end tells what is a call, only the end tells what is none.
+        let Some(marks) = self.marks.as_ref().filter(|_| self.dialect.incremental.is_some()) else { return };
         // In a section, the next call may begin with no mark.
         if self.resume.section.is_some() {
             self.held = Some(self.told);
