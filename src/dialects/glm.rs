@@ -102,7 +102,7 @@ pub(super) fn read(
             continue;
         };
         let offset = close - pairs.len();
-        let arguments = arguments(name, pairs, offset, tools, &mut reading);
+        let arguments = arguments(name, pairs, offset, tools, keeps_text_behind, &mut reading);
         let value = json!({"name": name, "parameters": arguments});
         if let Err(refused) = reading.sglang(&value, tools, span) {
             return refused;
@@ -116,7 +116,14 @@ pub(super) fn read(
     reading.finish(content.trim())
 }
 
-fn arguments(name: &str, pairs: &str, offset: usize, tools: &[ToolDef], reading: &mut Reading) -> Object {
+fn arguments(
+    name: &str,
+    pairs: &str,
+    offset: usize,
+    tools: &[ToolDef],
+    keeps_text: bool,
+    reading: &mut Reading,
+) -> Object {
     let tool = tools.iter().find(|tool| tool.name == name);
     let properties = tool.and_then(|tool| tool.parameters.get("properties")).and_then(Value::as_object);
     let mut object = Object::new();
@@ -132,7 +139,17 @@ fn arguments(name: &str, pairs: &str, offset: usize, tools: &[ToolDef], reading:
         let key = key.as_str().trim();
         let kind = properties.and_then(|known| known.get(key)?.get("type")?.as_str());
         let text = value.as_str().trim();
-        let typed = convert(text, kind);
+        let typed = match convert(text, kind) {
+            // The newer one leaves text that is JSON of another type as it is.
+            Value::String(_)
+                if keeps_text
+                    && kind == Some("string")
+                    && tokens::load(text).is_some_and(|json| !json.is_string()) =>
+            {
+                Value::from(value.as_str())
+            }
+            typed => typed,
+        };
         if kind == Some("string") && typed.as_str() != Some(value.as_str()) {
             reading.repair("changed-text", span);
         }

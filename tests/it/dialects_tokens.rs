@@ -325,7 +325,7 @@ fn runtimes_repair_drop_and_refuse() {
     assert_eq!(seen("kimi-k2", &kimi.replace("<|tool_call_end|>", "")), "message \"\"");
     let glm = "a<tool_call>f\n<arg_key>p</arg_key>\n<arg_value>true</arg_value>\n</tool_call>b";
     assert_eq!(seen("glm-4.5", glm), "\"a\" f {\"p\":\"True\"} !changed-text !dropped-suffix");
-    assert_eq!(seen("glm-4.7", &glm.replace('\n', "")), "\"ab\" f {\"p\":\"True\"} !changed-text");
+    assert_eq!(seen("glm-4.7", &glm.replace('\n', "")), "\"ab\" f {\"p\":\"true\"}");
     assert_eq!(seen("glm-4.5", &glm.replace('\n', "")), "message \"a\"");
     let mini = "<minimax:tool_call>\n<invoke name=\"f\">\n<parameter name=\"a\">\n7\n</parameter>\n</invoke>\n</minimax:tool_call>";
     assert_eq!(seen("minimax", mini), "\"\" f {\"a\":7} !trimmed-value");
