@@ -20,6 +20,7 @@ mod export;
 mod formats;
 mod harness;
 mod init;
+mod json_rfc;
 mod licences;
 mod lists;
 mod llm;
