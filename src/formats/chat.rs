@@ -10,7 +10,7 @@ use crate::model::{
     Arguments, ContentPart, Message, Object, Observation, ObservationResult, Place, Reply, Source, Step,
     ToolCall, ToolDef,
 };
-use crate::util::json::View;
+use crate::util::json::{self, View};
 use serde_json::Value;
 
 /// Turns messages into steps; results go to the step of their call.
@@ -295,7 +295,10 @@ fn native_calls(message: View<'_>, next_id: u32) -> Result<Vec<ToolCall>, Refusa
             return Err(expected(list, "\"tool_calls\"", "a list"));
         }
         for item in list.items() {
-            calls.push(native_call(item)?);
+            calls.push(match item.text() {
+                Some(text) => call_in_text(item, &text)?,
+                None => native_call(item)?,
+            });
         }
     }
     if let Some(legacy) = message.some("function_call") {
@@ -309,6 +312,14 @@ fn native_calls(message: View<'_>, next_id: u32) -> Result<Vec<ToolCall>, Refusa
         });
     }
     Ok(calls)
+}
+
+/// A call that stands as JSON inside a string, as verifiers writes it.
+fn call_in_text(item: View<'_>, text: &str) -> Result<ToolCall, Refusal> {
+    let unreadable = || (item.offset(), "a tool call is a string that holds no JSON object".to_owned());
+    let node = json::parse_at(text.as_bytes(), 0, &mut Vec::new()).map_err(|_| unreadable())?;
+    // Offsets inside the string would mislead.
+    native_call(View::new(text.as_bytes(), &node)).map_err(|(_, what)| (item.offset(), what))
 }
 
 fn native_call(item: View<'_>) -> Result<ToolCall, Refusal> {
@@ -358,7 +369,7 @@ pub(super) fn tools(list: View<'_>) -> (Option<Vec<ToolDef>>, Option<Vec<Value>>
 }
 
 /// Reads `{type: function, function: {name, …}}`, or the inner object alone.
-fn tool(value: &Value) -> Option<ToolDef> {
+pub(super) fn tool(value: &Value) -> Option<ToolDef> {
     let function = value.get("function").unwrap_or(value);
     let parameters = function.get("parameters").or_else(|| function.get("input_schema"));
     Some(ToolDef {

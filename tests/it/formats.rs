@@ -6,3 +6,4 @@ mod benchmarks;
 mod hostile;
 mod logs;
 mod robust;
+mod traces;
