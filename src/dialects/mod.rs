@@ -4,7 +4,13 @@
 //! what a named runtime's parser makes of it, repairs included. Must not know: files, rules, agents.
 
 mod common;
+mod fenced;
 mod foreign;
+mod json_call;
+mod literal;
+mod python;
+mod reading;
+mod tool_list;
 
 use crate::model::{Arguments, Object, Span, ToolDef};
 
@@ -94,6 +100,24 @@ pub enum FlawKind {
     StrayText,
     /// The closing tag is cut: `</`, `</func`.
     PartialClosingTag,
+    /// The call stands without the tags that should be around it.
+    MissingWrapper,
+    /// A parameter ends where the next one opens, without a closing tag.
+    UnclosedParameter,
+    /// Several calls stand in a list where the grammar has one.
+    ListOfCalls,
+    /// The arguments stand under another key than the grammar's.
+    OtherKey,
+    /// A call that has no arguments at all, not even empty ones.
+    MissingArguments,
+    /// A key stands twice in one JSON object.
+    RepeatedKey,
+    /// The JSON around the arguments is broken.
+    BrokenObject,
+    /// Python literals stand where JSON should.
+    PythonLiterals,
+    /// An id is not of the kind that the grammar asks for.
+    BadCallId,
 }
 
 /// What a runtime makes of a message.
@@ -148,6 +172,10 @@ pub enum RefusalKind {
     BadEnum(String),
     /// Required parameters are missing.
     MissingParameters(Vec<String>),
+    /// No call was found, and one is demanded.
+    NoCall,
+    /// More calls were found than the runtime takes.
+    SeveralCalls,
     /// Anything else.
     Other,
 }
@@ -217,7 +245,8 @@ pub struct Dialect {
 
 registry! {
     /// All dialects.
-    Dialect: openhands
+    Dialect: openhands, codeact_legacy, hermes, qwen3_coder, llama3_json, llama_pythonic, mistral, mistral_v11,
+    react, swe_agent_thought_action, swe_agent_xml, swe_agent_bash_block, mini_swe_agent
 }
 
 /// What readers need to know of OpenHands' prompts beside the grammar.

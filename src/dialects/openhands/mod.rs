@@ -6,7 +6,6 @@
 mod grammar;
 mod markers;
 mod prompt;
-mod python;
 mod runtime;
 mod v0;
 mod v1;
