@@ -21,6 +21,9 @@ pub(super) struct Chat {
     next_id: u32,
 }
 
+/// Keys under which back ends send reasoning; the first one that holds text counts.
+const REASONING: [&str; 2] = ["reasoning_content", "reasoning"];
+
 /// Text or parts of a message, and where its text stands.
 pub(super) struct Content {
     pub message: Message,
@@ -43,7 +46,13 @@ impl Chat {
             None => return Err((message.offset(), "a message has no \"role\"".to_owned())),
         };
         match &*role {
-            "system" | "developer" => self.plain(message, Source::System),
+            "system" | "developer" => {
+                self.plain(message, Source::System)?;
+                if let Some(step) = self.steps.last_mut().filter(|_| role == "developer") {
+                    step.extra.insert("role".to_owned(), "developer".into());
+                }
+                Ok(())
+            }
             "user" => self.user(message),
             "assistant" => self.assistant(message),
             "tool" | "function" => self.result(message),
@@ -54,7 +63,8 @@ impl Chat {
         }
     }
 
-    fn push(&mut self, source: Source, content: Content) -> &mut Step {
+    /// Adds a step.
+    pub(super) fn push(&mut self, source: Source, content: Content) -> &mut Step {
         let mut step = Step::new(self.steps.len() as u64 + 1, source, "");
         step.message = content.message;
         step.place = content.place;
@@ -73,25 +83,40 @@ impl Chat {
     /// A user message; an observation in the text protocol goes to the step of its call.
     fn user(&mut self, message: View<'_>) -> Result<(), Refusal> {
         let content = content(message.get("content"))?;
+        self.told(content, rest(message, &["role", "content"]));
+        Ok(())
+    }
+
+    /// Adds what a user said, or the results of text calls that stand in it.
+    pub(super) fn told(&mut self, content: Content, extra: Object) {
         let text = content.message.text();
         let results = self.text_results(&text);
-        if !results.is_empty() {
-            for (n, (name, output)) in results.into_iter().enumerate() {
-                let calls = self.steps.last().map_or(&[][..], |step| &step.calls);
-                let result = ObservationResult {
-                    call_id: calls.get(n).map(|call| call.id.clone()),
-                    name,
-                    content: Some(Message::Text(output)),
-                    place: content.place,
-                    ..ObservationResult::default()
-                };
-                self.attach(result);
-            }
-            return Ok(());
+        if results.is_empty() {
+            drop(text);
+            self.push(Source::User, content).extra = extra;
+            return;
         }
-        let extra = rest(message, &["role", "content"]);
-        self.push(Source::User, content).extra = extra;
-        Ok(())
+        let mut extra = Some(extra);
+        for (name, output) in results {
+            // Results come in the order of their calls, in one message or in several.
+            let step = self.steps.last();
+            let before = step.and_then(|step| step.observation.as_ref()).map_or(0, |all| all.results.len());
+            let result = ObservationResult {
+                call_id: step.and_then(|step| step.calls.get(before)).map(|call| call.id.clone()),
+                name,
+                content: Some(Message::Text(output)),
+                place: content.place,
+                extra: extra.take().unwrap_or_default(),
+                ..ObservationResult::default()
+            };
+            match self.steps.last_mut().filter(|_| result.call_id.is_none()) {
+                // One result more than there are calls: it stays where it stood.
+                Some(step) => {
+                    step.observation.get_or_insert_with(Observation::default).results.push(result);
+                }
+                None => self.attach(result),
+            }
+        }
     }
 
     /// The results of text calls that a user message holds: tool name and text of each.
@@ -106,22 +131,27 @@ impl Chat {
     fn assistant(&mut self, message: View<'_>) -> Result<(), Refusal> {
         let content = content(message.get("content"))?;
         let calls = native_calls(message, self.next_id)?;
-        let extra = rest(
-            message,
-            &["role", "content", "tool_calls", "function_call", "reasoning_content", "reasoning"],
-        );
-        let reasoning = ["reasoning_content", "reasoning"]
-            .iter()
-            .find_map(|key| message.some(key).and_then(View::text))
-            .map(std::borrow::Cow::into_owned);
+        let mut known = vec!["role", "content", "tool_calls", "function_call"];
+        let reasoning = REASONING.iter().find_map(|key| Some((*key, message.some(key)?.text()?.into_owned())));
+        let reasoning = reasoning.map(|(key, text)| {
+            known.push(key);
+            text
+        });
+        let extra = rest(message, &known);
+        let step = self.said(content, calls);
+        step.extra = extra;
+        step.reasoning = reasoning;
+        Ok(())
+    }
+
+    /// Adds what the model said: with the calls that stand beside the text, else with those inside it.
+    pub(super) fn said(&mut self, content: Content, calls: Vec<ToolCall>) -> &mut Step {
         let text = content.message.text().into_owned();
         let place = content.place;
         let native = !calls.is_empty();
         let mut next_id = self.next_id;
-        let step = self.push(Source::Agent, content);
-        step.extra = extra;
-        step.reasoning = reasoning;
         let mut dialect = native.then(|| "native".to_owned());
+        let step = self.push(Source::Agent, content);
         if native {
             next_id += calls.len() as u32;
             step.calls = calls;
@@ -135,7 +165,8 @@ impl Chat {
         }
         step.reply = Some(Reply { text, finish_reason: None, dialect, native, place });
         self.next_id = next_id;
-        Ok(())
+        let last = self.steps.len() - 1;
+        &mut self.steps[last]
     }
 
     fn result(&mut self, message: View<'_>) -> Result<(), Refusal> {
@@ -158,7 +189,7 @@ impl Chat {
     }
 
     /// Puts a result into the latest step that made its call, else into the latest agent step.
-    fn attach(&mut self, result: ObservationResult) {
+    pub(super) fn attach(&mut self, result: ObservationResult) {
         let made = |step: &Step| step.calls.iter().any(|call| Some(&call.id) == result.call_id.as_ref());
         // Calls are answered soon: only the latest agent steps are looked at, so that a log of
         // nothing but orphans costs no more than its length.
@@ -178,7 +209,7 @@ pub(super) fn expected(found: View<'_>, what: &str, wanted: &str) -> Refusal {
     (found.offset(), format!("{what} must be {wanted}, not {}", found.type_name()))
 }
 
-fn optional_text(message: View<'_>, key: &str) -> Result<Option<String>, Refusal> {
+pub(super) fn optional_text(message: View<'_>, key: &str) -> Result<Option<String>, Refusal> {
     match message.some(key) {
         None => Ok(None),
         Some(value) => match value.text() {
@@ -242,12 +273,12 @@ pub(super) fn parts_place(list: View<'_>) -> Option<Place> {
     Some(if texts.next().is_some() { list.parts_place() } else { first.place() })
 }
 
-fn text_part(text: String) -> ContentPart {
+pub(super) fn text_part(text: String) -> ContentPart {
     ContentPart { kind: "text".to_owned(), text: Some(text), source: None }
 }
 
 /// The members that have no place of their own.
-fn rest(message: View<'_>, known: &[&str]) -> Object {
+pub(super) fn rest(message: View<'_>, known: &[&str]) -> Object {
     let unknown = message.members().filter(|(key, _)| !known.contains(&&**key));
     unknown.map(|(key, value)| (key.into_owned(), value.value())).collect()
 }
@@ -279,16 +310,28 @@ fn native_call(item: View<'_>) -> Result<ToolCall, Refusal> {
     if !item.is_object() {
         return Err(expected(item, "a tool call", "an object"));
     }
-    let function = item.some("function").filter(|function| function.is_object()).unwrap_or(item);
+    let inner = item.some("function").filter(|function| function.is_object());
+    let mut extra = match inner {
+        Some(_) => rest(item, &["id", "function"]),
+        None => rest(item, &["id", "name", "arguments"]),
+    };
+    if extra.get("type").is_some_and(|kind| kind == "function") {
+        extra.shift_remove("type");
+    }
+    let function = inner.unwrap_or(item);
+    let more = inner.map(|inner| rest(inner, &["name", "arguments"])).unwrap_or_default();
+    if !more.is_empty() {
+        extra.insert("function".to_owned(), more.into());
+    }
     Ok(ToolCall {
         id: optional_text(item, "id")?.unwrap_or_default(),
         name: call_name(function)?,
         arguments: arguments(function.get("arguments")),
-        extra: rest(item, &["id", "function", "type", "name", "arguments"]),
+        extra,
     })
 }
 
-fn call_name(function: View<'_>) -> Result<String, Refusal> {
+pub(super) fn call_name(function: View<'_>) -> Result<String, Refusal> {
     match function.get("name") {
         Some(name) => {
             let text = name.text().ok_or_else(|| expected(name, "the name of a tool call", "a string"))?;
@@ -298,8 +341,8 @@ fn call_name(function: View<'_>) -> Result<String, Refusal> {
     }
 }
 
-/// Text is kept as written; an object (some writers) as it is.
-fn arguments(value: Option<View<'_>>) -> Arguments {
+/// Arguments of a call: text is kept as written; an object (some writers) as it is.
+pub(super) fn arguments(value: Option<View<'_>>) -> Arguments {
     match value {
         Some(value) if value.is_object() => Arguments::object(value.object()),
         Some(value) => match value.text() {
@@ -316,9 +359,14 @@ pub(super) fn tools(list: View<'_>) -> (Option<Vec<ToolDef>>, Option<Vec<Value>>
         return (None, None);
     }
     let raw: Vec<Value> = list.items().map(View::value).collect();
+    tools_of(&raw)
+}
+
+/// The same of values.
+pub(super) fn tools_of(raw: &[Value]) -> (Option<Vec<ToolDef>>, Option<Vec<Value>>) {
     let read: Vec<ToolDef> = raw.iter().filter_map(tool).collect();
     let same = raw.len() == read.len() && raw.iter().zip(&read).all(|(raw, read)| *raw == tool_value(read));
-    (Some(read), (!same).then_some(raw))
+    (Some(read), (!same).then(|| raw.to_vec()))
 }
 
 /// Reads `{type: function, function: {name, …}}`, or the inner object alone.

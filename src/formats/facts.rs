@@ -1,11 +1,14 @@
 //! A trajectory as a list of facts: what a conversion has to keep.
 //!
 //! A fact is a field's name and its value, without the step's number: formats divide a conversation into steps in
-//! different ways and mean the same. Places, origins and step numbers are no facts, nor is a text that is empty.
+//! different ways and mean the same. Places, origins and step numbers are no facts, nor is a text that is empty, nor
+//! what follows from another fact: the name of a result that is the one of its call. Arguments are facts by their
+//! value; their text is one besides where the value does not hold all of it (repeated keys, long numbers).
 
 use crate::model::{
     AgentInfo, FinalMetrics, Message, Object, ObservationResult, Reply, Step, ToolCall, Trajectory, Usage,
 };
+use crate::util::json::parse_at;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -116,7 +119,7 @@ impl<'a> List<'a> {
         self.text("step.reasoning", step.reasoning.as_deref());
         step.calls.iter().for_each(|call| self.call(call));
         for result in step.observation.iter().flat_map(|observation| &observation.results) {
-            self.result(result);
+            self.result(result, step);
         }
         if let Some(usage) = &step.usage {
             self.usage(usage);
@@ -142,7 +145,7 @@ impl<'a> List<'a> {
                     match (&part.text, &part.source) {
                         (Some(text), _) => self.put(field, text.as_str()),
                         (None, Some(source)) => {
-                            self.put("step.media", Value::Object(source.clone()).to_string())
+                            self.put("step.media", object(source))
                         }
                         (None, None) => self.put("step.media", part.kind.as_str()),
                     }
@@ -154,7 +157,10 @@ impl<'a> List<'a> {
     fn call(&mut self, call: &'a ToolCall) {
         self.put("call.name", call.name.as_str());
         match (&call.arguments.parsed, &call.arguments.raw) {
-            (Some(parsed), _) => self.put("call.arguments", Value::Object(parsed.clone()).to_string()),
+            (Some(parsed), raw) => {
+                self.put("call.arguments", object(parsed));
+                self.text("call.arguments_text", raw.as_deref().filter(|raw| !is_exact(raw)));
+            }
             (None, Some(raw)) => self.put("call.arguments", raw.as_str()),
             (None, None) => {}
         }
@@ -162,14 +168,16 @@ impl<'a> List<'a> {
         self.rest("call.extra", &call.extra);
     }
 
-    fn result(&mut self, result: &'a ObservationResult) {
+    fn result(&mut self, result: &'a ObservationResult, step: &Step) {
         if let Some(content) = &result.content {
             self.message("result.content", content);
         }
         self.text("result.call_id", result.call_id.as_deref());
-        self.text("result.name", result.name.as_deref());
+        let call = step.calls.iter().find(|call| Some(&call.id) == result.call_id.as_ref());
+        let own = call.map(|call| call.name.as_str());
+        self.text("result.name", result.name.as_deref().filter(|name| Some(*name) != own));
         for reference in &result.subagents {
-            self.put("result.subagent", Value::Object(reference.clone()).to_string());
+            self.put("result.subagent", object(reference));
         }
         self.rest("result.extra", &result.extra);
     }
@@ -198,6 +206,16 @@ impl<'a> List<'a> {
         self.text("reply.finish_reason", reply.finish_reason.as_deref());
         self.text("reply.dialect", reply.dialect.as_deref().filter(|name| *name != "native"));
     }
+}
+
+/// Whether reading the text gives a value that holds everything in it.
+pub(super) fn is_exact(text: &str) -> bool {
+    let mut notes = Vec::new();
+    parse_at(text.as_bytes(), 0, &mut notes).is_ok() && notes.is_empty()
+}
+
+fn object(object: &Object) -> String {
+    serde_json::to_string(object).unwrap_or_default()
 }
 
 fn json(value: &Value) -> Cow<'_, str> {

@@ -7,12 +7,16 @@
 //! [`read_files`] reads a group, [`read_bytes`] one file; [`decompress`] and [`Locator`] turn an
 //! offset in a message into line and column of the decompressed file.
 
+mod calls_as;
 mod chat;
 mod compress;
+mod convert;
 mod detect;
 mod facts;
+mod json_out;
 mod locate;
 mod loss;
+mod media;
 mod plan;
 mod record;
 mod source;
@@ -20,12 +24,15 @@ mod text_calls;
 
 use crate::model::Trajectory;
 
+pub use calls_as::{CallForm, calls_as};
 pub use compress::{Decompressed, decompress};
-pub use detect::{DetectError, read_bytes, read_files, read_group};
+pub use convert::{Output, convert, convert_all};
+pub use detect::{DetectError, format_of, read_bytes, read_files, read_group};
 pub use facts::{Fact, facts};
 pub use locate::Locator;
 pub use loss::{Change, Changes, Loss, Lost, loss};
 pub use plan::{Input, plan};
+pub use record::Pieces;
 pub use source::{LINE_LIMIT, Shape, Source};
 
 registry! {

@@ -2,9 +2,11 @@
 
 use super::chat::{self, Chat, expected};
 use super::source::Refusal;
-use super::{Format, Reader, Sniff, Source};
+use super::{Format, Reader, Sniff, Source, Writer};
 use crate::model::{Object, Trajectory};
 use crate::util::json::View;
+
+mod write;
 
 const NAME: &str = "openai-chat";
 
@@ -14,7 +16,7 @@ pub(super) static ITEM: Format = Format {
     sniff,
     read: Reader::Records(convert),
     folder: None,
-    write: None,
+    write: Some(Writer::Lines(write::line)),
 };
 
 fn sniff(source: &Source<'_>) -> Sniff {

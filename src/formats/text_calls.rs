@@ -1,7 +1,7 @@
 //! Calls that stand in the text of a message, as formats without call objects have them.
 
 use crate::dialects::{self, Dialect, TextCall};
-use crate::model::{Arguments, Object, ToolCall};
+use crate::model::{Arguments, Message, Object, ObservationResult, Step, ToolCall};
 use serde_json::Value;
 
 /// What a text message comes to.
@@ -42,8 +42,26 @@ pub(super) fn read_as(dialect: &'static Dialect, text: &str, next_id: &mut u32) 
     TextReading { content: content.to_owned(), calls, dialect: Some(dialect.name) }
 }
 
+/// The dialect of a step whose calls stand in its text; `None` where they are objects, or where there are none.
+pub(super) fn dialect_of(step: &Step) -> Option<&'static Dialect> {
+    let reply = step.reply.as_ref().filter(|reply| !reply.native && !step.calls.is_empty())?;
+    dialects::find(reply.dialect.as_deref()?)
+}
+
+/// A result of a text call as the user message that holds it.
+pub(super) fn observed(dialect: &Dialect, step: &Step, result: &ObservationResult) -> String {
+    let content = result.content.as_ref().map(Message::text).unwrap_or_default();
+    let own = || step.calls.iter().find(|call| Some(&call.id) == result.call_id.as_ref());
+    match result.name.as_deref() {
+        Some(name) => (dialect.observe)(name, &content),
+        // A heading that was damaged is a part of the content.
+        None if !(dialect.read_observations)(&content).is_empty() => content.into_owned(),
+        None => (dialect.observe)(own().map_or("", |call| &call.name), &content),
+    }
+}
+
 /// The arguments of a text call: its one value, or its parameters as text.
-fn arguments(call: &TextCall, text: &str) -> Arguments {
+pub(super) fn arguments(call: &TextCall, text: &str) -> Arguments {
     if let Some(arguments) = &call.arguments {
         return arguments.value.clone();
     }
