@@ -3,6 +3,7 @@
 //! Source of the shape: the chat completions API reference; traps in DESIGN's notes on containers
 //! (content null, text or parts; arguments are text; legacy `function_call`; calls in plain text).
 
+use super::fields::Fields;
 use super::source::Refusal;
 use super::text_calls;
 use crate::dialects::{self, openhands_prompt};
@@ -232,29 +233,41 @@ pub(super) fn content(value: Option<View<'_>>) -> Result<Content, Refusal> {
     }
     let mut parts = Vec::new();
     for item in value.items() {
-        if let Some(text) = item.text() {
-            parts.push(text_part(text.into_owned()));
-            continue;
-        }
-        if !item.is_object() {
+        if item.text().is_none() && !item.is_object() {
             return Err(expected(item, "a part of \"content\"", "an object"));
         }
-        match part_text(item) {
-            Some(text) => parts.push(text_part(text.text().unwrap_or_default().into_owned())),
-            None => {
-                let kind = item.text_at("type").unwrap_or_default();
-                let kind = kind.strip_suffix("_url").unwrap_or(&kind).to_owned();
-                parts.push(ContentPart { kind, text: None, source: Some(item.object()) });
-            }
-        }
+        parts.push(part(item));
     }
     let place = parts_place(value);
     // One text part is text.
     let message = match parts.as_mut_slice() {
-        [ContentPart { text: Some(text), .. }] => Message::Text(std::mem::take(text)),
+        [ContentPart { text: Some(text), source: None, .. }] => Message::Text(std::mem::take(text)),
         _ => Message::Parts(parts),
     };
     Ok(Content { message, place })
+}
+
+/// One part: text with what stands beside it, or an object as it is.
+pub(super) fn part(item: View<'_>) -> ContentPart {
+    if let Some(text) = item.text() {
+        return text_part(text.into_owned());
+    }
+    let Some(text) = part_text(item).and_then(View::text) else {
+        let kind = item.text_at("type").unwrap_or_default();
+        let kind = kind.strip_suffix("_url").unwrap_or(&kind).to_owned();
+        return ContentPart { kind, text: None, source: Some(item.object()) };
+    };
+    let mut part = text_part(text.into_owned());
+    let mut fields = Fields::new(item);
+    fields.mark("text");
+    fields.take("type", |kind| kind.text().is_some());
+    for key in ["annotations", "logprobs"] {
+        // Empty lists say nothing.
+        fields.take(key, |list| list.is_array() && list.items().next().is_none());
+    }
+    let more = fields.rest();
+    part.source = (!more.is_empty()).then_some(more);
+    part
 }
 
 /// The text of a text part; a bare string is one.
@@ -371,13 +384,44 @@ pub(super) fn tools_of(raw: &[Value]) -> (Option<Vec<ToolDef>>, Option<Vec<Value
 
 /// Reads `{type: function, function: {name, …}}`, or the inner object alone.
 fn tool(value: &Value) -> Option<ToolDef> {
-    let function = value.get("function").unwrap_or(value);
-    let parameters = function.get("parameters").or_else(|| function.get("input_schema"));
-    Some(ToolDef {
-        name: function.get("name")?.as_str()?.to_owned(),
-        description: function.get("description").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        parameters: parameters.cloned().unwrap_or(Value::Null),
-    })
+    tool_parts(value).map(|(tool, _)| tool)
+}
+
+/// A tool, and what its definition holds beside it.
+pub(super) fn tool_parts(value: &Value) -> Option<(ToolDef, Object)> {
+    let outer = value.as_object()?;
+    let function = outer.get("function").and_then(Value::as_object);
+    let inner = function.unwrap_or(outer);
+    let schema = ["parameters", "input_schema", "parametersJsonSchema", "parameters_json_schema"];
+    let schema = schema.into_iter().find(|key| inner.contains_key(*key));
+    let mut more = Object::new();
+    if function.is_some() {
+        more.extend(outer.iter().filter(|(key, _)| *key != "function").map(|(k, v)| (k.clone(), v.clone())));
+    }
+    let described = inner.get("description").is_none_or(|text| text.is_string());
+    let own = |key: &str| key == "name" || Some(key) == schema || (described && key == "description");
+    for (key, value) in inner.iter().filter(|(key, _)| !own(key)) {
+        let key = if more.contains_key(key) { format!("function.{key}") } else { key.clone() };
+        more.insert(key, value.clone());
+    }
+    if more.get("type").is_some_and(|kind| kind == "function" || kind == "custom") {
+        more.shift_remove("type");
+    }
+    let tool = ToolDef {
+        name: inner.get("name")?.as_str()?.to_owned(),
+        description: inner.get("description").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        parameters: schema.and_then(|key| inner.get(key)).cloned().unwrap_or(Value::Null),
+    };
+    Some((tool, more))
+}
+
+/// All tools of a trajectory as their definitions were written; those that were only read, in OpenAI's form.
+pub(super) fn tool_list(agent: &crate::model::AgentInfo) -> Option<Vec<Value>> {
+    match (&agent.raw_tools, &agent.tools) {
+        (Some(raw), _) => Some(raw.clone()),
+        (None, Some(tools)) => Some(tools.iter().map(tool_value).collect()),
+        (None, None) => None,
+    }
 }
 
 /// Writes what [`tool`] reads.

@@ -65,10 +65,13 @@ impl<'a> List<'a> {
 
     fn rest(&mut self, field: &'static str, object: &'a Object) {
         for (key, value) in object {
-            let field = Cow::Owned(format!("{}{field}.{key}", self.prefix));
-            let value = json(value);
-            self.facts.push(Fact { field, step: self.step, value });
+            self.one(field, key, value);
         }
+    }
+
+    fn one(&mut self, field: &'static str, key: &str, value: &'a Value) {
+        let field = Cow::Owned(format!("{}{field}.{key}", self.prefix));
+        self.facts.push(Fact { field, step: self.step, value: json(value) });
     }
 
     fn trajectory(&mut self, trajectory: &'a Trajectory) {
@@ -97,16 +100,26 @@ impl<'a> List<'a> {
         self.put("agent.name", agent.name.as_str());
         self.put("agent.version", agent.version.as_str());
         self.text("agent.model", agent.model.as_deref());
-        match (&agent.raw_tools, &agent.tools) {
-            (Some(tools), _) => tools.iter().for_each(|tool| self.put("agent.tool", json(tool))),
-            (None, Some(tools)) => {
-                tools
-                    .iter()
-                    .for_each(|tool| self.put("agent.tool", super::chat::tool_value(tool).to_string()));
-            }
-            (None, None) => {}
+        for tool in super::chat::tool_list(agent).unwrap_or_default() {
+            self.tool(&tool);
         }
         self.rest("agent.extra", &agent.extra);
+    }
+
+    /// A tool is told in one shape, whatever the shape of its source; what else its definition holds stands apart.
+    fn tool(&mut self, value: &Value) {
+        let Some((mut tool, more)) = super::chat::tool_parts(value) else {
+            self.put("agent.tool", value.to_string());
+            return;
+        };
+        // No schema and one without properties both say that there are no arguments.
+        if tool.parameters == serde_json::json!({"type": "object", "properties": {}}) {
+            tool.parameters = Value::Null;
+        }
+        self.put("agent.tool", super::chat::tool_value(&tool).to_string());
+        if !more.is_empty() {
+            self.put("agent.tool_extra", object(&more));
+        }
     }
 
     fn step(&mut self, step: &'a Step) {
@@ -134,7 +147,13 @@ impl<'a> List<'a> {
         self.number("step.llm_calls", step.llm_calls);
         self.number("step.frame", step.frame.then_some(true));
         self.rest("step.extra", &step.extra);
-        self.rest("step.metrics", &step.metrics_extra);
+        for (key, value) in &step.metrics_extra {
+            match value {
+                // ATIF has figures that it does not know one level down.
+                Value::Object(inner) if key == "extra" => self.rest("step.metrics", inner),
+                value => self.one("step.metrics", key, value),
+            }
+        }
     }
 
     fn message(&mut self, field: &'static str, message: &'a Message) {
@@ -143,7 +162,12 @@ impl<'a> List<'a> {
             Message::Parts(parts) => {
                 for part in parts {
                     match (&part.text, &part.source) {
-                        (Some(text), _) => self.put(field, text.as_str()),
+                        (Some(text), more) => {
+                            self.put(field, text.as_str());
+                            if let Some(more) = more {
+                                self.put("step.part", object(more));
+                            }
+                        }
                         (None, Some(source)) => {
                             self.put("step.media", object(source))
                         }

@@ -1,7 +1,9 @@
 //! Readers: real logs, damaged input, and the way there and back.
 
 mod abuse;
+mod apis;
 mod atif;
 mod hostile;
 mod logs;
 mod robust;
+mod roundtrip;

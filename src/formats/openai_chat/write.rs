@@ -10,7 +10,7 @@ use crate::model::{Message, ObservationResult, Source, Step, ToolCall, Trajector
 use serde_json::Value;
 
 /// Keys of a record that are not extra.
-const RECORD: [&str; 5] = ["messages", "tools", "functions", "model", "id"];
+const RECORD: [&str; 3] = ["messages", "model", "id"];
 
 /// Keys of an assistant message that are not extra.
 const ASSISTANT: [&str; 5] = ["role", "content", "tool_calls", "function_call", "reasoning_content"];
@@ -26,16 +26,32 @@ pub(super) fn line(trajectory: &Trajectory, changes: &mut Changes) -> Vec<u8> {
                 put_step(out, step, changes);
             }
         });
-        match (&trajectory.agent.raw_tools, &trajectory.agent.tools) {
-            (Some(raw), _) => out.list_at("tools", |out| raw.iter().for_each(|tool| out.item(tool))),
-            (None, Some(tools)) if !told_in_prompt(trajectory) => {
-                out.list_at("tools", |out| tools.iter().for_each(|tool| out.item(&chat::tool_value(tool))));
-            }
-            _ => {}
+        let tools = chat::tool_list(&trajectory.agent)
+            .filter(|_| trajectory.agent.raw_tools.is_some() || !told_in_prompt(trajectory));
+        if let Some(tools) = &tools {
+            out.list_at("tools", |out| tools.iter().for_each(|tool| out.item(&definition(tool))));
         }
-        out.rest(&trajectory.extra, &RECORD);
+        // A list of functions may stand beside the tools.
+        let taken = if tools.is_some() { "tools" } else { "" };
+        let own = |key: &str| key == taken || RECORD.contains(&key);
+        for (key, value) in trajectory.extra.iter().filter(|(key, _)| !own(key)) {
+            out.value(key, value);
+        }
     });
     out.done()
+}
+
+/// A tool's definition in this API's shape; one that is no function stays as it is.
+fn definition(value: &Value) -> Value {
+    let keys = ["input_schema", "parametersJsonSchema", "parameters_json_schema", "parameters"];
+    let foreign = value.get("function").is_none() && keys.iter().any(|key| value.get(key).is_some());
+    let Some((tool, more)) = chat::tool_parts(value).filter(|_| foreign) else { return value.clone() };
+    let mut out = chat::tool_value(&tool);
+    for (key, value) in more {
+        // What belongs to the function in this API stands beside it in others.
+        if key == "strict" { out["function"][key] = value } else { out[key] = value }
+    }
+    out
 }
 
 /// Whether the tools are those of the system prompt and all calls stand in text: a list beside the messages would
@@ -154,6 +170,9 @@ fn content(out: &mut Json, message: &Message, beside_calls: bool) {
                     Some(text) => out.object(|out| {
                         out.text("type", "text");
                         out.text("text", text);
+                        if let Some(more) = &part.source {
+                            out.rest(more, &["type", "text"]);
+                        }
                     }),
                     None => out.item(&media::openai(part)),
                 }
