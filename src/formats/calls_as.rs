@@ -255,7 +255,7 @@ fn text(step: &mut Step, dialect: &'static Dialect, next_id: &mut u32) -> Result
         }
     }
     step.calls = renamed.into_iter().map(|(_, call)| call).collect();
-    step.message = Message::Text(read.content);
+    step.message = Message::Text(read.content.into_owned());
     step.reply = Some(Reply {
         text: rendered,
         dialect: Some(dialect.name.to_owned()),

@@ -147,23 +147,35 @@ impl Chat {
 
     /// Adds what the model said: with the calls that stand beside the text, else with those inside it.
     pub(super) fn said(&mut self, content: Content, calls: Vec<ToolCall>) -> &mut Step {
-        let text = content.message.text().into_owned();
         let place = content.place;
         let native = !calls.is_empty();
         let mut next_id = self.next_id;
         let mut dialect = native.then(|| "native".to_owned());
-        let step = self.push(Source::Agent, content);
-        if native {
+        let mut message = content.message;
+        let mut found = Vec::new();
+        let text = if native {
             next_id += calls.len() as u32;
-            step.calls = calls;
+            message.text().into_owned()
         } else {
-            let found = text_calls::read(&text, &mut next_id);
-            dialect = found.dialect.map(str::to_owned);
-            step.calls = found.calls;
-            if !step.calls.is_empty() {
-                step.message = Message::Text(found.content);
+            let text = message.text();
+            let reading = text_calls::read(&text, &mut next_id);
+            dialect = reading.dialect.map(str::to_owned);
+            found = reading.calls;
+            match found.is_empty() {
+                true => text.into_owned(),
+                false => {
+                    let before = reading.content.into_owned();
+                    drop(text);
+                    // Parts that are no text stay beside the text before the calls.
+                    match std::mem::replace(&mut message, Message::Text(before)) {
+                        Message::Text(text) => text,
+                        Message::Parts(parts) => split(parts, &mut message),
+                    }
+                }
             }
-        }
+        };
+        let step = self.push(Source::Agent, Content { message, place });
+        step.calls = if native { calls } else { found };
         step.reply = Some(Reply { text, finish_reason: None, dialect, native, place });
         self.next_id = next_id;
         let last = self.steps.len() - 1;
@@ -203,6 +215,22 @@ impl Chat {
         });
         self.steps[index].observation.get_or_insert_with(Observation::default).results.push(result);
     }
+}
+
+/// The text of parts; what is no text goes behind the message.
+fn split(parts: Vec<ContentPart>, message: &mut Message) -> String {
+    let text = parts.iter().filter_map(|part| part.text.as_deref()).collect();
+    let others: Vec<ContentPart> = parts
+        .into_iter()
+        .filter(|part| part.text.is_none() || part.source.is_some())
+        .map(|part| ContentPart { text: None, ..part })
+        .collect();
+    if !others.is_empty() {
+        let before = std::mem::replace(message, Message::Parts(Vec::new()));
+        let first = Some(text_part(before.text().into_owned())).filter(|part| part.text.as_deref() != Some(""));
+        *message = Message::Parts(first.into_iter().chain(others).collect());
+    }
+    text
 }
 
 /// `what must be X, not Y`

@@ -20,8 +20,14 @@ pub enum Output {
 
 /// Converts one trajectory; what was lost is found by reading the output. `None` if the format can't be written one
 /// by one: see [`convert_all`].
-pub fn convert(trajectory: &Trajectory, to: &Format, calls: Option<CallForm>) -> Option<(Output, Loss)> {
+pub fn convert(
+    trajectory: Cow<'_, Trajectory>,
+    to: &Format,
+    calls: Option<CallForm>,
+) -> Option<(Output, Loss)> {
     let mut changes = Changes::default();
+    // The source is needed once more where its calls become text; otherwise it is turned where it stands.
+    let before = matches!(calls, Some(CallForm::Text(_))).then(|| trajectory.clone());
     let turned = turned(trajectory, calls, &mut changes);
     let (output, read) = match to.write? {
         Writer::Lines(write) => {
@@ -41,7 +47,7 @@ pub fn convert(trajectory: &Trajectory, to: &Format, calls: Option<CallForm>) ->
         }
         Writer::Collection { .. } => return None,
     };
-    let loss = compare(trajectory, &turned, read.trajectories.into_iter().next(), calls, &changes);
+    let loss = compare(before, &turned, read.trajectories.into_iter().next(), calls, &changes);
     Some((output, loss))
 }
 
@@ -57,39 +63,42 @@ pub fn convert_all(
     let turned: Vec<Trajectory> = trajectories
         .iter()
         .zip(&mut changes)
-        .map(|(trajectory, changes)| turned(trajectory, calls, changes).into_owned())
+        .map(|(trajectory, changes)| turned(Cow::Borrowed(trajectory), calls, changes).into_owned())
         .collect();
     let bytes = write(&turned, &mut changes);
     let mut read = to.read(&Source::new("", &bytes)).trajectories.into_iter();
     let losses = trajectories.iter().zip(&turned).zip(&changes);
-    let losses =
-        losses.map(|((before, turned), changes)| compare(before, turned, read.next(), calls, changes)).collect();
+    let losses = losses
+        .map(|((before, turned), changes)| {
+            compare(Some(Cow::Borrowed(before)), turned, read.next(), calls, changes)
+        })
+        .collect();
     Some((extension, bytes, losses))
 }
 
 fn turned<'a>(
-    trajectory: &'a Trajectory,
+    trajectory: Cow<'a, Trajectory>,
     calls: Option<CallForm>,
     changes: &mut Changes,
 ) -> Cow<'a, Trajectory> {
-    let Some(form) = calls else { return Cow::Borrowed(trajectory) };
-    let mut turned = trajectory.clone();
+    let Some(form) = calls else { return trajectory };
+    let mut turned = trajectory.into_owned();
     calls_as(&mut turned, form, changes);
     Cow::Owned(turned)
 }
 
 fn compare(
-    before: &Trajectory,
+    before: Option<Cow<'_, Trajectory>>,
     turned: &Trajectory,
     after: Option<Trajectory>,
     calls: Option<CallForm>,
     changes: &Changes,
 ) -> Loss {
     let mut after = after.unwrap_or_default();
-    match calls {
+    match (calls, before) {
         // What was asked for has another form than before: both are compared as objects.
-        Some(CallForm::Text(_)) => {
-            let mut before = before.clone();
+        (Some(CallForm::Text(_)), Some(before)) => {
+            let mut before = before.into_owned();
             as_objects(&mut before, None);
             as_objects(&mut after, before.agent.tools.as_deref());
             loss(&before, &after, changes)

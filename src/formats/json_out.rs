@@ -117,21 +117,19 @@ fn quote(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     let bytes = text.as_bytes();
-    let mut from = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&bytes[from..at]);
-        from = at + 1;
-        let short = match byte {
-            b'"' | b'\\' => byte,
+    let (mut from, mut at) = (0, 0);
+    while let Some(found) = next_special(bytes, at) {
+        out.extend_from_slice(&bytes[from..found]);
+        at = found + 1;
+        from = at;
+        let short = match bytes[found] {
+            byte @ (b'"' | b'\\') => byte,
             b'\n' => b'n',
             b'\r' => b'r',
             b'\t' => b't',
             0x08 => b'b',
             0x0c => b'f',
-            _ => {
+            byte => {
                 out.extend_from_slice(b"\\u00");
                 out.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
                 continue;
@@ -141,6 +139,20 @@ fn quote(out: &mut Vec<u8>, text: &str) {
     }
     out.extend_from_slice(&bytes[from..]);
     out.push(b'"');
+}
+
+/// The next byte that must be escaped. Blocks without one are passed over at once, in a loop that the compiler turns
+/// into wide instructions.
+fn next_special(bytes: &[u8], from: usize) -> Option<usize> {
+    let special = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    let mut at = from;
+    while let Some(block) = bytes.get(at..at + 32) {
+        if block.iter().fold(false, |any, &byte| any | special(byte)) {
+            break;
+        }
+        at += 32;
+    }
+    bytes[at..].iter().position(|&byte| special(byte)).map(|found| at + found)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod abuse;
 mod apis;
 mod atif;
+mod consumers;
 mod hostile;
 mod logs;
 mod robust;

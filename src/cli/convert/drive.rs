@@ -10,6 +10,7 @@ use super::{Plan, trajectories};
 use crate::formats::{self, Input, Locator, Loss, Output, Pieces, ReadError, ReadOutput, Source, Writer};
 use crate::model::Trajectory;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Bytes of files that are in memory together, but for one file that is larger.
@@ -259,15 +260,17 @@ fn convert(output: ReadOutput, files: &[(String, &[u8])], before: u64, plan: &Pl
             name: String::new(),
             places: BTreeMap::new(),
         };
-        match formats::convert(&trajectory, plan.to, plan.calls).filter(|_| !collects) {
-            Some((output, loss)) => {
-                if plan.report.is_some() {
-                    of.places = places(&trajectory, &loss, files);
-                }
-                (of, Made::Written(output, loss))
-            }
-            None => (of, Made::Kept(trajectory)),
+        if collects {
+            return (of, Made::Kept(trajectory));
         }
+        // Where its steps stand is asked for only by the report.
+        let kept = plan.report.is_some().then(|| trajectory.clone());
+        let (output, loss) = formats::convert(Cow::Owned(trajectory), plan.to, plan.calls)
+            .unwrap_or_else(|| (Output::Folder(Vec::new()), Loss::default()));
+        if let Some(kept) = kept {
+            of.places = places(&kept, &loss, files);
+        }
+        (of, Made::Written(output, loss))
     });
     part.converted.par_extend(made);
 }

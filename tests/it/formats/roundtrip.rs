@@ -9,6 +9,7 @@ use rolltape::model::{
     Arguments, Message, Object, Observation, ObservationResult, Source, Step, ToolCall, ToolDef, Trajectory,
 };
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -93,7 +94,7 @@ fn report_is_whole(before: &Trajectory, after: &Trajectory, report: &Loss, what:
 /// Converts with the very function of the command line.
 fn converted(before: &Trajectory, name: &str, form: Option<CallForm>) -> (Trajectory, Loss) {
     let format = formats::find(name).expect("the format");
-    let (files, loss) = match convert(before, format, form) {
+    let (files, loss) = match convert(Cow::Borrowed(before), format, form) {
         Some((Output::Line(bytes) | Output::Document(_, bytes), loss)) => (vec![("x".to_owned(), bytes)], loss),
         Some((Output::Folder(files), loss)) => {
             (files.into_iter().map(|file| (format!("folder/{}", file.name), file.bytes)).collect(), loss)
