@@ -35,14 +35,22 @@ fn main() {
         for (where_, threads) in [("one thread", Some("1")), ("all cores", None)] {
             let out = folder.path().join("out.jsonl");
             let mut command = Command::new(ROLLTAPE);
-            command.args(["convert", "--to", "openai-chat", "--calls-as", form, "-q", "-o"]).arg(&out).arg(&path);
+            command
+                .args(["convert", "--to", "openai-chat", "--calls-as", form, "-q", "-o"])
+                .arg(&out)
+                .arg(&path);
             if let Some(threads) = threads {
                 command.env("RAYON_NUM_THREADS", threads);
             }
             let (wall, cpu) = timed(&mut command, 0);
             let speed =
                 |time: std::time::Duration| format!("{:.0} MB/s", bytes as f64 / 1e6 / time.as_secs_f64());
-            figure(&format!("{what}, {where_}, by wall clock"), &speed(wall), "≥ 500 MB/s one core", "900 MB/s");
+            figure(
+                &format!("{what}, {where_}, by wall clock"),
+                &speed(wall),
+                "≥ 500 MB/s one core",
+                "900 MB/s",
+            );
             figure(&format!("{what}, {where_}, by CPU time"), &speed(cpu), "", "");
         }
     }
@@ -88,7 +96,8 @@ fn as_calls(number: u64) -> Value {
             "tool_calls": [{"id": id, "type": "function", "function": {"name": "execute_bash", "arguments": arguments}}]}));
         messages.push(json!({"role": "tool", "tool_call_id": id, "content": row(number, turn)}));
     }
-    let schema = json!({"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]});
+    let schema =
+        json!({"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]});
     let tool = json!({"name": "execute_bash", "description": "Runs a command.", "parameters": schema});
     json!({"messages": messages, "tools": [{"type": "function", "function": tool}]})
 }

@@ -68,7 +68,8 @@ fn sniff(source: &Source<'_>) -> Sniff {
 /// Whether the system prompt stands beside the messages.
 pub(super) fn has_system(record: View<'_>) -> bool {
     record.some("system").is_some_and(|system| {
-        system.text().is_some() || (system.is_array() && system.items().all(|block| block.get("text").is_some()))
+        system.text().is_some()
+            || (system.is_array() && system.items().all(|block| block.get("text").is_some()))
     })
 }
 

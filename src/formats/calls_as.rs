@@ -131,7 +131,10 @@ fn strict<'t>(
     for call in &markup.calls {
         let repeated = |n: usize| call.params[..n].iter().any(|other| other.name == call.params[n].name);
         let whole = call.closed && call.flaws.is_empty() && call.nested.is_empty();
-        if !whole || (0..call.params.len()).any(repeated) || !text.get(end..call.span.start)?.trim().is_empty() {
+        if !whole
+            || (0..call.params.len()).any(repeated)
+            || !text.get(end..call.span.start)?.trim().is_empty()
+        {
             return None;
         }
         end = call.span.end;
@@ -312,19 +315,23 @@ fn take_back(trajectory: &mut Trajectory, dialect: Option<&'static Dialect>, too
     };
     let Some(wanted) = read.as_deref().or(tools) else { return };
     let description = (dialect.describe)(wanted);
-    let Some(step) = trajectory.steps.first_mut().filter(|step| step.source == Source::System) else { return };
+    let Some(step) = trajectory.steps.first_mut().filter(|step| step.source == Source::System) else {
+        return;
+    };
     let told = match &mut step.message {
         Message::Text(text) if *text == description => {
             text.clear();
             true
         }
-        Message::Text(text) => match text.strip_suffix(&description).and_then(|rest| rest.strip_suffix("\n\n")) {
-            Some(rest) => {
-                text.truncate(rest.len());
-                true
+        Message::Text(text) => {
+            match text.strip_suffix(&description).and_then(|rest| rest.strip_suffix("\n\n")) {
+                Some(rest) => {
+                    text.truncate(rest.len());
+                    true
+                }
+                None => false,
             }
-            None => false,
-        },
+        }
         Message::Parts(parts) => {
             let last = parts.last().and_then(|part| part.text.as_deref());
             let own = last.and_then(|text| text.strip_prefix("\n\n")) == Some(description.as_str());

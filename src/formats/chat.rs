@@ -133,7 +133,8 @@ impl Chat {
         let content = content(message.get("content"))?;
         let calls = native_calls(message, self.next_id)?;
         let mut known = vec!["role", "content", "tool_calls", "function_call"];
-        let reasoning = REASONING.iter().find_map(|key| Some((*key, message.some(key)?.text()?.into_owned())));
+        let reasoning =
+            REASONING.iter().find_map(|key| Some((*key, message.some(key)?.text()?.into_owned())));
         let reasoning = reasoning.map(|(key, text)| {
             known.push(key);
             text
@@ -227,7 +228,8 @@ fn split(parts: Vec<ContentPart>, message: &mut Message) -> String {
         .collect();
     if !others.is_empty() {
         let before = std::mem::replace(message, Message::Parts(Vec::new()));
-        let first = Some(text_part(before.text().into_owned())).filter(|part| part.text.as_deref() != Some(""));
+        let first =
+            Some(text_part(before.text().into_owned())).filter(|part| part.text.as_deref() != Some(""));
         *message = Message::Parts(first.into_iter().chain(others).collect());
     }
     text
@@ -351,6 +353,9 @@ fn native_call(item: View<'_>) -> Result<ToolCall, Refusal> {
     if !item.is_object() {
         return Err(expected(item, "a tool call", "an object"));
     }
+    if let Some(custom) = item.some("custom").filter(|custom| custom.is_object()) {
+        return custom_call(item, custom);
+    }
     let inner = item.some("function").filter(|function| function.is_object());
     let mut extra = match inner {
         Some(_) => rest(item, &["id", "function"]),
@@ -370,6 +375,32 @@ fn native_call(item: View<'_>) -> Result<ToolCall, Refusal> {
         arguments: arguments(function.get("arguments")),
         extra,
     })
+}
+
+/// A call with free text: no JSON, even where it looks like it.
+fn custom_call(item: View<'_>, custom: View<'_>) -> Result<ToolCall, Refusal> {
+    let mut fields = Fields::new(item);
+    let id = fields.must_text("id")?.unwrap_or_default();
+    fields.mark("custom");
+    fields.take("type", |kind| kind.text().as_deref() == Some("custom"));
+    let mut inner = Fields::new(custom);
+    inner.mark("name");
+    let raw = inner.must_text("input")?;
+    let mut extra = fields.rest();
+    let more = inner.rest();
+    if !more.is_empty() {
+        extra.insert("custom".to_owned(), more.into());
+    }
+    extra.entry("type").or_insert_with(|| CUSTOM.into());
+    Ok(ToolCall { id, name: call_name(custom)?, arguments: Arguments { raw, parsed: None }, extra })
+}
+
+/// The type of a call with free text, as the Responses API names it.
+pub(super) const CUSTOM: &str = "custom_tool_call";
+
+/// Whether a call has free text in the place of arguments.
+pub(super) fn is_custom(call: &ToolCall) -> bool {
+    call.extra.get("type").is_some_and(|kind| kind == CUSTOM)
 }
 
 pub(super) fn call_name(function: View<'_>) -> Result<String, Refusal> {
@@ -432,7 +463,9 @@ pub(super) fn tool_parts(value: &Value) -> Option<(ToolDef, Object)> {
         let key = if more.contains_key(key) { format!("function.{key}") } else { key.clone() };
         more.insert(key, value.clone());
     }
-    if more.get("type").is_some_and(|kind| kind == "function" || kind == "custom") {
+    // Anthropic calls the tools of its client custom ones.
+    let client = |kind: &Value| kind == "function" || kind == "custom" && schema == Some("input_schema");
+    if more.get("type").is_some_and(client) {
         more.shift_remove("type");
     }
     let tool = ToolDef {
@@ -441,6 +474,14 @@ pub(super) fn tool_parts(value: &Value) -> Option<(ToolDef, Object)> {
         parameters: schema.and_then(|key| inner.get(key)).cloned().unwrap_or(Value::Null),
     };
     Some((tool, more))
+}
+
+/// The same of a tool that is a function; tools that an API runs by itself have a shape of their own.
+pub(super) fn function_parts(value: &Value) -> Option<(ToolDef, Object)> {
+    let keys = ["function", "parameters", "input_schema", "parametersJsonSchema", "parameters_json_schema"];
+    let kind = value.get("type");
+    let plain = kind.is_none_or(|kind| kind == "function") || keys.iter().any(|key| value.get(key).is_some());
+    tool_parts(value).filter(|_| plain)
 }
 
 /// All tools of a trajectory as their definitions were written; those that were only read, in OpenAI's form.

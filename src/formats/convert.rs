@@ -3,7 +3,7 @@
 //! Invariant: what is told as kept was read back out of the very bytes that go to the user.
 
 use super::calls_as::{CallForm, as_objects, calls_as};
-use super::{Changes, Format, Loss, ReadOutput, Reader, Source, Written, Writer, loss, record};
+use super::{Changes, Format, Loss, ReadOutput, Reader, Source, Writer, Written, loss, record};
 use crate::model::Trajectory;
 use std::borrow::Cow;
 

@@ -168,9 +168,7 @@ impl<'a> List<'a> {
                                 self.put("step.part", object(more));
                             }
                         }
-                        (None, Some(source)) => {
-                            self.put("step.media", object(source))
-                        }
+                        (None, Some(source)) => self.put("step.media", object(source)),
                         (None, None) => self.put("step.media", part.kind.as_str()),
                     }
                 }

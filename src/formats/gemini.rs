@@ -72,7 +72,8 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
     };
     let mut chat = Chat::new();
     let system = ["systemInstruction", "system_instruction"];
-    if let Some(system) = either(&mut fields, system, |system| system.is_object() || system.text().is_some()) {
+    if let Some(system) = either(&mut fields, system, |system| system.is_object() || system.text().is_some())
+    {
         if let Some(text) = system.text() {
             let message = Message::Text(text.into_owned());
             chat.push(Role::System, Content { message, place: Some(system.place()) });
@@ -113,14 +114,15 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
 /// The declarations of all tools; the list itself, where it holds more than declarations.
 fn declarations(list: View<'_>) -> (Vec<Value>, Option<Value>) {
     let keys = ["functionDeclarations", "function_declarations"];
-    let inner = |tool: View<'_>| keys.iter().find_map(|key| tool.get(key)).map_or(Vec::new(), |list| {
-        list.items().map(View::value).collect()
-    });
+    let inner = |tool: View<'_>| {
+        keys.iter()
+            .find_map(|key| tool.get(key))
+            .map_or(Vec::new(), |list| list.items().map(View::value).collect())
+    };
     let flat: Vec<Value> = list.items().flat_map(inner).collect();
     let plain = list.items().all(|tool| {
-        let own = |(key, value): (std::borrow::Cow<'_, str>, View<'_>)| {
-            keys.contains(&&*key) && value.is_array()
-        };
+        let own =
+            |(key, value): (std::borrow::Cow<'_, str>, View<'_>)| keys.contains(&&*key) && value.is_array();
         tool.is_object() && tool.members().all(own)
     });
     (flat, (!plain).then(|| list.value()))
@@ -172,9 +174,9 @@ fn pick(parts: Option<View<'_>>, wanted: impl Fn(View<'_>) -> bool) -> Result<Co
         }
         let mut read = chat::part(part);
         if read.text.is_none() {
-            let media = ["inlineData", "inline_data", "fileData", "file_data"].iter().any(|key| {
-                read.source.as_ref().is_some_and(|source| source.contains_key(*key))
-            });
+            let media = ["inlineData", "inline_data", "fileData", "file_data"]
+                .iter()
+                .any(|key| read.source.as_ref().is_some_and(|source| source.contains_key(*key)));
             read.kind = if media { "image" } else { "part" }.to_owned();
         } else {
             places.extend(chat::part_text(part).map(View::place));

@@ -31,9 +31,11 @@ fn sniff(source: &Source<'_>) -> Sniff {
     } else {
         return Sniff::new(0, "has no \"messages\"");
     };
-    let logged = ["response", "choices"].iter().any(|key| record.some(key).is_some_and(|reply| {
-        reply.is_array() && key == &"choices" || reply.get("choices").is_some_and(View::is_array)
-    }));
+    let logged = ["response", "choices"].iter().any(|key| {
+        record.some(key).is_some_and(|reply| {
+            reply.is_array() && key == &"choices" || reply.get("choices").is_some_and(View::is_array)
+        })
+    });
     if logged {
         return Sniff::new(40, "has the choices of a response beside its messages");
     }
@@ -69,8 +71,13 @@ fn sniff(source: &Source<'_>) -> Sniff {
         let why = "has messages without a \"role\"";
         return Sniff::new(if record.is_object() && some { 50 } else { 0 }, why);
     }
-    if messages.items().all(|message| message.get("content").is_none() && message.get("text").is_some()) {
-        return Sniff::new(20, "has messages with \"text\" in the place of \"content\"");
+    let keys = ["content", "tool_calls", "function_call"];
+    let other = |message: View<'_>| {
+        keys.iter().all(|key| message.get(key).is_none())
+            && ["text", "blocks", "parts"].iter().any(|key| message.get(key).is_some())
+    };
+    if messages.items().all(other) {
+        return Sniff::new(20, "has messages with something else in the place of \"content\"");
     }
     Sniff::new(80, "")
 }

@@ -36,11 +36,7 @@ fn response(record: View<'_>) -> Option<(Vec<&'static str>, View<'_>)> {
 }
 
 /// Where the object with `key` stands: the way to it, and the object.
-fn part<'a>(
-    record: View<'a>,
-    names: &[&'static str],
-    key: &str,
-) -> Option<(Vec<&'static str>, View<'a>)> {
+fn part<'a>(record: View<'a>, names: &[&'static str], key: &str) -> Option<(Vec<&'static str>, View<'a>)> {
     let fits = |view: &View<'_>| view.get(key).is_some_and(View::is_array);
     if fits(&record) {
         return Some((Vec::new(), record));

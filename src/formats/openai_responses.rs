@@ -50,13 +50,14 @@ fn sniff(source: &Source<'_>) -> Sniff {
     if record.get("messages").is_some() {
         return Sniff::new(0, "has \"messages\"");
     }
-    let lists: Vec<View<'_>> =
-        ["input", "output", "items"].iter().filter_map(|key| record.get(key)).filter(|list| list.is_array()).collect();
+    let lists: Vec<View<'_>> = ["input", "output", "items"]
+        .iter()
+        .filter_map(|key| record.get(key))
+        .filter(|list| list.is_array())
+        .collect();
     let response = record.text_at("object").as_deref() == Some("response");
     let items = |list: &View<'_>| {
-        list.items().any(|item| {
-            own(item) || item.get("role").is_some() && item.get("content").is_some()
-        })
+        list.items().any(|item| own(item) || item.get("role").is_some() && item.get("content").is_some())
     };
     if response || lists.iter().any(items) {
         Sniff::new(88, "")
@@ -87,8 +88,7 @@ impl Turn<'_> {
             return;
         }
         let turn = std::mem::take(self);
-        let mut said =
-            turn.message.unwrap_or(Content { message: Message::Text(String::new()), place: None });
+        let mut said = turn.message.unwrap_or(Content { message: Message::Text(String::new()), place: None });
         if !turn.others.is_empty() {
             let mut parts = match said.message {
                 Message::Text(text) if text.is_empty() => Vec::new(),
@@ -120,7 +120,8 @@ impl Turn<'_> {
 
 /// Ids of reasoning items are needed and say nothing: those that we make are told by their shape.
 fn is_made_id(id: &str) -> bool {
-    id.strip_prefix("rs_").is_some_and(|n| !n.is_empty() && n.len() < 9 && n.bytes().all(|b| b.is_ascii_digit()))
+    id.strip_prefix("rs_")
+        .is_some_and(|n| !n.is_empty() && n.len() < 9 && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A reasoning item that holds nothing but its text.

@@ -12,7 +12,8 @@ fn body() -> Map<String, Value> {
         key("schema_version", "Version of the file's shape", pattern("^1\\.[0-9]+$")).required(),
         key("to", "Format that was written", string()).required(),
         key("calls_as", "Form of the calls that was asked for", or_null(string())).required(),
-        key("trajectories", "Those of which there is something to tell", list_of(json!(trajectory()))).required(),
+        key("trajectories", "Those of which there is something to tell", list_of(json!(trajectory())))
+            .required(),
         plain("totals", json!(totals())).required(),
     ])
 }
@@ -51,9 +52,8 @@ fn field() -> Map<String, Value> {
 }
 
 fn totals() -> Map<String, Value> {
-    let sum = || {
-        map_of(json!(object([plain("count", whole(1)).required(), plain("bytes", whole(0)).required()])))
-    };
+    let sum =
+        || map_of(json!(object([plain("count", whole(1)).required(), plain("bytes", whole(0)).required()])));
     object([
         plain("trajectories", whole(0)).required(),
         plain("with_loss", whole(0)).required(),

@@ -74,7 +74,11 @@ fn lines_go_to_stdout_in_the_order_of_the_input() {
 fn good_records_are_converted_beside_bad_ones() {
     let folder = folder();
     let out = convert(folder.path(), &["bad.jsonl", "--to", "atif", "-o", "out.jsonl"]).expect_code(2);
-    assert!(out.stderr.contains("error: bad.jsonl:2: \"messages\" must be a list, not a number"), "{}", out.stderr);
+    assert!(
+        out.stderr.contains("error: bad.jsonl:2: \"messages\" must be a list, not a number"),
+        "{}",
+        out.stderr
+    );
     assert_eq!(fs::read_to_string(folder.path().join("out.jsonl")).expect("written").lines().count(), 2);
     // A walk passes by what is no transcript.
     let out = convert(folder.path(), &[".", "--to", "openai-chat", "-o", "/dev/null/x"]).expect_code(2);
@@ -86,19 +90,29 @@ fn what_is_lost_is_reported_and_may_be_denied() {
     let folder = folder();
     let arguments = ["atif.json", "--to", "openai-chat", "-o", "out.jsonl", "--loss-report", "loss.json"];
     let out = convert(folder.path(), &arguments).expect_code(0);
-    assert!(out.stderr.starts_with("lost: step.timestamp ×2, agent.name ×1, agent.version ×1, usage.prompt_tokens ×1"), "{}", out.stderr);
+    assert!(
+        out.stderr
+            .starts_with("lost: step.timestamp ×2, agent.name ×1, agent.version ×1, usage.prompt_tokens ×1"),
+        "{}",
+        out.stderr
+    );
     let text = fs::read_to_string(folder.path().join("loss.json")).expect("the report");
     let report: Value = serde_json::from_str(&text).expect("JSON");
     let schema: Value =
-        serde_json::from_str(&support::rolltape(&["schema", "loss-report"]).expect_code(0).stdout).expect("a schema");
+        serde_json::from_str(&support::rolltape(&["schema", "loss-report"]).expect_code(0).stdout)
+            .expect("a schema");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
     let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
     assert_eq!(errors, Vec::<String>::new());
     assert_eq!(report["trajectories"][0]["path"], "atif.json");
-    let time = report["trajectories"][0]["lost"].as_array().expect("a list").iter().find(|lost| lost["field"] == "step.timestamp");
+    let time = report["trajectories"][0]["lost"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|lost| lost["field"] == "step.timestamp");
     assert_eq!(
         time,
-        Some(&json!({"field": "step.timestamp", "count": 2, "bytes": 40, "step": 1, "line": 2, "column": 56,
+        Some(&json!({"field": "step.timestamp", "count": 2, "bytes": 40, "step": 1, "line": 2, "column": 58,
             "example": "2026-01-01T00:00:00Z"}))
     );
     assert_eq!(report["totals"]["lost"]["step.timestamp"], json!({"count": 2, "bytes": 40}));
@@ -127,7 +141,11 @@ fn a_secret_is_no_example() {
     )
     .expect_code(0);
     let report = fs::read_to_string(folder.path().join("loss.json")).expect("the report");
-    assert!(!report.contains("00000000") && report.contains("\"notes\"") && !report.contains('\u{1b}'), "{report}\n{}", out.stderr);
+    assert!(
+        !report.contains("00000000") && report.contains("\"notes\"") && !report.contains('\u{1b}'),
+        "{report}\n{}",
+        out.stderr
+    );
 }
 
 #[test]
@@ -145,7 +163,32 @@ fn wrong_usage_is_said_in_one_sentence() {
         said(&["one.json", "--to", "atif", "-o", "."]),
         said(&["one.json"]),
     ];
-    insta::assert_snapshot!(wrong.join("\n"), @r"");
+    insta::assert_snapshot!(wrong.join("\n"), @r"
+    error: no format is named 'antropic'
+    hint: did you mean 'anthropic'?
+
+    error: 'rolltape-run' can be read but not written
+
+    error: no format is named 'openai-chats'
+    hint: did you mean 'openai-chat'?
+
+    error: no form of calls is named 'openhand'
+    hint: did you mean 'openhands'?
+
+    error: none.json: there is no such file or folder
+    hint: paths are relative to the current folder
+
+    error: notes.txt: of no known format
+    error: no/such/folder.jsonl can't be written: there is no such folder
+    hint: name a file in a folder that exists with -o
+
+    error: '.' is a folder
+    hint: 'atif' goes into one file: name it with '-o FILE'
+
+    error: the following required arguments were not provided: --to <FORMAT>
+    hint: usage: rolltape convert --to <FORMAT> <PATH>...
+    hint: '--help' tells all options
+    ");
 }
 
 #[test]
@@ -179,7 +222,8 @@ fn every_format_goes_where_its_kind_goes() {
                 run(&["--to", name]).expect_code(2);
             }
         }
-        let left: Vec<String> = names(folder.path()).into_iter().filter(|name| name.starts_with('.')).collect();
+        let left: Vec<String> =
+            names(folder.path()).into_iter().filter(|name| name.starts_with('.')).collect();
         assert_eq!(left, Vec::<String>::new(), "{name}");
         let made = names(folder.path()).into_iter().find(|made| made.starts_with(&out)).expect("made");
         let back = convert(folder.path(), &[&made, "--from", name, "--to", "atif"]).expect_code(0);
@@ -200,12 +244,14 @@ fn a_killed_conversion_leaves_nothing_under_the_name() {
             .spawn()
             .expect("started")
     };
-    let unfinished = || names(folder.path()).iter().filter(|name| name.starts_with(".out.jsonl.unfinished-")).count();
+    let unfinished =
+        || names(folder.path()).iter().filter(|name| name.starts_with(".out.jsonl.unfinished-")).count();
     let mut child = start();
     let limit = Instant::now() + Duration::from_secs(60);
     let filled = || {
         fs::read_dir(folder.path()).into_iter().flatten().flatten().any(|entry| {
-            entry.file_name().to_string_lossy().starts_with(".out") && entry.metadata().is_ok_and(|meta| meta.len() > 0)
+            entry.file_name().to_string_lossy().starts_with(".out")
+                && entry.metadata().is_ok_and(|meta| meta.len() > 0)
         })
     };
     while !filled() && Instant::now() < limit {

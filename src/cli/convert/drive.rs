@@ -164,7 +164,8 @@ impl Work<'_> {
             if bad {
                 return Ok(Exit::Usage);
             }
-            let paths: Vec<String> = self.plan.paths.iter().map(|path| format!("'{}'", path.display())).collect();
+            let paths: Vec<String> =
+                self.plan.paths.iter().map(|path| format!("'{}'", path.display())).collect();
             return Err(CliError::usage(format!("no trajectory was found in {}", paths.join(", ")))
                 .hint("rolltape list formats shows what can be read"));
         }

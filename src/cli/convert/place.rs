@@ -249,8 +249,10 @@ fn disk(what: &str, error: &io::Error) -> CliError {
 pub(super) fn write_error(path: &Path, error: &io::Error) -> CliError {
     let path = path.display();
     match error.kind() {
-        io::ErrorKind::NotFound => CliError::usage(format!("{path} can't be written: there is no such folder"))
-            .hint("name a file in a folder that exists with -o"),
+        io::ErrorKind::NotFound => {
+            CliError::usage(format!("{path} can't be written: there is no such folder"))
+                .hint("name a file in a folder that exists with -o")
+        }
         io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
             CliError::usage(format!("{path} can't be written: something took its name meanwhile"))
                 .hint("name another one with -o")

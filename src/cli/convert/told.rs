@@ -81,7 +81,8 @@ impl Told {
         self.converted += 1;
         self.with_loss += u64::from(loss.is_loss());
         self.reordered += u64::from(loss.reordered);
-        let sums = [(&mut self.lost, &loss.lost), (&mut self.changed, &loss.changed), (&mut self.made, &loss.made)];
+        let sums =
+            [(&mut self.lost, &loss.lost), (&mut self.changed, &loss.changed), (&mut self.made, &loss.made)];
         for (totals, list) in sums {
             for lost in list {
                 let sum = totals.entry(lost.field.clone()).or_default();
@@ -161,7 +162,8 @@ impl Told {
         if context.verbosity == Verbosity::Quiet {
             return;
         }
-        let made: Totals = if context.verbosity == Verbosity::Verbose { self.made.clone() } else { Totals::new() };
+        let made: Totals =
+            if context.verbosity == Verbosity::Verbose { self.made.clone() } else { Totals::new() };
         for (word, totals) in [("lost", &self.lost), ("changed", &self.changed), ("made", &made)] {
             if !totals.is_empty() {
                 context.say(&format!("{word}: {}", named(totals)));

@@ -26,7 +26,9 @@ pub(super) fn line(trajectory: &Trajectory, changes: &mut Changes) -> Vec<u8> {
         match &steps[..head] {
             [] => {}
             [one] => content_at(out, "system", &one.message),
-            several => out.list_at("system", |out| several.iter().for_each(|step| blocks(out, &step.message))),
+            several => {
+                out.list_at("system", |out| several.iter().for_each(|step| blocks(out, &step.message)))
+            }
         }
         out.list_at("messages", |out| steps[head..].iter().for_each(|step| put_step(out, step, changes)));
         if let Some(tools) = chat::tool_list(&trajectory.agent)
@@ -41,9 +43,10 @@ pub(super) fn line(trajectory: &Trajectory, changes: &mut Changes) -> Vec<u8> {
 
 /// A tool's definition in this API's shape.
 fn definition(value: &Value) -> Value {
-    let Some((tool, more)) = chat::tool_parts(value).filter(|_| value.get("function").is_some()) else {
+    if value.get("input_schema").is_some() {
         return value.clone();
-    };
+    }
+    let Some((tool, more)) = chat::function_parts(value) else { return value.clone() };
     let mut out = json!({"name": tool.name});
     if !tool.description.is_empty() {
         out["description"] = tool.description.into();
@@ -133,10 +136,9 @@ fn put_call(out: &mut Json, call: &ToolCall, step: u64, changes: &mut Changes) {
     out.text("name", &call.name);
     match (&call.arguments.parsed, &call.arguments.raw) {
         (Some(parsed), _) => out.map("input", parsed),
-        (None, raw) => {
-            // The API takes an object only; the text is kept for who reads the file.
-            changes.note("arguments that are no object written as text", Some(step));
-            out.text("input", raw.as_deref().unwrap_or_default());
+        (None, _) => {
+            changes.note("arguments that are no object have no place", Some(step));
+            out.object_at("input", |_| {});
         }
     }
     let extra = &call.extra;
@@ -145,7 +147,7 @@ fn put_call(out: &mut Json, call: &ToolCall, step: u64, changes: &mut Changes) {
 
 fn put_result(out: &mut Json, result: &ObservationResult) {
     out.text("type", "tool_result");
-    out.maybe("tool_use_id", result.call_id.as_deref());
+    out.text("tool_use_id", result.call_id.as_deref().unwrap_or_default());
     if let Some(message) = &result.content {
         content_at(out, "content", message);
     }

@@ -1,7 +1,9 @@
 //! Trajectory to a request of Gemini's API, one object a line.
 //!
-//! The first system messages become the system instruction; the results of a step are one content of the user. The
-//! API's ids are optional and always written, so that results stay with their calls.
+//! The first system messages become the system instruction; a later one has no place and becomes the user's, with a
+//! remark. The results of a step are one content of the user. The API's ids are optional and always written, so that
+//! results stay with their calls. Unknown keys are an error for the API and its clients: extra fields are written
+//! only where they came from there.
 
 use super::super::json_out::Json;
 use super::super::{Changes, chat, media, openai_chat, text_calls};
@@ -22,22 +24,27 @@ const RECORD: [&str; 8] = [
 ];
 
 /// Keys of a content that are not extra.
-const CONTENT: [&str; 3] = ["role", "parts", THOUGHTS];
+const CONTENT: [&str; 5] = ["role", "parts", "part", THOUGHTS, ANSWER];
 
 /// One trajectory as one line, without the newline.
 pub(super) fn line(trajectory: &Trajectory, changes: &mut Changes) -> Vec<u8> {
     let steps = &trajectory.steps;
     let head = steps.iter().take_while(|step| step.source == Source::System && step.extra.is_empty()).count();
+    let own = trajectory.origin.format == super::NAME;
     let mut out = Json::sized(4096);
     out.object(|out| {
         out.maybe("id", trajectory.id.as_deref());
         out.maybe("model", trajectory.agent.model.as_deref());
         if head > 0 {
             out.object_at("systemInstruction", |out| {
-                out.list_at("parts", |out| steps[..head].iter().for_each(|step| parts(out, &step.message)));
+                out.list_at("parts", |out| {
+                    steps[..head].iter().for_each(|step| parts(out, &step.message, own))
+                });
             });
         }
-        out.list_at("contents", |out| steps[head..].iter().for_each(|step| put_step(out, step, changes)));
+        out.list_at("contents", |out| {
+            steps[head..].iter().for_each(|step| put_step(out, step, own, changes))
+        });
         put_tools(out, trajectory);
         out.rest(&trajectory.extra, &RECORD);
     });
@@ -64,9 +71,13 @@ fn put_tools(out: &mut Json, trajectory: &Trajectory) {
 
 /// A tool's definition in this API's shape.
 fn declaration(value: &Value) -> Value {
-    let keys = ["parameters", "parametersJsonSchema", "parameters_json_schema"];
-    let own = value.get("function").is_none() && keys.iter().any(|key| value.get(key).is_some());
-    let Some((tool, more)) = chat::tool_parts(value).filter(|_| !own) else { return value.clone() };
+    let keys = ["parametersJsonSchema", "parameters_json_schema"];
+    let own =
+        value.get("type").is_none() && value.get("function").is_none() && value.get("input_schema").is_none();
+    if own || keys.iter().any(|key| value.get(key).is_some()) {
+        return value.clone();
+    }
+    let Some((tool, _)) = chat::function_parts(value) else { return value.clone() };
     let mut out = json!({"name": tool.name});
     if !tool.description.is_empty() {
         out["description"] = tool.description.into();
@@ -74,13 +85,15 @@ fn declaration(value: &Value) -> Value {
     if !tool.parameters.is_null() {
         out["parametersJsonSchema"] = tool.parameters;
     }
-    for (key, value) in more {
-        out[key] = value;
-    }
     out
 }
 
-fn put_step(out: &mut Json, step: &Step, changes: &mut Changes) {
+fn put_step(out: &mut Json, step: &Step, own: bool, changes: &mut Changes) {
+    let extra = |out: &mut Json, extra: &Object| {
+        if own {
+            out.rest(extra, &CONTENT)
+        }
+    };
     let text = text_calls::dialect_of(step);
     let results = step.observation.as_ref().map_or(&[][..], |observation| &observation.results);
     match step.source {
@@ -90,20 +103,23 @@ fn put_step(out: &mut Json, step: &Step, changes: &mut Changes) {
                 thoughts(out, step);
                 match (&step.reply, text) {
                     (Some(reply), Some(_)) => text_part(out, &reply.text, None),
-                    _ => parts(out, &step.message),
+                    _ => parts(out, &step.message, own),
                 }
                 if text.is_none() {
-                    step.calls.iter().for_each(|call| put_call(out, call, step.id, changes));
+                    step.calls.iter().for_each(|call| put_call(out, call, step.id, own, changes));
                 }
             });
-            out.rest(&step.extra, &CONTENT);
+            extra(out, &step.extra);
         }),
         // Results that no model call stands before.
         _ if !results.is_empty() && step.message.text().is_empty() && step.extra.is_empty() => {}
         source => out.object(|out| {
-            out.text("role", if source == Source::System { "system" } else { "user" });
-            out.list_at("parts", |out| parts(out, &step.message));
-            out.rest(&step.extra, &CONTENT);
+            if source == Source::System {
+                changes.note("system message written as one of the user", Some(step.id));
+            }
+            out.text("role", "user");
+            out.list_at("parts", |out| parts(out, &step.message, own));
+            extra(out, &step.extra);
         }),
     }
     match text {
@@ -113,7 +129,7 @@ fn put_step(out: &mut Json, step: &Step, changes: &mut Changes) {
                     out.text("role", "user");
                     let text = text_calls::observed(dialect, step, result);
                     out.list_at("parts", |out| text_part(out, &text, None));
-                    out.rest(&result.extra, &CONTENT);
+                    extra(out, &result.extra);
                 });
             }
         }
@@ -121,7 +137,7 @@ fn put_step(out: &mut Json, step: &Step, changes: &mut Changes) {
         None => out.object(|out| {
             out.text("role", "user");
             out.list_at("parts", |out| {
-                results.iter().for_each(|result| put_result(out, step, result, changes));
+                results.iter().for_each(|result| put_result(out, step, result, own));
             });
         }),
     }
@@ -135,40 +151,33 @@ fn thoughts(out: &mut Json, step: &Step) {
     }
 }
 
-fn beside(out: &mut Json, extra: &Object) {
-    if let Some(Value::Object(outer)) = extra.get("part") {
+fn beside(out: &mut Json, extra: &Object, own: bool) {
+    if own && let Some(Value::Object(outer)) = extra.get("part") {
         out.rest(outer, &["functionCall", "functionResponse"]);
     }
 }
 
-fn put_call(out: &mut Json, call: &ToolCall, step: u64, changes: &mut Changes) {
+fn put_call(out: &mut Json, call: &ToolCall, step: u64, own: bool, changes: &mut Changes) {
     out.object(|out| {
         out.object_at("functionCall", |out| {
             out.text("id", &call.id);
             out.text("name", &call.name);
             match (&call.arguments.parsed, &call.arguments.raw) {
                 (Some(parsed), _) => out.map("args", parsed),
-                (None, raw) => {
-                    // The API takes an object only; the text is kept for who reads the file.
-                    changes.note("arguments that are no object written as text", Some(step));
-                    out.text("args", raw.as_deref().unwrap_or_default());
-                }
+                (None, _) => changes.note("arguments that are no object have no place", Some(step)),
             }
-            out.rest(&call.extra, &["id", "name", "args", "part"]);
+            if own {
+                out.rest(&call.extra, &["id", "name", "args", "part"]);
+            }
         });
-        beside(out, &call.extra);
+        beside(out, &call.extra, own);
     });
 }
 
-fn put_result(out: &mut Json, step: &Step, result: &ObservationResult, changes: &mut Changes) {
+fn put_result(out: &mut Json, step: &Step, result: &ObservationResult, own: bool) {
     let call = step.calls.iter().find(|call| Some(&call.id) == result.call_id.as_ref());
     let name = result.name.as_deref().or(call.map(|call| call.name.as_str()));
     let text = result.content.as_ref().map(Message::text);
-    if let Some(Message::Parts(parts)) = &result.content
-        && parts.iter().any(|part| part.text.is_none())
-    {
-        changes.note("result holds more than text", Some(step.id));
-    }
     out.object(|out| {
         out.object_at("functionResponse", |out| {
             out.maybe("id", result.call_id.as_deref());
@@ -184,21 +193,23 @@ fn put_result(out: &mut Json, step: &Step, result: &ObservationResult, changes: 
                 (_, Some(text)) => out.object_at("response", |out| out.text("output", text)),
                 (_, None) => {}
             }
-            out.rest(&result.extra, &["id", "name", "response", "part", ANSWER]);
+            if own {
+                out.rest(&result.extra, &["id", "name", "response", "part", ANSWER]);
+            }
         });
-        beside(out, &result.extra);
+        beside(out, &result.extra, own);
     });
 }
 
 /// The parts of a message; an empty text is none.
-fn parts(out: &mut Json, message: &Message) {
+fn parts(out: &mut Json, message: &Message, own: bool) {
     match message {
         Message::Text(text) if text.is_empty() => {}
         Message::Text(text) => text_part(out, text, None),
         Message::Parts(list) => {
             for part in list {
                 match &part.text {
-                    Some(text) => text_part(out, text, part.source.as_ref()),
+                    Some(text) => text_part(out, text, part.source.as_ref().filter(|_| own)),
                     None => out.item(&media::gemini(part)),
                 }
             }

@@ -43,9 +43,10 @@ pub(super) fn line(trajectory: &Trajectory, changes: &mut Changes) -> Vec<u8> {
 
 /// A tool's definition in this API's shape; one that is no function stays as it is.
 fn definition(value: &Value) -> Value {
-    let keys = ["input_schema", "parametersJsonSchema", "parameters_json_schema", "parameters"];
-    let foreign = value.get("function").is_none() && keys.iter().any(|key| value.get(key).is_some());
-    let Some((tool, more)) = chat::tool_parts(value).filter(|_| foreign) else { return value.clone() };
+    if value.get("function").is_some() {
+        return value.clone();
+    }
+    let Some((tool, more)) = chat::function_parts(value) else { return value.clone() };
     let mut out = chat::tool_value(&tool);
     for (key, value) in more {
         // What belongs to the function in this API stands beside it in others.
@@ -118,6 +119,9 @@ fn assistant(out: &mut Json, step: &Step, changes: &mut Changes) {
                 }
                 out.object(|out| {
                     out.text("id", &call.id);
+                    if chat::is_custom(call) {
+                        return custom(out, call);
+                    }
                     if !call.extra.contains_key("type") {
                         out.text("type", "function");
                     }
@@ -135,6 +139,19 @@ fn assistant(out: &mut Json, step: &Step, changes: &mut Changes) {
     out.rest(&step.extra, &ASSISTANT);
 }
 
+/// A call with free text.
+fn custom(out: &mut Json, call: &ToolCall) {
+    out.text("type", "custom");
+    out.object_at("custom", |out| {
+        out.text("name", &call.name);
+        out.text("input", call.arguments.raw.as_deref().unwrap_or_default());
+        if let Some(Value::Object(more)) = call.extra.get("custom") {
+            out.rest(more, &["name", "input"]);
+        }
+    });
+    out.rest(&call.extra, &["id", "type", "custom"]);
+}
+
 fn function(out: &mut Json, call: &ToolCall) {
     out.text("name", &call.name);
     match (&call.arguments.raw, &call.arguments.parsed) {
@@ -149,7 +166,7 @@ fn tool(out: &mut Json, step: &Step, result: &ObservationResult) {
     let legacy = call.is_some_and(|call| call.extra.contains_key("legacy_function_call"));
     out.text("role", if legacy { "function" } else { "tool" });
     if !legacy {
-        out.maybe("tool_call_id", result.call_id.as_deref());
+        out.text("tool_call_id", result.call_id.as_deref().unwrap_or_default());
     }
     out.maybe("name", result.name.as_deref());
     match &result.content {

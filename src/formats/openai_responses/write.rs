@@ -36,8 +36,12 @@ pub(super) fn line(trajectory: &Trajectory, changes: &mut Changes) -> Vec<u8> {
 
 /// A tool's definition in this API's shape: the function's members stand beside its type.
 fn definition(value: &Value) -> Value {
-    let foreign = value.get("function").is_some() || value.get("input_schema").is_some();
-    let Some((tool, more)) = chat::tool_parts(value).filter(|_| foreign) else { return value.clone() };
+    let own =
+        value.get("type").is_some() && value.get("function").is_none() && value.get("input_schema").is_none();
+    if own {
+        return value.clone();
+    }
+    let Some((tool, more)) = chat::function_parts(value) else { return value.clone() };
     let mut out = json!({"type": "function", "name": tool.name});
     if !tool.description.is_empty() {
         out["description"] = tool.description.into();
@@ -109,7 +113,8 @@ fn apart(message: &Message) -> (Vec<Value>, Message) {
     let Message::Parts(parts) = message else { return (Vec::new(), message.clone()) };
     let item = |part: &&ContentPart| {
         let kind = part.kind.as_str();
-        part.text.is_none() && (kind.ends_with("_call") || kind.ends_with("_output") || kind.ends_with("_item"))
+        part.text.is_none()
+            && (kind.ends_with("_call") || kind.ends_with("_output") || kind.ends_with("_item"))
     };
     let items: Vec<Value> = parts.iter().filter(item).map(|part| part.source.clone().into()).collect();
     let mut rest: Vec<ContentPart> = parts.iter().filter(|part| !item(part)).cloned().collect();
@@ -122,13 +127,38 @@ fn apart(message: &Message) -> (Vec<Value>, Message) {
 }
 
 fn message(out: &mut Json, role: &str, message: &Message, step: &Step) {
-    if role == "assistant" {
-        out.text("type", "message");
+    if role != "assistant" {
+        out.text("role", role);
+        content(out, "content", message, "input_text");
+        out.rest(&step.extra, &MESSAGE);
+        return;
     }
+    out.text("type", "message");
     out.text("role", role);
-    let kind = if role == "assistant" { "output_text" } else { "input_text" };
-    content(out, "content", message, kind);
-    out.rest(&step.extra, &MESSAGE);
+    let id = step.extra.get("id").and_then(Value::as_str);
+    // What the model said in parts is an output message, which has an id and a status.
+    let parts = match message {
+        Message::Text(text) if id.is_none() => return finish(out, |out| out.text("content", text), step),
+        Message::Text(text) => vec![chat::text_part(text.clone())],
+        Message::Parts(parts) => parts.clone(),
+    };
+    out.text("id", id.map_or_else(|| format!("msg_{}", step.id), str::to_owned).as_str());
+    if !step.extra.contains_key("status") {
+        out.text("status", "completed");
+    }
+    let parts = parts.into_iter().map(|mut part| {
+        if part.text.is_some() {
+            part.source.get_or_insert_default().entry("annotations").or_insert_with(|| json!([]));
+        }
+        part
+    });
+    let message = Message::Parts(parts.collect());
+    finish(out, |out| content(out, "content", &message, "output_text"), step);
+}
+
+fn finish(out: &mut Json, content: impl FnOnce(&mut Json), step: &Step) {
+    content(out);
+    out.rest(&step.extra, &[&MESSAGE[..], &["id"]].concat());
 }
 
 fn content(out: &mut Json, key: &str, message: &Message, kind: &str) {
@@ -152,8 +182,8 @@ fn content(out: &mut Json, key: &str, message: &Message, kind: &str) {
 }
 
 fn put_call(out: &mut Json, call: &ToolCall, step: &Step, changes: &mut Changes) {
-    let custom = call.extra.get("type").is_some_and(|kind| kind == "custom_tool_call");
-    out.text("type", if custom { "custom_tool_call" } else { "function_call" });
+    let custom = chat::is_custom(call);
+    out.text("type", if custom { chat::CUSTOM } else { "function_call" });
     if let Some(id) = call.extra.get("item_id") {
         out.value("id", id);
     }

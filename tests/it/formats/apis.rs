@@ -27,7 +27,9 @@ fn shape(trajectory: &Trajectory) -> (usize, Vec<usize>, Vec<String>) {
     (
         trajectory.steps.len(),
         agents.map(|step| step.calls.len()).collect(),
-        results.map(|result| result.content.as_ref().map_or_else(String::new, |text| text.text().into())).collect(),
+        results
+            .map(|result| result.content.as_ref().map_or_else(String::new, |text| text.text().into()))
+            .collect(),
     )
 }
 
@@ -46,7 +48,10 @@ fn a_request_of_anthropic_is_read() {
     assert_eq!(step.observation.as_ref().expect("results").results[1].extra["is_error"], true);
     assert_eq!(trajectory.steps[3].message.text(), "Hurry.");
     let usage = trajectory.steps[4].usage.expect("usage");
-    assert_eq!((usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens), (Some(17), Some(5), Some(3)));
+    assert_eq!(
+        (usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens),
+        (Some(17), Some(5), Some(3))
+    );
     assert_eq!(trajectory.agent.tools.as_ref().expect("tools")[0].parameters["required"][0], "port");
 }
 
@@ -58,7 +63,10 @@ fn a_request_of_gemini_is_read() {
     let answers = &step.observation.as_ref().expect("results").results;
     let ids: Vec<&str> = step.calls.iter().map(|call| call.id.as_str()).collect();
     assert_eq!(ids, ["call_01", "call_02"]);
-    assert_eq!([&answers[0].call_id, &answers[1].call_id], [&Some("call_01".to_owned()), &Some("call_02".to_owned())]);
+    assert_eq!(
+        [&answers[0].call_id, &answers[1].call_id],
+        [&Some("call_01".to_owned()), &Some("call_02".to_owned())]
+    );
     assert_eq!(step.reasoning.as_deref(), Some("Both ports."));
     assert_eq!(trajectory.steps[3].usage.and_then(|usage| usage.prompt_tokens), Some(12));
 }
@@ -79,10 +87,17 @@ fn logs_of_proxies_are_one_call_each() {
     assert_eq!((output.format, output.trajectories.len()), ("openai-completion-log", 3));
     let judged: Vec<usize> = output.trajectories.iter().map(|one| one.judged().count()).collect();
     assert_eq!(judged, [1, 1, 1]);
-    let reason = |n: usize| output.trajectories[n].steps.last().and_then(|step| step.reply.clone()?.finish_reason);
-    assert_eq!([reason(0), reason(1), reason(2)].map(Option::unwrap_or_default), ["stop", "tool_calls", "length"]);
+    let reason =
+        |n: usize| output.trajectories[n].steps.last().and_then(|step| step.reply.clone()?.finish_reason);
+    assert_eq!(
+        [reason(0), reason(1), reason(2)].map(Option::unwrap_or_default),
+        ["stop", "tool_calls", "length"]
+    );
     let first = &output.trajectories[0];
-    assert_eq!(first.steps.last().and_then(|step| step.timestamp.clone()).as_deref(), Some("2023-11-14T22:13:20Z"));
+    assert_eq!(
+        first.steps.last().and_then(|step| step.timestamp.clone()).as_deref(),
+        Some("2023-11-14T22:13:20Z")
+    );
     assert_eq!(first.extra["duration_ms"], 120);
     assert_eq!(first.extra["request"]["temperature"], 0.5);
     assert_eq!(output.trajectories[1].extra["other_choices"][0]["message"]["content"], "no");
@@ -130,7 +145,11 @@ fn a_request_comes_back_from_its_own_writer() {
     ] {
         let before = one(&format!("formats/{path}"), name);
         let (after, loss) = there_and_back(name, &before);
-        let figures = |fact: &String| !fact.starts_with("usage.") && !fact.starts_with("step.metrics") && !fact.starts_with("reply.finish");
+        let figures = |fact: &String| {
+            !fact.starts_with("usage.")
+                && !fact.starts_with("step.metrics")
+                && !fact.starts_with("reply.finish")
+        };
         let kept = |trajectory| bare_facts(trajectory).into_iter().filter(figures).collect::<Vec<_>>();
         assert_eq!(kept(&after), kept(&before), "{name}: {loss:#?}");
     }

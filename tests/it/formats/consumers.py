@@ -16,8 +16,16 @@ def consumed(value):
     return value
 
 
+# What is lazy needs its adapter as long as it is walked.
+ADAPTERS = {}
+
+
 def check(kind, value):
-    consumed(TypeAdapter(kind).validate_python(value))
+    name = str(kind)
+    if name not in ADAPTERS:
+        ADAPTERS[name] = TypeAdapter(kind)
+    adapter = ADAPTERS[name]
+    consumed(adapter.validate_python(value))
 
 
 def openai_chat(record):

@@ -81,7 +81,10 @@ fn report_is_whole(before: &Trajectory, after: &Trajectory, report: &Loss, what:
         let id = field.ends_with("call.id") || field.ends_with("result.call_id");
         let named = lost.get(field).or(changed.get(field)).copied();
         // An id that changed is told among what was made.
-        assert!(named == Some(count) || (id && named.is_none()), "{what}: {field} ×{count} is told as {named:?}");
+        assert!(
+            named == Some(count) || (id && named.is_none()),
+            "{what}: {field} ×{count} is told as {named:?}"
+        );
     }
     for field in made.keys() {
         assert!(
@@ -95,7 +98,9 @@ fn report_is_whole(before: &Trajectory, after: &Trajectory, report: &Loss, what:
 fn converted(before: &Trajectory, name: &str, form: Option<CallForm>) -> (Trajectory, Loss) {
     let format = formats::find(name).expect("the format");
     let (files, loss) = match convert(Cow::Borrowed(before), format, form) {
-        Some((Output::Line(bytes) | Output::Document(_, bytes), loss)) => (vec![("x".to_owned(), bytes)], loss),
+        Some((Output::Line(bytes) | Output::Document(_, bytes), loss)) => {
+            (vec![("x".to_owned(), bytes)], loss)
+        }
         Some((Output::Folder(files), loss)) => {
             (files.into_iter().map(|file| (format!("folder/{}", file.name), file.bytes)).collect(), loss)
         }
@@ -141,7 +146,10 @@ fn real_files_lose_what_the_report_names() {
 fn arguments() -> impl Strategy<Value = Object> {
     (text(), any::<i32>(), any::<bool>(), prop::collection::vec(any::<u8>(), 0..3)).prop_map(
         |(text, number, flag, list)| {
-            json!({"text": text, "number": number, "flag": flag, "list": list}).as_object().cloned().expect("an object")
+            json!({"text": text, "number": number, "flag": flag, "list": list})
+                .as_object()
+                .cloned()
+                .expect("an object")
         },
     )
 }
@@ -290,7 +298,9 @@ fn calls_in_text_tell_the_tools_in_the_prompt_once() {
     assert!(prompt.starts_with("Be brief.\n\n") && prompt.contains("BEGIN FUNCTION #1: look"), "{prompt}");
     assert_eq!(
         after.steps[2].reply.as_ref().map(|reply| reply.text.as_str()),
-        Some("I look.\n\n<function=look>\n<parameter=text>a<b</parameter>\n<parameter=number>5</parameter>\n</function>")
+        Some(
+            "I look.\n\n<function=look>\n<parameter=text>a<b</parameter>\n<parameter=number>5</parameter>\n</function>"
+        )
     );
     let (files, _) = written("openai-chat", &after);
     let record: Value = serde_json::from_slice(&files[0].1).expect("JSON");
@@ -306,10 +316,10 @@ fn calls_in_text_tell_the_tools_in_the_prompt_once() {
 #[test]
 fn calls_that_the_grammar_does_not_read_stay_text() {
     let with = |text: &str| {
-        let file = json!({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": text}]});
+        let file =
+            json!({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": text}]});
         let output = formats::read_bytes("x", file.to_string().as_bytes(), None).expect("read");
-        let (after, report) =
-            converted(&output.trajectories[0], "openai-chat", Some(CallForm::Native));
+        let (after, report) = converted(&output.trajectories[0], "openai-chat", Some(CallForm::Native));
         let notes: Vec<_> = report.notes.iter().map(|(change, _)| (change.what, change.step)).collect();
         (after.steps[1].reply.clone().map(|reply| (reply.native, reply.text)), notes, report.is_loss())
     };
