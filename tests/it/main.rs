@@ -15,6 +15,7 @@ mod clients;
 mod command;
 mod compare;
 mod config;
+mod convert;
 mod dataset;
 mod dialects;
 mod export;

@@ -83,8 +83,11 @@ fn shared_swe_agent_runs_hold_what_a_scan_counts() {
         assert!(shape(trajectory).iter().all(|(calls, _)| *calls == 1), "{}", path.display());
         super::logs::places_hold(trajectory, &bytes);
         comes_back(trajectory);
-        let (_, loss) = there_and_back("swe-agent", trajectory);
-        assert!(loss.lost.is_empty() && loss.changed.is_empty(), "{}: {loss:#?}", path.display());
+        // Where history and trajectory differ, what is written differs again, and is said again.
+        if output.warnings.is_empty() {
+            let (_, loss) = there_and_back("swe-agent", trajectory);
+            assert!(loss.lost.is_empty() && loss.changed.is_empty(), "{}: {loss:#?}", path.display());
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::abuse::{abuse, comes_back};
 use super::benchmarks::{fixture, read, shape};
-use crate::support::{self, needs};
+use crate::support::needs;
 use rolltape::formats;
 use rolltape::model::{Source, Trajectory};
 use std::process::Command;
@@ -85,7 +85,10 @@ fn spans_of_a_conversation_become_its_messages() {
 /// What a maker prints, run by the Python of the environment `formats`.
 fn made(maker: &str) -> Vec<u8> {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/makers").join(maker);
-    let output = Command::new(needs::venv_folder("formats").join("bin/python")).arg(script).output().expect("python runs");
+    let output = Command::new(needs::venv_folder("formats").join("bin/python"))
+        .arg(script)
+        .output()
+        .expect("python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
