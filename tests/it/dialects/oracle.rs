@@ -149,7 +149,7 @@ fn made_up() -> impl Iterator<Item = String> {
     (0..400).map(move |_| {
         // Neighbours in the list belong to one grammar.
         let from = next(pieces.len());
-        (0..1 + next(9)).map(|_| pieces[(from + next(9)) % pieces.len()]).collect::<String>()
+        (0..=next(9)).map(|_| pieces[(from + next(9)) % pieces.len()]).collect::<String>()
     })
 }
 
