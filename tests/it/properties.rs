@@ -12,7 +12,7 @@ use rolltape::util::json::{View, parse_at};
 use rolltape::util::redact::Redactor;
 
 /// The text is JSON for the scanner if it is for serde_json; without a note they agree on the value.
-pub fn json(bytes: &[u8]) {
+pub(crate) fn json(bytes: &[u8]) {
     let mut notes = Vec::new();
     let ours = parse_at(bytes, 0, &mut notes).ok().filter(|node| {
         std::str::from_utf8(bytes).is_ok() && bytes[node.end..].iter().all(|byte| b" \n\r\t".contains(byte))
@@ -26,7 +26,7 @@ pub fn json(bytes: &[u8]) {
 }
 
 /// Any file in any format, or in the one that it looks like.
-pub fn file(bytes: &[u8], from: Option<&str>) {
+pub(crate) fn file(bytes: &[u8], from: Option<&str>) {
     let Ok(output) = formats::read_bytes("x", bytes, from) else { return };
     let unpacked = formats::decompress(bytes);
     read(&output, &unpacked.bytes);
@@ -81,7 +81,7 @@ fn comes_back(trajectory: &Trajectory) {
 }
 
 /// Any message in a dialect.
-pub fn message(dialect: &Dialect, text: &str) {
+pub(crate) fn message(dialect: &Dialect, text: &str) {
     let markup = (dialect.parse)(text);
     spans(&markup, text);
     for runtime in dialect.runtimes {
@@ -93,7 +93,7 @@ pub fn message(dialect: &Dialect, text: &str) {
 }
 
 /// Any message in any dialect.
-pub fn any_message(text: &str) {
+pub(crate) fn any_message(text: &str) {
     for dialect in dialects::ALL {
         message(dialect, text);
     }
@@ -128,7 +128,7 @@ fn spans(markup: &Markup, text: &str) {
 }
 
 /// A redacted text holds no secret, and redacting it again changes nothing.
-pub fn redacted(text: &str) {
+pub(crate) fn redacted(text: &str) {
     let redactor = Redactor::default();
     let clean = redactor.redact(text).into_owned();
     assert_eq!(redactor.scan(&clean), [], "{clean}");
