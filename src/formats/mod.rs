@@ -32,7 +32,8 @@ pub use source::{LINE_LIMIT, Shape, Source};
 
 registry! {
     /// All formats, in the order of `list formats`.
-    Format: openhands_prompt_log, openhands_completion_log, openhands_v0_events, openhands_eval_output, openhands_v1_events, openai_chat, sharegpt, adp, atif, rolltape_run
+    Format: openhands_prompt_log, openhands_completion_log, openai_chat, openhands_v0_events, openhands_eval_output,
+        openhands_v1_events, sharegpt, adp, atif, rolltape_run
 }
 
 /// The blocks of a prompt log, before they become steps.
