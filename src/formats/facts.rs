@@ -97,9 +97,9 @@ impl<'a> List<'a> {
         match (&agent.raw_tools, &agent.tools) {
             (Some(tools), _) => tools.iter().for_each(|tool| self.put("agent.tool", json(tool))),
             (None, Some(tools)) => {
-                tools
-                    .iter()
-                    .for_each(|tool| self.put("agent.tool", super::chat::tool_value(tool).to_string()));
+                for tool in tools {
+                    self.put("agent.tool", super::chat::tool_value(tool).to_string());
+                }
             }
             (None, None) => {}
         }
@@ -146,7 +146,7 @@ impl<'a> List<'a> {
                             self.put("step.part", Value::Object(rest.clone()).to_string());
                         }
                         (None, Some(source)) => {
-                            self.put("step.media", Value::Object(source.clone()).to_string())
+                            self.put("step.media", Value::Object(source.clone()).to_string());
                         }
                         (None, None) => self.put("step.media", part.kind.as_str()),
                     }

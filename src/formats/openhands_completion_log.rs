@@ -70,7 +70,9 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
     let mut answer = fields.object("response");
     let mut raw_answer = fields.object("raw_response");
     if let Some(step) = trajectory.steps.last_mut() {
-        if let Some(figures) = answer.as_mut().or(raw_answer.as_mut()).and_then(|answer| answer.object("usage")) {
+        if let Some(figures) =
+            answer.as_mut().or(raw_answer.as_mut()).and_then(|answer| answer.object("usage"))
+        {
             let (usage, rest) = fields::usage(figures);
             (step.usage, step.metrics_extra) = (Some(usage), rest);
         }

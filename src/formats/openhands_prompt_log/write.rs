@@ -158,7 +158,8 @@ impl Log<'_> {
         let call = step.calls.iter().find(|call| Some(&call.id) == result.call_id.as_ref());
         let name = result.name.as_deref().or(call.map(|call| call.name.as_str()));
         let said = result.content.as_ref().map(|content| self.text(content, step.id)).unwrap_or_default();
-        let own = step.reply.as_ref().filter(|reply| !reply.native).and_then(|reply| reply.dialect.as_deref());
+        let own =
+            step.reply.as_ref().filter(|reply| !reply.native).and_then(|reply| reply.dialect.as_deref());
         let own = own.filter(|name| OWN.contains(name)).and_then(dialects::find);
         let dialect: Option<&Dialect> = own.or_else(|| dialects::find("openhands"));
         // Old logs name no tool.

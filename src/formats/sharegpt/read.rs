@@ -93,7 +93,9 @@ impl Conversation {
             _ => {
                 let at = item.get("from").unwrap_or(item);
                 let what = match at.text() {
-                    Some(other) => format!("the speaker '{other}' is none of human, gpt, system, function_call, observation, tool: taken as a user"),
+                    Some(other) => format!(
+                        "the speaker '{other}' is none of human, gpt, system, function_call, observation, tool: taken as a user"
+                    ),
                     None => "an item has no \"from\": taken as a user's message".to_owned(),
                 };
                 warnings.push((at.offset(), what));
@@ -175,9 +177,10 @@ impl Conversation {
                 vec![ToolCall { id, name: String::new(), arguments, extra: Object::new() }]
             }
         };
-        let goes_on = self.open && self.steps.last().is_some_and(|step| {
-            step.reply.as_ref().is_some_and(|reply| reply.native || step.calls.is_empty())
-        });
+        let goes_on = self.open
+            && self.steps.last().is_some_and(|step| {
+                step.reply.as_ref().is_some_and(|reply| reply.native || step.calls.is_empty())
+            });
         if !goes_on {
             let step = self.push(Speaker::Agent, fields::content(None));
             // There is no text; a finding about the calls points at their item.
@@ -248,7 +251,7 @@ fn call(value: Value, next_id: &mut u32) -> ToolCall {
         Value::Object(outer) => outer,
         other => Object::from_iter([("value".to_owned(), other)]),
     };
-    let mut take = |object: &mut Object, key: &str| match object.shift_remove(key) {
+    let take = |object: &mut Object, key: &str| match object.shift_remove(key) {
         Some(Value::String(text)) => Some(text),
         Some(other) => {
             object.insert(key.to_owned(), other);

@@ -72,7 +72,10 @@ fn valid(record: &Value) {
             assert!(known.contains(&key.as_str()), "'{key}' in {value}");
         }
     };
-    keys(record, &["schema_version", "id", "content", "details", "available_custom_tools", "available_code_languages"]);
+    keys(
+        record,
+        &["schema_version", "id", "content", "details", "available_custom_tools", "available_code_languages"],
+    );
     assert!(record["id"].is_string() && record["details"].is_object());
     let (mut open, mut closed) = (HashSet::new(), HashSet::new());
     let items = record["content"].as_array().expect("content");
