@@ -225,7 +225,10 @@ impl<'a> Conversation<'a> {
         let id = number.map_or_else(
             || format!("action_{}", index + 1),
             |id| {
-                id.text().map_or_else(|| String::from_utf8_lossy(id.raw()).into_owned(), std::borrow::Cow::into_owned)
+                id.text().map_or_else(
+                    || String::from_utf8_lossy(id.raw()).into_owned(),
+                    std::borrow::Cow::into_owned,
+                )
             },
         );
         let step = &mut self.trajectory.steps[index];
@@ -252,8 +255,7 @@ impl<'a> Conversation<'a> {
         fields.drop_if("source", |value| value.text().as_deref() == Some("agent"));
         let mut kept = Object::from_iter([("action".to_owned(), kind.into())]);
         let step = &mut self.trajectory.steps[index];
-        let wanted =
-            |call: &&mut ToolCall| Some(&call.id) == id.as_ref() && !call.extra.contains_key("event");
+        let wanted = |call: &ToolCall| Some(&call.id) == id.as_ref() && !call.extra.contains_key("event");
         let call = match step.calls.iter().position(wanted) {
             Some(at) => &mut step.calls[at],
             None => {

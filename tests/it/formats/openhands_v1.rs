@@ -224,7 +224,7 @@ fn bad_folders_are_kept_or_said() {
 
 #[test]
 fn the_sdk_opens_what_is_written() {
-    need!(venv("openhands"));
+    need!(new_python, venv("openhands"));
     let own = formats::read_files(&folder(), None).expect("read").trajectories;
     let all: Vec<Trajectory> = own.into_iter().chain(foreign()).collect();
     let out = support::temp();

@@ -107,7 +107,7 @@ fn a_completion_log_keeps_what_it_holds_beside_the_reply() {
     let step = trajectory.judged().next().expect("one reply");
     assert_eq!(step.judged_text(), "<function=f>\n");
     assert_eq!(step.usage.and_then(|usage| usage.cost_usd), Some(0.5));
-    assert_eq!(trajectory.extra["kwargs"].as_object().map(|kwargs| kwargs.len()), Some(1));
+    assert_eq!(trajectory.extra["kwargs"].as_object().map(serde_json::Map::len), Some(1));
 }
 
 #[test]
