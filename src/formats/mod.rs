@@ -33,7 +33,7 @@ pub use source::{LINE_LIMIT, Shape, Source};
 registry! {
     /// All formats, in the order of `list formats`.
     Format: openhands_prompt_log, openhands_completion_log, openai_chat, openhands_v0_events, openhands_eval_output,
-        openhands_v1_events, sharegpt, adp, atif, rolltape_run
+        openhands_v1_events, sharegpt, adp, atif, swe_agent, mini_swe_agent, tau_bench, tau2, bfcl, terminal_bench, rolltape_run
 }
 
 /// The blocks of a prompt log, before they become steps.

@@ -3,6 +3,7 @@
 mod abuse;
 mod adp;
 mod atif;
+mod benchmarks;
 mod hostile;
 mod logs;
 mod openhands_eval;
