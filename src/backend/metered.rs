@@ -257,7 +257,7 @@ impl Metered {
         let Some(exchanges) = &self.exchanges else { return };
         let sse = reply.sse.as_ref().and_then(|chunks| self.stream(chunks, reply));
         let new_messages =
-            request.new_messages().map(|message| self.redacted(&chat::message(message))).collect();
+            request.new_messages().map(|message| self.redacted(chat::message(message))).collect();
         let line = CassetteLine {
             scope: request.scope,
             suite: self.attempt.suite.clone(),
@@ -267,7 +267,7 @@ impl Metered {
             turn: request.turn,
             prefix_sha256: request.prefix_sha256.clone(),
             new_messages,
-            params: self.redacted(&request.params),
+            params: self.redacted(request.params.clone()),
             tools_sha256,
             status: reply.status,
             body: match (&reply.body, &sse) {
@@ -283,11 +283,8 @@ impl Metered {
     }
 
     /// Messages and parameters may carry a key.
-    fn redacted(&self, object: &Object) -> Object {
-        match self.redactor.redact_value(Value::Object(object.clone())) {
-            Value::Object(object) => object,
-            _ => Object::new(),
-        }
+    fn redacted(&self, object: Object) -> Object {
+        self.redactor.redact_object(object)
     }
 
     /// A stream without secrets. One that comes in pieces can't be found in any of them, and what is taken out of a
