@@ -8,9 +8,9 @@ use crate::model::{
 };
 use crate::util::digest::{Growing, sha256_hex};
 use crate::util::redact::Redactor;
+use crate::util::tell::Tell;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedSender;
 
 /// What an attempt may use of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -52,7 +52,7 @@ pub struct Metered {
     purse: Option<Arc<Purse>>,
     price: Option<Price>,
     redactor: Redactor,
-    exchanges: Option<UnboundedSender<Exchanged>>,
+    exchanges: Option<Tell<Exchanged>>,
     turns: u32,
     used_tokens: u64,
     used_usd: f64,
@@ -74,7 +74,7 @@ impl Metered {
         params: Object,
         budget: Budget,
         redactor: Redactor,
-        exchanges: Option<UnboundedSender<Exchanged>>,
+        exchanges: Option<Tell<Exchanged>>,
     ) -> Self {
         Self {
             price: backend.price(),
@@ -101,12 +101,6 @@ impl Metered {
     #[must_use]
     pub fn with_purse(self, purse: Option<Arc<Purse>>) -> Self {
         Self { purse: purse.filter(|_| !self.backend.on_tape()), ..self }
-    }
-
-    /// The same counters with nobody recording any more.
-    #[must_use]
-    pub fn silent(self) -> Self {
-        Self { exchanges: None, ..self }
     }
 
     /// Turns so far.
@@ -278,8 +272,7 @@ impl Metered {
             sse,
             usage: reply.usage,
         };
-        // A closed channel means that the run is over; the reply itself is still good.
-        let _ = exchanges.send(Exchanged { attempt: self.attempt.clone(), line });
+        exchanges.tell(Exchanged { attempt: self.attempt.clone(), line });
     }
 
     /// Messages and parameters may carry a key.

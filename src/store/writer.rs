@@ -10,6 +10,7 @@ use crate::model::{AttemptRecord, Exchanged, Finished, RunManifest, TrajectoryRe
 use crate::util::digest::sha256_hex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The journal.
 pub(super) const ATTEMPTS: &str = "attempts.jsonl";
@@ -26,9 +27,9 @@ pub(super) enum Job {
     /// The run begins.
     Manifest(Box<RunManifest>),
     /// A model exchange.
-    Exchange(Box<Exchanged>),
+    Exchange(Arc<Exchanged>),
     /// An attempt ended.
-    Finished(Box<Finished>),
+    Finished(Arc<Finished>),
     /// Nothing comes after this.
     End,
 }
@@ -104,7 +105,7 @@ impl Writer {
                 Job::Exchange(exchange) => lines.exchange(&exchange),
                 Job::Finished(finished) => {
                     kept_evidence |= self.evidence(&finished)?;
-                    records.push(self.trajectory(*finished, &mut lines)?);
+                    records.push(self.trajectory(Arc::unwrap_or_clone(finished), &mut lines)?);
                 }
                 Job::End => {}
             }

@@ -11,6 +11,7 @@ use rolltape::model::{
 use rolltape::store::{self, RunView};
 use serde_json::json;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Steps of an attempt: instructions, the task, and turns.
 pub(crate) const STEPS: u64 = 20;
@@ -122,7 +123,7 @@ pub(crate) fn write(dir: &Path, planned: u64, scale: usize) -> RunView {
     manifest.subjects = vec![subject(0), subject(1)];
     sink.on(&Event::RunStarted(Box::new(manifest))).expect("the recorder takes the event");
     for seq in 0..planned {
-        let event = Event::AttemptFinished(Box::new(finished(seq, scale)));
+        let event = Event::AttemptFinished(Arc::new(finished(seq, scale)));
         sink.on(&event).expect("the recorder takes the event");
     }
     sink.on(&Event::RunFinished(RunSummary::default())).expect("the recorder takes the event");

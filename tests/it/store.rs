@@ -10,6 +10,7 @@ use rolltape::store::{self, Recorder, StoreErrorKind, resume, resume_on};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 const PLANNED: u64 = 8;
 
@@ -181,7 +182,7 @@ fn the_first_failure_is_told_by_the_next_event_and_at_the_end() {
     std::os::unix::fs::symlink("/dev/full", dir.join("trajectories.jsonl")).unwrap();
     let mut refused = None;
     recorder.on(&rolltape::model::Event::RunStarted(Box::new(runs::manifest(PLANNED)))).unwrap();
-    let attempt = rolltape::model::Event::AttemptFinished(Box::new(finished(0)));
+    let attempt = rolltape::model::Event::AttemptFinished(Arc::new(finished(0)));
     let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while refused.is_none() && std::time::Instant::now() < end {
         refused = recorder.on(&attempt).err();
@@ -314,7 +315,7 @@ fn the_last_try_of_an_attempt_counts() {
     let mut again = finished(3);
     again.record.try_n = 2;
     again.record.outcome = Outcome::Passed;
-    recorder.on(&rolltape::model::Event::AttemptFinished(Box::new(again))).unwrap();
+    recorder.on(&rolltape::model::Event::AttemptFinished(Arc::new(again))).unwrap();
     recorder.finish().unwrap();
     let view = store::open(&dir).unwrap();
     assert_eq!(view.records.len(), 1);
@@ -445,7 +446,7 @@ fn evidence_that_names_a_path_is_refused() {
     evil.evidence[0].0 = "../../escape".to_owned();
     let started = rolltape::model::Event::RunStarted(Box::new(runs::manifest(1)));
     recorder.on(&started).unwrap();
-    recorder.on(&rolltape::model::Event::AttemptFinished(Box::new(evil))).unwrap();
+    recorder.on(&rolltape::model::Event::AttemptFinished(Arc::new(evil))).unwrap();
     assert_eq!(recorder.finish().unwrap_err().message, "'../../escape' is no digest of evidence");
     assert!(!folder.path().join("escape").exists());
 }

@@ -295,7 +295,7 @@ fn result(out: &mut Vec<u8>, result: &ObservationResult, known: impl Fn(&str) ->
                 })
         };
         let fits = result.subagents.iter().all(named);
-        record.either_list(fits, "subagent_trajectory_ref", &result.subagents, |out, entry| json(out, entry));
+        record.either_list(fits, "subagent_trajectory_ref", &result.subagents, json);
     }
     record.finish();
 }
