@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write as _};
 
 pub(super) static ITEM: Report = Report {
     name: "json",
@@ -65,9 +65,9 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         "by_rule": by_rule,
         "subjects": subjects,
     });
-    // Into memory first: the serialiser gives single letters, and a writer takes them one call each.
-    let mut bytes = Vec::new();
-    let mut serializer = serde_json::Serializer::pretty(&mut bytes);
+    // The serialiser gives single letters, and a writer takes them one call each.
+    let mut out = io::BufWriter::with_capacity(1 << 16, out);
+    let mut serializer = serde_json::Serializer::pretty(&mut out);
     let mut summary = serializer.serialize_map(None)?;
     for (key, value) in head.as_object().into_iter().flatten() {
         summary.serialize_entry(key, value)?;
@@ -79,8 +79,8 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         summary.serialize_entry("timing", &manifest.timing)?;
     }
     summary.end()?;
-    bytes.push(b'\n');
-    out.write_all(&bytes)
+    out.write_all(b"\n")?;
+    out.flush()
 }
 
 /// A list of which one item at a time is in memory.
