@@ -69,7 +69,7 @@ impl Words {
     }
 }
 
-fn case(tape: &Trajectories, record: &AttemptRecord, options: &Options, words: &mut Words) -> TestCase {
+fn case(tape: &Trajectories<'_>, record: &AttemptRecord, options: &Options, words: &mut Words) -> TestCase {
     let mut case =
         TestCase::new(text::one_line(&format!("{}/{}", record.id.task, record.id.n)), status(record));
     let class = text::one_line(&format!("{}.{}", record.id.suite, record.id.subject));
@@ -129,7 +129,7 @@ fn details(record: &AttemptRecord) -> String {
 
 /// What was said, oldest first; of a long one the end is kept, for that is where it went wrong. Each line
 /// is quoted: CI services run lines that begin with `::` or `##` when they show the output.
-fn transcript(tape: &Trajectories, record: &AttemptRecord) -> String {
+fn transcript(tape: &Trajectories<'_>, record: &AttemptRecord) -> String {
     let trajectory = match tape.read(record) {
         Ok(trajectory) => trajectory,
         Err(error) => return error.to_string(),

@@ -117,6 +117,12 @@ fn finished(seq: u64, scale: usize) -> Finished {
 
 /// Writes such a run of `planned` attempts, with texts of `scale` percent of a realistic size.
 pub(crate) fn write(dir: &Path, planned: u64, scale: usize) -> RunView {
+    record(dir, planned, scale);
+    store::open(dir).expect("the run opens")
+}
+
+/// [`write`]; gives who has written it.
+pub(crate) fn record(dir: &Path, planned: u64, scale: usize) -> store::Recorder {
     let mut recorder = store::Recorder::create(dir).expect("a recorder");
     let mut sink = recorder.sink();
     let mut manifest = runs::manifest(planned);
@@ -128,5 +134,5 @@ pub(crate) fn write(dir: &Path, planned: u64, scale: usize) -> RunView {
     }
     sink.on(&Event::RunFinished(RunSummary::default())).expect("the recorder takes the event");
     recorder.finish().expect("the run is on disk");
-    store::open(dir).expect("the run opens")
+    recorder
 }

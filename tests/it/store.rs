@@ -1,5 +1,6 @@
 //! The store: nothing that counts is lost or doubled, whatever happens to the process or the disk.
 
+use crate::many;
 use crate::runs::{self, events, finished, id};
 use crate::support::{self, temp};
 use rolltape::engine::Sink as _;
@@ -100,6 +101,43 @@ fn what_is_written_is_read_again() {
 }
 
 /// SQLite's technique: the N-th change fails, N = 1 … until nothing fails any more.
+#[test]
+fn reports_of_who_wrote_a_run_are_those_of_who_reads_it() {
+    // The first has room for all trajectories in memory, the second is too large for that.
+    for (planned, scale) in [(40, 1), (40, 100)] {
+        let folder = temp();
+        let mut recorder = many::record(folder.path(), planned, scale);
+        let written = recorder.take_view().unwrap();
+        assert!(recorder.take_view().is_none());
+        let read = store::open(folder.path()).unwrap();
+        assert_eq!(written, read);
+        for report in report::ALL {
+            let render = |view| report::render(report, view, &Options::file()).unwrap();
+            assert!(render(&written) == render(&read), "{}", report.name);
+        }
+        fs::write(folder.path().join("trajectories.jsonl"), "").unwrap();
+        let held = read.records.iter().filter(|record| written.trajectory(record).is_ok()).count();
+        assert!(if scale == 1 { held == 40 } else { (1..40).contains(&held) }, "{held} in memory");
+    }
+}
+
+#[test]
+fn who_goes_on_with_a_run_or_fails_does_not_tell_of_it_from_memory() {
+    let folder = temp();
+    let mut recorder = Recorder::create(folder.path()).unwrap();
+    tell(&mut recorder, 0..4);
+    recorder.finish().unwrap();
+    let mut resumed = resume(folder.path()).unwrap();
+    tell(&mut resumed.recorder, 4..PLANNED);
+    resumed.recorder.finish().unwrap();
+    assert!(resumed.recorder.take_view().is_none(), "it knows but the half");
+    let (folder, disk) = (temp(), Disk::with_fault(12, Fault::Fail(28)));
+    let mut recorder = Recorder::create_on(folder.path(), &disk).unwrap();
+    tell(&mut recorder, 0..PLANNED);
+    recorder.finish().unwrap_err();
+    assert!(recorder.take_view().is_none());
+}
+
 #[test]
 fn a_fault_at_any_call_loses_and_doubles_nothing() {
     let reference = temp();
