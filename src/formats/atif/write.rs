@@ -20,16 +20,6 @@ pub fn line(trajectory: &Trajectory) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// Trajectories, one a line.
-pub(super) fn lines(trajectories: &[Trajectory]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for trajectory in trajectories {
-        object(&mut out, trajectory, None);
-        out.push(b'\n');
-    }
-    out
-}
-
 /// An object that is being written: what is absent is not written, what has no place goes to ours, which comes last.
 struct Record<'o> {
     out: &'o mut Vec<u8>,
