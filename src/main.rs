@@ -1,11 +1,10 @@
 //! The `rolltape` binary: parse, call, map to an exit code.
 
-use mimalloc::MiMalloc;
+use rolltape::sandbox::Memory;
 use std::process::ExitCode;
 
-/// Small values come and go by the hundred thousand, on several threads at once.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static MEMORY: Memory = Memory;
 
 fn main() -> ExitCode {
     // A re-executed copy of this binary is the sandbox's init; it must stay single-threaded,
