@@ -23,6 +23,7 @@ const HELPER: u8 = 2;
 /// memory goes back to where it came from.
 static ROLE: AtomicU8 = AtomicU8::new(UNKNOWN);
 
+// SAFETY: glibc and musl both have it, with this type.
 unsafe extern "C" {
     /// `argv[0]`, set by the C library before any code of ours runs.
     static program_invocation_name: *const c_char;
