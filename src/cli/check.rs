@@ -9,6 +9,7 @@ use super::input::{self, Gathered};
 use super::{CliError, Context, Exit, Verb};
 use crate::model::{CallPolicy, Policy, Reading, Severity, ToolDef};
 use crate::util::suggest::nearest;
+use crate::util::text::{unmarked, visible};
 use crate::{dialects, formats, rules};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::path::PathBuf;
@@ -84,7 +85,7 @@ fn augment(command: Command) -> Command {
             )
             .default_value("error"),
         )
-        .arg(word("format", "FORMAT", "Output: text, json, jsonl".to_owned()).default_value("text"))
+        .arg(word("format", "FORMAT", output::help()).default_value("text"))
         .arg(
             Arg::new("output")
                 .short('o')
@@ -113,26 +114,21 @@ fn runtimes() -> impl Iterator<Item = &'static str> {
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
     let plan = plan(matches)?;
-    let format = text(matches, "format");
-    let render = match format {
-        "text" => output::text,
-        "json" => output::json,
-        "jsonl" => output::jsonl,
-        other => return Err(unknown("output format", other, &["text", "json", "jsonl"])),
-    };
+    let format = output::named(text(matches, "format"))?;
     let paths: Vec<PathBuf> = matches.get_many::<PathBuf>("paths").into_iter().flatten().cloned().collect();
     let Gathered { files, errors } = input::gather(&paths, context);
     let first = paths.first().map_or_else(String::new, |path| path.to_string_lossy().into_owned());
     let result = judge::judge(&first, &files, errors, &plan);
     for warning in &result.warnings {
-        context.say(&format!("warning: {warning}"));
+        context.say(&format!("warning: {}", unmarked(&visible(warning))));
     }
     if result.foreign > 0 {
         let noun = if result.foreign == 1 { "file" } else { "files" };
         context.say(&format!("passed by: {} {noun} of no known format", result.foreign));
     }
     let output = matches.get_one::<PathBuf>("output");
-    let rendered = render(&result, &plan, context.color_out && output.is_none());
+    let look = output::Look { color: context.color_out && output.is_none(), cwd: &context.cwd };
+    let rendered = (format.render)(&result, &plan, &look);
     match output {
         Some(path) => output::write(path, &rendered)?,
         None => context.data(&rendered),

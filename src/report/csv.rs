@@ -115,7 +115,11 @@ pub(super) fn number(value: Option<impl ToString>) -> String {
 
 /// Text on one line that no spreadsheet takes for a formula.
 pub(super) fn guarded(cell: &str) -> String {
-    let cell = text::one_line(cell);
+    guard(text::one_line(cell))
+}
+
+/// A cell with a `'` before it if a spreadsheet would take it for a formula.
+pub fn guard(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
         format!("'{cell}")
     } else {

@@ -1,14 +1,14 @@
 //! `summary.json`: the run in numbers, for programs.
 
 use super::stats::{OUTCOMES, Stats, by_subject, by_task, totals};
-use super::{Options, Report};
+use super::{Options, Report, text};
 use crate::model::Usage;
 use crate::store::{RecordJson, RunView};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 
 pub(super) static ITEM: Report = Report {
     name: "json",
@@ -65,9 +65,9 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         "by_rule": by_rule,
         "subjects": subjects,
     });
-    // The serialiser gives single letters, and a writer takes them one call each.
-    let mut out = io::BufWriter::with_capacity(1 << 16, out);
-    let mut serializer = serde_json::Serializer::pretty(&mut out);
+    // Into memory first: the serialiser gives single letters, and a writer takes them one call each.
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::pretty(&mut bytes);
     let mut summary = serializer.serialize_map(None)?;
     for (key, value) in head.as_object().into_iter().flatten() {
         summary.serialize_entry(key, value)?;
@@ -79,8 +79,8 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         summary.serialize_entry("timing", &manifest.timing)?;
     }
     summary.end()?;
-    out.write_all(b"\n")?;
-    out.flush()
+    bytes.push(b'\n');
+    out.write_all(&text::json(&bytes))
 }
 
 /// A list of which one item at a time is in memory.
