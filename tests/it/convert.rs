@@ -133,7 +133,7 @@ fn what_is_lost_is_reported_and_may_be_denied() {
 fn a_secret_is_no_example() {
     let folder = folder();
     let text = r#"{"schema_version": "ATIF-v1.8", "agent": {"name": "a", "version": "1"}, "notes":
-        "key sk-ant-api03-0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000-00000000000000AA \u001b[31m", "steps": []}"#;
+        "key sk-00000000000000000000000000000000000000000000 \u001b[31m", "steps": []}"#;
     fs::write(folder.path().join("secret.json"), text).expect("written");
     let out = convert(
         folder.path(),
