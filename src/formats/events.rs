@@ -72,8 +72,7 @@ impl Values {
 
     /// One value in `start..end`; of a list its elements, if `spread`.
     fn piece(&mut self, source: &Source<'_>, file: usize, start: usize, end: usize, spread: bool) {
-        if source.bytes[start..end].len() > LINE_LIMIT
-            && longest_line(&source.bytes[start..end]) > LINE_LIMIT
+        if source.bytes[start..end].len() > LINE_LIMIT && longest_line(&source.bytes[start..end]) > LINE_LIMIT
         {
             self.errors.push((file, (start, long_line())));
             return;

@@ -5,6 +5,7 @@
 
 use super::chat::{self, Content};
 use super::openhands_completion_log;
+use super::source::Refusal;
 use crate::model::{ContentPart, Message, Object, ToolCall, Usage};
 use crate::util::json::View;
 
@@ -25,7 +26,8 @@ impl<'a> Fields<'a> {
         self.view
     }
 
-    fn take(&mut self, key: &'static str, fits: impl Fn(View<'a>) -> bool) -> Option<View<'a>> {
+    /// A member that `fits`; null is taken and is nothing.
+    pub(super) fn take(&mut self, key: &'static str, fits: impl Fn(View<'a>) -> bool) -> Option<View<'a>> {
         let value = self.view.get(key)?;
         if value.is_null() {
             self.taken.push(key);
@@ -50,6 +52,27 @@ impl<'a> Fields<'a> {
     /// A string.
     pub(super) fn string(&mut self, key: &'static str) -> Option<String> {
         self.text(key)?.text().map(std::borrow::Cow::into_owned)
+    }
+
+    /// A string that must be one.
+    pub(super) fn must_text(&mut self, key: &'static str) -> Result<Option<String>, Refusal> {
+        match self.string(key) {
+            None => match self.view.some(key) {
+                Some(value) => Err(chat::expected(value, &format!("\"{key}\""), "a string")),
+                None => Ok(None),
+            },
+            some => Ok(some),
+        }
+    }
+
+    /// Marks a member as taken by other means.
+    pub(super) fn mark(&mut self, key: &'static str) {
+        self.taken.push(key);
+    }
+
+    /// An object, as it stands.
+    pub(super) fn member(&mut self, key: &'static str) -> Option<View<'a>> {
+        self.take(key, View::is_object)
     }
 
     /// An object.

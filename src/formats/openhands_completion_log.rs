@@ -33,8 +33,11 @@ fn sniff(source: &Source<'_>) -> Sniff {
         return Sniff::new(0, "has no \"response\" with \"choices\"");
     }
     let request = ["kwargs", "latency_sec", "cost"].iter().any(|key| record.get(key).is_some());
-    // Chat alone is 80: a log without its request is still more than chat.
-    Sniff::new(if request { 95 } else { 91 }, "")
+    if request || record.get("raw_response").is_some() {
+        Sniff::new(95, "")
+    } else {
+        Sniff::new(60, "has nothing beside its messages and response that the OpenHands SDK logs")
+    }
 }
 
 fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory, Refusal> {
@@ -70,7 +73,9 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
     let mut answer = fields.object("response");
     let mut raw_answer = fields.object("raw_response");
     if let Some(step) = trajectory.steps.last_mut() {
-        if let Some(figures) = answer.as_mut().or(raw_answer.as_mut()).and_then(|answer| answer.object("usage")) {
+        if let Some(figures) =
+            answer.as_mut().or(raw_answer.as_mut()).and_then(|answer| answer.object("usage"))
+        {
             let (usage, rest) = fields::usage(figures);
             (step.usage, step.metrics_extra) = (Some(usage), rest);
         }
@@ -164,7 +169,7 @@ pub(super) fn usage(usage: View<'_>) -> Usage {
 }
 
 /// Seconds since 1970 as ISO 8601.
-fn iso_time(seconds: f64) -> Option<String> {
+pub(super) fn iso_time(seconds: f64) -> Option<String> {
     let millis = (seconds * 1000.0).round();
     if !millis.is_finite() {
         return None;

@@ -104,7 +104,9 @@ fn read(sources: &[Source<'_>]) -> ReadOutput {
 
 /// Says so where files held no event and nothing else was wrong.
 pub(super) fn none_at_all(sources: &[Source<'_>], output: &mut ReadOutput) {
-    if let (true, true, Some(first)) = (output.trajectories.is_empty(), output.errors.is_empty(), sources.first()) {
+    if let (true, true, Some(first)) =
+        (output.trajectories.is_empty(), output.errors.is_empty(), sources.first())
+    {
         output.errors.push(first.error(first.start, "holds no event"));
     }
 }

@@ -41,7 +41,9 @@ fn sniff(source: &Source<'_>) -> Sniff {
     match list.items().next() {
         None => Sniff::new(60, "has an empty list of \"conversations\""),
         Some(first) if known(&first) => Sniff::new(95, ""),
-        Some(_) if list.items().any(|item| known(&item)) => Sniff::new(60, "has a first message without \"from\""),
+        Some(_) if list.items().any(|item| known(&item)) => {
+            Sniff::new(60, "has a first message without \"from\"")
+        }
         Some(_) => Sniff::new(0, "has \"conversations\" without \"from\" and \"value\""),
     }
 }

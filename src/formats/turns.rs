@@ -1,7 +1,7 @@
 //! Steps under construction, for logs whose calls and results name each other by id.
 
 use super::chat::Content;
-use crate::model::{Observation, ObservationResult, Source, Step, ToolCall};
+use crate::model::{ContentPart, Message, Observation, ObservationResult, Source, Step, ToolCall};
 use std::collections::HashMap;
 
 /// Steps so far, and which of them made which call.
@@ -36,6 +36,17 @@ impl Turns {
         &mut self.steps[index]
     }
 
+    /// The steps. A reply's text is that of its message, put together once.
+    pub(super) fn finish(mut self) -> Vec<Step> {
+        for step in &mut self.steps {
+            if let Some(reply) = step.reply.as_mut().filter(|reply| reply.native && reply.text.is_empty()) {
+                reply.text = step.message.text().into_owned();
+                reply.place = step.place;
+            }
+        }
+        self.steps
+    }
+
     /// Adds calls to a step.
     pub(super) fn made(&mut self, index: usize, calls: Vec<ToolCall>) {
         for call in calls.iter().filter(|call| !call.id.is_empty()) {
@@ -55,5 +66,39 @@ impl Turns {
             self.steps.len() - 1
         });
         self.steps[index].observation.get_or_insert_with(Observation::default).results.push(result);
+    }
+}
+
+/// Adds content to a step whose message comes in several pieces.
+pub(super) fn say(step: &mut Step, content: Content) {
+    let had = match &step.message {
+        Message::Text(text) => !text.is_empty(),
+        Message::Parts(parts) => !parts.is_empty(),
+    };
+    if !had {
+        step.message = content.message;
+        step.place = content.place;
+        return;
+    }
+    let more = parts(content.message);
+    if more.is_empty() {
+        return;
+    }
+    if let Message::Text(text) = &mut step.message {
+        step.message = Message::Parts(parts(Message::Text(std::mem::take(text))));
+    }
+    if let Message::Parts(all) = &mut step.message {
+        all.extend(more);
+    }
+    // Text that stands in several places has no one place.
+    step.place = None;
+}
+
+/// Content as parts; an empty text is none.
+fn parts(message: Message) -> Vec<ContentPart> {
+    match message {
+        Message::Text(text) if text.is_empty() => Vec::new(),
+        Message::Text(text) => vec![ContentPart { kind: "text".to_owned(), text: Some(text), source: None }],
+        Message::Parts(parts) => parts,
     }
 }

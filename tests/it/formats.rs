@@ -2,7 +2,10 @@
 
 mod abuse;
 mod adp;
+mod apis;
 mod atif;
+mod benchmarks;
+mod consumers;
 mod hostile;
 mod inspect;
 mod logs;
@@ -11,5 +14,7 @@ mod openhands_v0;
 mod openhands_v1;
 mod prompt_log;
 mod robust;
+mod roundtrip;
 mod sessions;
 mod sharegpt;
+mod traces;

@@ -75,7 +75,8 @@ impl Items {
                 self.seen(fields, message, place, Some("web_observation"));
             }
             Some("image_observation") => {
-                let source = Object::from_iter(fields.any("content").map(|at| ("content".to_owned(), at.value())));
+                let source =
+                    Object::from_iter(fields.any("content").map(|at| ("content".to_owned(), at.value())));
                 let part = ContentPart { kind: "image".to_owned(), text: None, source: Some(source) };
                 self.seen(fields, Message::Parts(vec![part]), None, Some("image_observation"));
             }
@@ -99,7 +100,7 @@ impl Items {
         let step = self.push(Speaker::Agent);
         (step.message, step.place) = (message, place);
         if !reading.calls.is_empty() {
-            step.message = Message::Text(reading.content);
+            step.message = Message::Text(reading.content.into_owned());
             step.calls = reading.calls;
         }
         step.reasoning = fields.string("reasoning_content");
@@ -135,13 +136,8 @@ impl Items {
         let step = self.push(Speaker::Agent);
         step.message = Message::Text(text.clone());
         (step.place, step.reasoning, step.calls) = (place, reasoning, vec![call]);
-        step.reply = Some(Reply {
-            text,
-            native: true,
-            dialect: Some("native".to_owned()),
-            place,
-            ..Reply::default()
-        });
+        step.reply =
+            Some(Reply { text, native: true, dialect: Some("native".to_owned()), place, ..Reply::default() });
     }
 
     fn seen(&mut self, mut fields: Fields<'_>, message: Message, place: Option<Place>, class: Option<&str>) {
@@ -155,7 +151,7 @@ impl Items {
             step.calls.get(done).map(|call| call.id.clone())
         });
         let source = fields.view().text_at("source");
-        let mut class_of = |extra: &mut Object| {
+        let class_of = |extra: &mut Object| {
             extra.extend(class.map(|class| ("class_".to_owned(), class.into())));
         };
         if named.is_none() && open.is_none() {
@@ -179,8 +175,14 @@ impl Items {
             self.steps.len() - 1
         });
         let call_id = open.or(named);
-        let result =
-            ObservationResult { call_id, name, content: Some(message), place, extra, ..ObservationResult::default() };
+        let result = ObservationResult {
+            call_id,
+            name,
+            content: Some(message),
+            place,
+            extra,
+            ..ObservationResult::default()
+        };
         self.steps[index].observation.get_or_insert_with(Observation::default).results.push(result);
     }
 }

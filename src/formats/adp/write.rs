@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 
 /// Members of a trajectory that the protocol has beside its content.
-const OF_RECORD: [&str; 4] = ["schema_version", "details", "available_custom_tools", "available_code_languages"];
+const OF_RECORD: [&str; 4] =
+    ["schema_version", "details", "available_custom_tools", "available_code_languages"];
 
 /// Writes one trajectory as a line.
 pub(super) fn line(trajectory: &Trajectory, changes: &mut Changes) -> Vec<u8> {
@@ -140,7 +141,8 @@ impl Content<'_> {
         let mut ids: Vec<(&str, Option<String>)> =
             step.calls.iter().zip(ids).map(|(call, id)| (call.id.as_str(), id.clone())).collect();
         for result in step.observation.iter().flat_map(|seen| &seen.results) {
-            let own = ids.iter().position(|(call, id)| Some(*call) == result.call_id.as_deref() && id.is_some());
+            let own =
+                ids.iter().position(|(call, id)| Some(*call) == result.call_id.as_deref() && id.is_some());
             let id = own.and_then(|at| ids.swap_remove(at).1);
             if id.is_none() {
                 self.changes.note("ids of results without a call left out", Some(step.id));

@@ -2,7 +2,7 @@
 
 use super::super::chat::Content;
 use super::super::fields::{self, Fields};
-use super::super::turns::Turns;
+use super::super::turns::{self, Turns};
 use super::lines::{Line, Lines, Part};
 use crate::model::{
     Arguments, ContentPart, Message, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory,
@@ -33,7 +33,7 @@ pub(super) fn trajectory(part: &Part, lines: &Lines<'_>, remarks: &mut Vec<(usiz
     trajectory.origin.offset = own.first().map_or(0, |line| line.view.offset()) as u64;
     "claude-code".clone_into(&mut trajectory.agent.name);
     trajectory.agent.version = own.iter().find_map(|line| line.view.text_at("version")).unwrap_or_default();
-    trajectory.steps = reading.turns.steps;
+    trajectory.steps = reading.turns.finish();
     name_model(&mut trajectory);
     if let Some(uuid) = &part.branch_of {
         trajectory.extra.insert("branch_of".to_owned(), uuid.clone().into());
@@ -121,14 +121,6 @@ fn message(mut parts: Vec<ContentPart>) -> Message {
         [] => Message::Text(String::new()),
         [ContentPart { text: Some(text), source: None, .. }] => Message::Text(std::mem::take(text)),
         _ => Message::Parts(parts),
-    }
-}
-
-fn parts(message: Message) -> Vec<ContentPart> {
-    match message {
-        Message::Text(text) if text.is_empty() => Vec::new(),
-        Message::Text(text) => vec![ContentPart { kind: "text".to_owned(), text: Some(text), source: None }],
-        Message::Parts(parts) => parts,
     }
 }
 
@@ -266,8 +258,6 @@ impl Reading<'_> {
         let step = &mut self.turns.steps[index];
         think(step, thinking);
         if let Some(reply) = &mut step.reply {
-            reply.text = step.message.text().into_owned();
-            reply.place = step.place;
             if stop.is_some() {
                 reply.finish_reason = stop;
             }
@@ -292,15 +282,7 @@ fn open<'a>(line: &Line<'a>) -> (Fields<'a>, Fields<'a>, Option<View<'a>>) {
 
 /// Adds a further line of the same message.
 fn go_on(step: &mut Step, said: Content, timestamp: Option<String>, model: Option<String>, extra: Object) {
-    let had_text = !step.message.text().is_empty();
-    let more = parts(said.message);
-    if !more.is_empty() {
-        let mut all = parts(std::mem::replace(&mut step.message, Message::Text(String::new())));
-        all.extend(more);
-        step.message = message(all);
-        // Text that stands on two lines has no one place.
-        step.place = if had_text { None } else { said.place };
-    }
+    turns::say(step, said);
     let mut line = extra;
     if let Some(time) = timestamp {
         line.insert("timestamp".to_owned(), time.into());

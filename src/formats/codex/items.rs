@@ -2,9 +2,9 @@
 
 use super::super::chat;
 use super::super::fields::{self, Fields};
-use super::super::turns::Turns;
+use super::super::turns::{self, Turns};
 use crate::model::{
-    Arguments, ContentPart, Message, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory,
+    Arguments, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory,
     Usage,
 };
 use crate::util::json::View;
@@ -66,7 +66,7 @@ impl<'w> Session<'w> {
 
     /// The trajectory of all lines. A count after which nothing came is in "meta" alone, as every count is.
     pub(super) fn finish(mut self) -> Trajectory {
-        self.trajectory.steps = self.turns.steps;
+        self.trajectory.steps = self.turns.finish();
         self.trajectory.agent.model =
             self.trajectory.steps.iter().find_map(|step| step.model.clone()).or(self.model);
         for step in &mut self.trajectory.steps {
@@ -273,20 +273,7 @@ impl<'w> Session<'w> {
     fn say(&mut self, members: Fields<'_>, content: chat::Content, timestamp: Option<String>, outer: Object) {
         let rest = members.rest();
         let step = self.reply(timestamp);
-        if step.message.text().is_empty() {
-            step.message = content.message;
-            step.place = content.place;
-        } else {
-            let mut all = parts(std::mem::replace(&mut step.message, Message::Text(String::new())));
-            all.extend(parts(content.message));
-            step.message = Message::Parts(all);
-            // Text that stands in two items has no one place.
-            step.place = None;
-        }
-        if let Some(reply) = &mut step.reply {
-            reply.text = step.message.text().into_owned();
-            reply.place = step.place;
-        }
+        turns::say(step, content);
         if !rest.is_empty() || !outer.is_empty() {
             let mut item = Object::from_iter([("type".to_owned(), "message".into())]);
             item.extend(rest);
@@ -363,13 +350,6 @@ fn is_reply(kind: &str, item: View<'_>) -> bool {
 fn pay(step: &mut Step, usage: Usage, rest: Object) {
     step.usage = Some(usage);
     step.metrics_extra = rest;
-}
-
-fn parts(message: Message) -> Vec<ContentPart> {
-    match message {
-        Message::Text(text) => vec![ContentPart { kind: "text".to_owned(), text: Some(text), source: None }],
-        Message::Parts(parts) => parts,
-    }
 }
 
 /// Keeps an item of a response beside the step, with what else stood on its line.

@@ -17,6 +17,9 @@ use std::collections::HashMap;
 /// How a text that stands among the attachments is referred to.
 const ATTACHMENT: &str = "attachment://";
 
+/// Longest value that every sample repeats of its log, in bytes.
+const FEW: usize = 1024;
+
 /// What every sample of a log gets from the log.
 #[derive(Default)]
 pub(super) struct Log {
@@ -31,7 +34,7 @@ impl Log {
     /// Reads the log's header.
     pub(super) fn of(log: View<'_>) -> Self {
         let eval = log.get("eval");
-        let plain = |value: View<'_>| !value.is_object() && !value.is_array();
+        let plain = |value: View<'_>| !value.is_object() && !value.is_array() && value.raw().len() <= FEW;
         let members = |of: View<'_>| -> Object {
             let plain = of.members().filter(|(_, value)| plain(*value));
             plain.map(|(key, value)| (key.into_owned(), value.value())).collect()
@@ -39,7 +42,8 @@ impl Log {
         let mut short = members(log);
         if let Some(eval) = eval.filter(|eval| eval.is_object()) {
             let mut few = members(eval);
-            few.extend(eval.get("packages").map(|packages| ("packages".to_owned(), packages.value())));
+            let packages = eval.get("packages").filter(|packages| packages.raw().len() <= FEW);
+            few.extend(packages.map(|packages| ("packages".to_owned(), packages.value())));
             short.insert("eval".to_owned(), few.into());
         }
         let packages = eval.and_then(|eval| eval.get("packages"));

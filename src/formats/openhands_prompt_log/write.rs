@@ -44,9 +44,13 @@ impl Log<'_> {
     /// system prompt.
     fn head(&mut self, trajectory: &Trajectory, steps: &mut &[Step]) {
         let mut system = String::new();
-        if let Some((first, rest)) = steps.split_first()
+        let mut empty = false;
+        while let Some((first, rest)) = steps.split_first()
             && first.source == Speaker::System
+            && system.trim().is_empty()
         {
+            // Some versions logged an empty message before the system prompt.
+            empty |= system.is_empty() && first.message.text().trim().is_empty();
             system = self.text(&first.message, first.id);
             *steps = rest;
         }
@@ -58,7 +62,7 @@ impl Log<'_> {
             let described = (dialect.describe)(tools);
             system = if system.is_empty() { described } else { format!("{system}\n\n{described}") };
         }
-        if system.trim().is_empty() {
+        if empty || system.trim().is_empty() {
             self.blocks.push(String::new());
         }
         self.push(system, None);
@@ -154,7 +158,8 @@ impl Log<'_> {
         let call = step.calls.iter().find(|call| Some(&call.id) == result.call_id.as_ref());
         let name = result.name.as_deref().or(call.map(|call| call.name.as_str()));
         let said = result.content.as_ref().map(|content| self.text(content, step.id)).unwrap_or_default();
-        let own = step.reply.as_ref().filter(|reply| !reply.native).and_then(|reply| reply.dialect.as_deref());
+        let own =
+            step.reply.as_ref().filter(|reply| !reply.native).and_then(|reply| reply.dialect.as_deref());
         let own = own.filter(|name| OWN.contains(name)).and_then(dialects::find);
         let dialect: Option<&Dialect> = own.or_else(|| dialects::find("openhands"));
         // Old logs name no tool.

@@ -13,8 +13,8 @@ use super::super::source::Refusal;
 use super::super::{chat, text_calls};
 use super::kinds::{self, Role};
 use crate::model::{
-    Arguments, FinalMetrics, Object, Observation, ObservationResult, Reply, Source as Speaker, Step, ToolCall,
-    Trajectory, Usage,
+    Arguments, FinalMetrics, Object, Observation, ObservationResult, Reply, Source as Speaker, Step,
+    ToolCall, Trajectory, Usage,
 };
 use crate::util::json::View;
 use std::collections::HashMap;
@@ -193,7 +193,7 @@ impl<'a> Conversation<'a> {
         if speaker == Speaker::Agent {
             let reading = text_calls::read(&text, &mut self.next_id);
             if !reading.calls.is_empty() {
-                step.message = crate::model::Message::Text(reading.content);
+                step.message = crate::model::Message::Text(reading.content.into_owned());
                 step.calls = reading.calls;
             }
             let dialect = reading.dialect.map(str::to_owned);
@@ -206,7 +206,10 @@ impl<'a> Conversation<'a> {
     fn internal(&mut self, event: Value<'a>, mut fields: Fields<'a>, kind: &str) {
         if !self.internal {
             self.internal = true;
-            self.remark(event, "the log holds no replies of the model: the runtime's actions stand for its calls");
+            self.remark(
+                event,
+                "the log holds no replies of the model: the runtime's actions stand for its calls",
+            );
         }
         let index = self.push(Speaker::Agent);
         let timestamp = fields.string("timestamp");
@@ -221,11 +224,17 @@ impl<'a> Conversation<'a> {
         let number = event.view.some("id");
         let id = number.map_or_else(
             || format!("action_{}", index + 1),
-            |id| id.text().map_or_else(|| String::from_utf8_lossy(id.raw()).into_owned(), |id| id.into_owned()),
+            |id| {
+                id.text().map_or_else(
+                    || String::from_utf8_lossy(id.raw()).into_owned(),
+                    std::borrow::Cow::into_owned,
+                )
+            },
         );
         let step = &mut self.trajectory.steps[index];
         step.timestamp = timestamp;
-        step.message = crate::model::Message::Text(thought.and_then(View::text).unwrap_or_default().into_owned());
+        step.message =
+            crate::model::Message::Text(thought.and_then(View::text).unwrap_or_default().into_owned());
         step.place = thought.map(|thought| event.at(thought.place()));
         let arguments = Arguments::object(arguments);
         let extra = Object::from_iter(some_object("event", extra));
@@ -246,8 +255,8 @@ impl<'a> Conversation<'a> {
         fields.drop_if("source", |value| value.text().as_deref() == Some("agent"));
         let mut kept = Object::from_iter([("action".to_owned(), kind.into())]);
         let step = &mut self.trajectory.steps[index];
-        let wanted = |call: &&mut ToolCall| Some(&call.id) == id.as_ref() && !call.extra.contains_key("event");
-        let call = match step.calls.iter_mut().position(|mut call| wanted(&&mut call)) {
+        let wanted = |call: &ToolCall| Some(&call.id) == id.as_ref() && !call.extra.contains_key("event");
+        let call = match step.calls.iter().position(wanted) {
             Some(at) => &mut step.calls[at],
             None => {
                 let args = event.view.get("args").map(View::object).unwrap_or_default();
@@ -336,7 +345,9 @@ impl<'a> Conversation<'a> {
             (None, Some((index, id)), _) if called.is_none() => (Some(index), Some(id)),
             (None, None, Some(call)) => (Some(self.trajectory.steps.len() - 1), Some(call.id.clone())),
             // What answers nothing was said by the runtime: the error that a bad message caused, for example.
-            (None, None, None) if called.is_none() && cause.is_none_or(|cause| cause == b"-1") => (None, None),
+            (None, None, None) if called.is_none() && cause.is_none_or(|cause| cause == b"-1") => {
+                (None, None)
+            }
             (None, ..) => {
                 let cause = cause.map(|cause| String::from_utf8_lossy(cause).into_owned());
                 (self.agent_step(), called.or(cause))
@@ -423,7 +434,7 @@ fn reply(step: &mut Step, event: Value<'_>, response: &mut Fields<'_>, next_id: 
         let reading = text_calls::read(&sent.text, next_id);
         sent.dialect = reading.dialect.map(str::to_owned);
         if !reading.calls.is_empty() {
-            step.message = crate::model::Message::Text(reading.content);
+            step.message = crate::model::Message::Text(reading.content.into_owned());
             step.calls = reading.calls;
         }
     } else {

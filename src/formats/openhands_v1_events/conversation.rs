@@ -189,7 +189,8 @@ impl<'a> Conversation<'a> {
         }
         let step = self.push(event, &mut fields, Speaker::System);
         let prompt = event.view.get("system_prompt");
-        let text = prompt.and_then(|prompt| if prompt.is_object() { prompt.get("text") } else { Some(prompt) });
+        let text =
+            prompt.and_then(|prompt| if prompt.is_object() { prompt.get("text") } else { Some(prompt) });
         let text = text.filter(|text| text.text().is_some());
         step.message = Message::Text(text.and_then(View::text).unwrap_or_default().into_owned());
         step.place = text.map(|text| event.at(text.place()));
@@ -289,11 +290,8 @@ impl<'a> Conversation<'a> {
         step.message = content.message;
         step.place = content.place.map(|place| event.at(place));
         step.reasoning = fields.string("reasoning_content");
-        step.reply = Some(Reply {
-            text: step.message.text().into_owned(),
-            place: step.place,
-            ..Reply::default()
-        });
+        step.reply =
+            Some(Reply { text: step.message.text().into_owned(), place: step.place, ..Reply::default() });
         let index = self.trajectory.steps.len() - 1;
         if let Some(response) = response {
             let step = &mut self.trajectory.steps[index];
@@ -330,8 +328,8 @@ impl<'a> Conversation<'a> {
                     }
                     let view = seen.view();
                     let metadata = view.get("metadata").filter(|metadata| metadata.is_object());
-                    let holders = [Some(view), metadata].into_iter().flatten();
-                    let code = holders.filter_map(|holder| holder.some("exit_code")).next();
+                    let mut holders = [Some(view), metadata].into_iter().flatten();
+                    let code = holders.find_map(|holder| holder.some("exit_code"));
                     (content, code, Some(seen.rest()))
                 }
                 None => (None, None, None),
@@ -354,7 +352,11 @@ impl<'a> Conversation<'a> {
         let index = match own.or_else(near) {
             Some(index) => index,
             None => {
-                self.trajectory.steps.push(Step::new(self.trajectory.steps.len() as u64 + 1, Speaker::User, ""));
+                self.trajectory.steps.push(Step::new(
+                    self.trajectory.steps.len() as u64 + 1,
+                    Speaker::User,
+                    "",
+                ));
                 self.trajectory.steps.len() - 1
             }
         };
@@ -395,7 +397,8 @@ fn call(mut fields: Fields<'_>) -> ToolCall {
     fields.drop_if("tool_call_id", |id| id.text().as_deref() == Some(&call.id));
     // The action of a tool that the SDK does not know holds the arguments once more.
     fields.drop_if("action", |action| {
-        let plain = action.members().count() == 2 && action.text_at("kind").as_deref() == Some("MCPToolAction");
+        let plain =
+            action.members().count() == 2 && action.text_at("kind").as_deref() == Some("MCPToolAction");
         plain && action.get("data").is_some_and(|data| call.arguments.parsed.as_ref() == Some(&data.object()))
     });
     let mut event = fields.rest();
@@ -413,7 +416,7 @@ fn reply(step: &mut Step, calls: Vec<ToolCall>, mut next_id: u32) -> u32 {
         let reading = text_calls::read(&sent.text, &mut next_id);
         sent.dialect = reading.dialect.map(str::to_owned);
         if !reading.calls.is_empty() {
-            step.message = Message::Text(reading.content);
+            step.message = Message::Text(reading.content.into_owned());
             step.calls = reading.calls;
         }
     } else {

@@ -27,7 +27,8 @@ fn one(tool: &Value) -> Option<ToolDef> {
 
 /// A tool as one of an MCP server: the only kind that the SDK loads without the tool's own class.
 pub(super) fn write(tool: &ToolDef) -> Value {
-    let schema = if tool.parameters.is_object() { tool.parameters.clone() } else { json!({"type": "object"}) };
+    let schema =
+        if tool.parameters.is_object() { tool.parameters.clone() } else { json!({"type": "object"}) };
     json!({
         "description": tool.description,
         "action_type": "MCPToolAction",

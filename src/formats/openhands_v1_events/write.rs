@@ -77,7 +77,9 @@ impl Folder<'_> {
                 made_id(self.trajectory, self.events.len())
             }
         };
-        let source = text("source").filter(|word| ["agent", "user", "environment", "hook"].contains(word)).unwrap_or(source);
+        let source = text("source")
+            .filter(|word| ["agent", "user", "environment", "hook"].contains(word))
+            .unwrap_or(source);
         let mut event = Object::from_iter([("id".to_owned(), id.into())]);
         let time = time.or_else(|| text("timestamp"));
         event.extend(time.map(|time| ("timestamp".to_owned(), time.into())));
@@ -115,7 +117,9 @@ impl Folder<'_> {
         let mut event = self.event(&step.extra, step.timestamp.as_deref(), source, Some(step.id));
         let mut sent = Object::from_iter([("role".to_owned(), role.into())]);
         sent.insert("content".to_owned(), self.content(&step.message, Some(step.id)).into());
-        sent.extend(step.reasoning.as_ref().map(|text| ("reasoning_content".to_owned(), text.clone().into())));
+        sent.extend(
+            step.reasoning.as_ref().map(|text| ("reasoning_content".to_owned(), text.clone().into())),
+        );
         let rest = step.extra.get("llm_message").and_then(Value::as_object);
         copy(rest, &mut sent, &["thinking_blocks", "responses_reasoning_item", "name", "tool_call_id"]);
         event.insert("llm_message".to_owned(), sent.into());
@@ -252,7 +256,8 @@ fn image_urls(part: &ContentPart) -> Option<Vec<Value>> {
 
 /// The action that a call led to: the source's own, else its arguments; null if they are no object.
 fn action(rest: &Object, call: &ToolCall) -> Value {
-    if let Some(action) = rest.get("action").filter(|action| action.get("kind").is_some_and(Value::is_string)) {
+    if let Some(action) = rest.get("action").filter(|action| action.get("kind").is_some_and(Value::is_string))
+    {
         return action.clone();
     }
     match &call.arguments.parsed {

@@ -35,7 +35,7 @@ pub(super) fn convert(record: View<'_>, warnings: &mut Vec<Refusal>) -> Result<T
     if let Some(text) = fields.text("tools") {
         match text.text().and_then(|text| serde_json::from_str(&text).ok()) {
             Some(Value::Array(raw)) => {
-                (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools_of(raw);
+                (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools_of(&raw);
             }
             // A data set without tools has an empty text there.
             _ if text.text().as_deref() == Some("") => {}
@@ -93,7 +93,9 @@ impl Conversation {
             _ => {
                 let at = item.get("from").unwrap_or(item);
                 let what = match at.text() {
-                    Some(other) => format!("the speaker '{other}' is none of human, gpt, system, function_call, observation, tool: taken as a user"),
+                    Some(other) => format!(
+                        "the speaker '{other}' is none of human, gpt, system, function_call, observation, tool: taken as a user"
+                    ),
                     None => "an item has no \"from\": taken as a user's message".to_owned(),
                 };
                 warnings.push((at.offset(), what));
@@ -146,7 +148,7 @@ impl Conversation {
         let step = self.push(Speaker::Agent, content);
         (step.reasoning, step.extra) = (reasoning, extra);
         if !reading.calls.is_empty() {
-            step.message = Message::Text(reading.content);
+            step.message = Message::Text(reading.content.into_owned());
             step.calls = reading.calls;
         }
         let dialect = reading.dialect.map(str::to_owned);
@@ -175,9 +177,10 @@ impl Conversation {
                 vec![ToolCall { id, name: String::new(), arguments, extra: Object::new() }]
             }
         };
-        let goes_on = self.open && self.steps.last().is_some_and(|step| {
-            step.reply.as_ref().is_some_and(|reply| reply.native || step.calls.is_empty())
-        });
+        let goes_on = self.open
+            && self.steps.last().is_some_and(|step| {
+                step.reply.as_ref().is_some_and(|reply| reply.native || step.calls.is_empty())
+            });
         if !goes_on {
             let step = self.push(Speaker::Agent, fields::content(None));
             // There is no text; a finding about the calls points at their item.
@@ -248,7 +251,7 @@ fn call(value: Value, next_id: &mut u32) -> ToolCall {
         Value::Object(outer) => outer,
         other => Object::from_iter([("value".to_owned(), other)]),
     };
-    let mut take = |object: &mut Object, key: &str| match object.shift_remove(key) {
+    let take = |object: &mut Object, key: &str| match object.shift_remove(key) {
         Some(Value::String(text)) => Some(text),
         Some(other) => {
             object.insert(key.to_owned(), other);

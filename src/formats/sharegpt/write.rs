@@ -97,7 +97,8 @@ fn word<'a>(extra: &'a Object, usual: &'a str, same: &[&str]) -> &'a str {
 }
 
 fn whole(from: &str, value: String, extra: &Object) -> Value {
-    let mut item = Object::from_iter([("from".to_owned(), Value::from(from)), ("value".to_owned(), value.into())]);
+    let mut item =
+        Object::from_iter([("from".to_owned(), Value::from(from)), ("value".to_owned(), value.into())]);
     merge(&mut item, extra);
     item.into()
 }

@@ -10,6 +10,7 @@ mod shapes;
 
 use crate::model::Span;
 use known::Known;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -73,23 +74,36 @@ impl Redactor {
     }
 
     /// All strings of a JSON value without secrets, keys included.
-    pub fn redact_value(&self, value: serde_json::Value) -> serde_json::Value {
-        use serde_json::Value;
+    pub fn redact_value(&self, mut value: Value) -> Value {
+        self.clean_value(&mut value);
+        value
+    }
+
+    /// An object without secrets, keys included.
+    pub fn redact_object(&self, mut object: Map<String, Value>) -> Map<String, Value> {
+        self.clean_object(&mut object);
+        object
+    }
+
+    /// In place, as there is rarely anything to take out.
+    fn clean_value(&self, value: &mut Value) {
         match value {
-            Value::String(text) => match self.redact(&text) {
-                Cow::Borrowed(_) => Value::String(text),
-                Cow::Owned(redacted) => Value::String(redacted),
-            },
-            Value::Array(items) => {
-                Value::Array(items.into_iter().map(|item| self.redact_value(item)).collect())
+            Value::String(text) => {
+                if let Cow::Owned(clean) = self.redact(text) {
+                    *text = clean;
+                }
             }
-            Value::Object(object) => Value::Object(
-                object
-                    .into_iter()
-                    .map(|(key, item)| (self.redact(&key).into_owned(), self.redact_value(item)))
-                    .collect(),
-            ),
-            other => other,
+            Value::Array(items) => items.iter_mut().for_each(|item| self.clean_value(item)),
+            Value::Object(object) => self.clean_object(object),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn clean_object(&self, object: &mut Map<String, Value>) {
+        object.values_mut().for_each(|item| self.clean_value(item));
+        if object.keys().any(|key| matches!(self.redact(key), Cow::Owned(_))) {
+            let items = std::mem::take(object);
+            *object = items.into_iter().map(|(key, item)| (self.redact(&key).into_owned(), item)).collect();
         }
     }
 

@@ -72,7 +72,10 @@ fn valid(record: &Value) {
             assert!(known.contains(&key.as_str()), "'{key}' in {value}");
         }
     };
-    keys(record, &["schema_version", "id", "content", "details", "available_custom_tools", "available_code_languages"]);
+    keys(
+        record,
+        &["schema_version", "id", "content", "details", "available_custom_tools", "available_code_languages"],
+    );
     assert!(record["id"].is_string() && record["details"].is_object());
     let (mut open, mut closed) = (HashSet::new(), HashSet::new());
     let items = record["content"].as_array().expect("content");
@@ -101,7 +104,7 @@ fn valid(record: &Value) {
             let next = items.get(n + 1).and_then(|next| next["class_"].as_str());
             let observed = next.is_some_and(|class| class.ends_with("_observation"));
             assert!(!observed || id.is_some(), "an action with a result has an id: {item}");
-            id.into_iter().for_each(|id| assert!(open.insert(id), "an id stands once"));
+            assert!(id.is_none_or(|id| open.insert(id)), "an id stands once");
         } else if let Some(id) = id {
             assert!(open.contains(&id) && closed.insert(id), "a result has one call: {item}");
         }

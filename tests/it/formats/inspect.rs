@@ -409,7 +409,7 @@ fn what_is_said_and_done_survives_the_way_through_a_log() {
 }
 
 fn python(arguments: &[&Path]) -> Vec<u8> {
-    let output = Command::new(support::needs::venv_folder("inspect").join("bin/python"))
+    let output = Command::new(support::needs::venv_folder("formats").join("bin/python"))
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats/inspect-eval/consume.py"))
         .args(arguments)
         .output()
@@ -420,7 +420,7 @@ fn python(arguments: &[&Path]) -> Vec<u8> {
 
 #[test]
 fn inspect_ai_loads_what_is_written() {
-    need!(venv("inspect"));
+    need!(venv("formats"));
     let own = read("x.json", &fixture("inspect-eval/log.json")).trajectories;
     let logs: Vec<Vec<Trajectory>> =
         foreign().into_iter().map(|one| vec![one]).chain([own, foreign()]).collect();
@@ -434,7 +434,7 @@ fn inspect_ai_loads_what_is_written() {
         std::fs::write(&path, write(log, &mut vec![Changes::default(); log.len()])).expect("a file");
         paths.push(path);
     }
-    let told = python(&paths.iter().map(|path| path.as_path()).collect::<Vec<_>>());
+    let told = python(&paths.iter().map(std::path::PathBuf::as_path).collect::<Vec<_>>());
     let told: Vec<Value> = serde_json::from_slice(&told).expect("JSON");
     assert_eq!(told.len(), logs.len());
     for (told, log) in told.iter().zip(&logs) {
@@ -456,7 +456,7 @@ fn inspect_ai_loads_what_is_written() {
 
 #[test]
 fn an_archive_that_inspect_ai_writes_is_read() {
-    need!(venv("inspect"));
+    need!(venv("formats"));
     let out = support::temp();
     let path = out.path().join("fresh.eval");
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats/inspect-eval/log.json");

@@ -46,7 +46,8 @@ fn a_history_of_events_and_one_of_pairs_say_the_same() {
 
 #[test]
 fn several_instances_are_several_trajectories() {
-    let events = |text: &str| json!([{"action": "message", "source": "user", "id": 0, "args": {"content": text}}]);
+    let events =
+        |text: &str| json!([{"action": "message", "source": "user", "id": 0, "args": {"content": text}}]);
     let text = format!("{}\n{}\n{}\n", record(events("a")), record(json!([])), record(Value::Null));
     let output = clean("openhands-eval-output", text.as_bytes());
     let steps: Vec<usize> = output.trajectories.iter().map(|one| one.steps.len()).collect();
@@ -57,7 +58,9 @@ fn several_instances_are_several_trajectories() {
 #[test]
 fn real_resolver_output() {
     let Some(folder) = support::data("openhands-eval-output") else { return };
-    for path in super::logs::walk(&folder).iter().filter(|path| path.extension().is_some_and(|end| end == "jsonl")) {
+    for path in
+        super::logs::walk(&folder).iter().filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+    {
         let bytes = std::fs::read(path).expect("the file");
         let output = clean("openhands-eval-output", &bytes);
         let lines: Vec<Value> =
@@ -65,7 +68,8 @@ fn real_resolver_output() {
         assert_eq!(output.trajectories.len(), lines.len());
         for (trajectory, line) in output.trajectories.iter().zip(&lines) {
             let history = line["history"].as_array().expect("history");
-            let flat = history.iter().all(|event| event.get("args").is_none() && event.get("extras").is_none());
+            let flat =
+                history.iter().all(|event| event.get("args").is_none() && event.get("extras").is_none());
             assert!(flat, "a new kind of file: its counts are not known");
             let users = trajectory.steps.iter().filter(|step| step.source == Source::User).count();
             let said = history.iter().filter(|event| event["action"] == "message").count();
@@ -81,7 +85,8 @@ fn real_resolver_output() {
                 trajectory.final_metrics.as_ref().and_then(|totals| totals.usage.cost_usd),
                 line["metrics"]["accumulated_cost"].as_f64()
             );
-            let codes = trajectory.steps.iter().flat_map(|step| &step.observation).flat_map(|seen| &seen.results);
+            let codes =
+                trajectory.steps.iter().flat_map(|step| &step.observation).flat_map(|seen| &seen.results);
             let codes = codes.filter(|result| result.extra.contains_key("exit_code")).count();
             assert_eq!(codes, history.iter().filter(|event| event.get("exit_code").is_some()).count());
         }

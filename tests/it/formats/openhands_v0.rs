@@ -23,7 +23,8 @@ pub(super) fn clean(format: &str, bytes: &[u8]) -> ReadOutput {
 
 /// For each assistant message its calls and its results.
 pub(super) fn shape(trajectory: &Trajectory) -> Vec<(usize, usize)> {
-    let results = |step: &rolltape::model::Step| step.observation.as_ref().map_or(0, |seen| seen.results.len());
+    let results =
+        |step: &rolltape::model::Step| step.observation.as_ref().map_or(0, |seen| seen.results.len());
     trajectory.judged().map(|step| (step.calls.len(), results(step))).collect()
 }
 
@@ -100,25 +101,33 @@ fn events_are_read_as_a_list_as_lines_and_from_a_folder() {
 #[test]
 fn real_event_lists() {
     let Some(folder) = support::data("openhands-v0-events") else { return };
-    for path in super::logs::walk(&folder).iter().filter(|path| path.extension().is_some_and(|end| end == "json")) {
+    for path in
+        super::logs::walk(&folder).iter().filter(|path| path.extension().is_some_and(|end| end == "json"))
+    {
         let bytes = std::fs::read(path).expect("the file");
         let output = clean("openhands-v0-events", &bytes);
         assert_eq!(output.warnings, [], "{}", path.display());
         let events: Vec<serde_json::Value> = serde_json::from_slice(&bytes).expect("JSON");
-        let mut responses: Vec<&str> =
-            events.iter().filter_map(|event| event["tool_call_metadata"]["model_response"]["id"].as_str()).collect();
+        let mut responses: Vec<&str> = events
+            .iter()
+            .filter_map(|event| event["tool_call_metadata"]["model_response"]["id"].as_str())
+            .collect();
         responses.sort_unstable();
         responses.dedup();
-        let said = events
-            .iter()
-            .filter(|event| event["source"] == "agent" && event["action"] == "message")
-            .count();
+        let said =
+            events.iter().filter(|event| event["source"] == "agent" && event["action"] == "message").count();
         let [trajectory] = output.trajectories.as_slice() else { panic!("one trajectory") };
         assert_eq!(trajectory.judged().count(), responses.len() + said, "{}", path.display());
         let calls: usize = trajectory.judged().map(|step| step.calls.len()).sum();
-        assert_eq!(calls, events.iter().filter(|event| {
-            event.get("action").is_some() && event.get("tool_call_metadata").is_some()
-        }).count());
+        assert_eq!(
+            calls,
+            events
+                .iter()
+                .filter(|event| {
+                    event.get("action").is_some() && event.get("tool_call_metadata").is_some()
+                })
+                .count()
+        );
         assert!(trajectory.judged().filter(|step| step.usage.is_some()).count() == responses.len());
     }
 }
@@ -127,8 +136,14 @@ fn real_event_lists() {
 fn unknown_kinds_are_kept_and_said() {
     let mut events: Vec<serde_json::Value> =
         serde_json::from_slice(&fixture("openhands-v0-events/parallel.json")).expect("JSON");
-    events.insert(8, serde_json::json!({"id": 70, "source": "agent", "action": "levitate", "args": {"h": "high-up"}}));
-    events.insert(9, serde_json::json!({"id": 71, "observation": "aura", "content": "bright-glow", "cause": 99}));
+    events.insert(
+        8,
+        serde_json::json!({"id": 70, "source": "agent", "action": "levitate", "args": {"h": "high-up"}}),
+    );
+    events.insert(
+        9,
+        serde_json::json!({"id": 71, "observation": "aura", "content": "bright-glow", "cause": 99}),
+    );
     events.insert(10, serde_json::json!({"id": 72, "odd": "neither-of-both"}));
     let text = serde_json::Value::from(events).to_string();
     let output = formats::read_bytes("x", text.as_bytes(), None).expect("read");
@@ -138,7 +153,8 @@ fn unknown_kinds_are_kept_and_said() {
         assert!(facts.contains(kept), "{kept}");
     }
     // A result whose action is not there stays an orphan.
-    let orphans = output.trajectories[0].steps.iter().flat_map(|step| &step.observation).flat_map(|seen| &seen.results);
+    let orphans =
+        output.trajectories[0].steps.iter().flat_map(|step| &step.observation).flat_map(|seen| &seen.results);
     assert_eq!(orphans.filter(|result| result.call_id.as_deref() == Some("99")).count(), 1);
 }
 

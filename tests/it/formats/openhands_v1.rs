@@ -41,7 +41,10 @@ fn actions_of_one_reply_are_one_message() {
     assert_eq!(trajectory.agent.raw_tools, None);
     assert_eq!(trajectory.steps[1].message.text(), "Look at a and b \u{e9}.");
     let first = &trajectory.steps[2];
-    assert_eq!((first.message.text().as_ref(), first.reasoning.as_deref()), ("Both <files>.", Some("I should look.")));
+    assert_eq!(
+        (first.message.text().as_ref(), first.reasoning.as_deref()),
+        ("Both <files>.", Some("I should look."))
+    );
     assert_eq!(first.calls[0].arguments.raw.as_deref(), Some("{\"command\": \"cat a\"}"));
     let results = &first.observation.as_ref().expect("results").results;
     let ids: Vec<_> = results.iter().map(|result| result.call_id.as_deref()).collect();
@@ -50,7 +53,10 @@ fn actions_of_one_reply_are_one_message() {
     assert_eq!(trajectory.steps[4].calls[0].arguments.raw.as_deref(), Some("{\"command\":"));
     // The statistics of all models, once.
     let usage = trajectory.final_metrics.as_ref().expect("totals").usage;
-    assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.cost_usd), (Some(160), Some(30), Some(1.75)));
+    assert_eq!(
+        (usage.prompt_tokens, usage.completion_tokens, usage.cost_usd),
+        (Some(160), Some(30), Some(1.75))
+    );
     assert!(trajectory.steps.iter().all(|step| step.usage.is_none()));
     let mut locator = Locator::new(&bytes);
     let place = first.judged_place().expect("a place");
@@ -91,7 +97,9 @@ fn a_folder_a_list_and_lines_say_the_same() {
 #[test]
 fn real_events() {
     let Some(folder) = support::data("openhands-v1-events") else { return };
-    for path in super::logs::walk(&folder).iter().filter(|path| path.extension().is_some_and(|end| end == "jsonl")) {
+    for path in
+        super::logs::walk(&folder).iter().filter(|path| path.extension().is_some_and(|end| end == "jsonl"))
+    {
         let bytes = std::fs::read(path).expect("the file");
         let output = clean(NAME, &bytes);
         assert_eq!(output.warnings, [], "{}", path.display());
@@ -100,13 +108,17 @@ fn real_events() {
         let [trajectory] = output.trajectories.as_slice() else { panic!("one trajectory") };
         let counts = shape(trajectory);
         assert_eq!(counts.iter().map(|(calls, _)| calls).sum::<usize>(), count("\"kind\":\"ActionEvent\""));
-        assert_eq!(counts.iter().map(|(_, seen)| seen).sum::<usize>(), count("\"kind\":\"ObservationEvent\""));
+        assert_eq!(
+            counts.iter().map(|(_, seen)| seen).sum::<usize>(),
+            count("\"kind\":\"ObservationEvent\"")
+        );
         let (calls, results) = ids(trajectory);
         let orphans = results.iter().filter(|id| !calls.contains(id)).count();
         assert_eq!(orphans, 1, "the sample has one result without its call");
         // 107,458 prompt tokens in the last statistics, not the sum of all of them.
         let last = text.rmatch_indices("\"prompt_tokens\":").nth(1).expect("statistics").0;
-        let figure: String = text[last + "\"prompt_tokens\":".len()..].chars().take_while(char::is_ascii_digit).collect();
+        let figure: String =
+            text[last + "\"prompt_tokens\":".len()..].chars().take_while(char::is_ascii_digit).collect();
         let totals = trajectory.final_metrics.as_ref().expect("totals").usage;
         assert_eq!(totals.prompt_tokens.map(|tokens| tokens.to_string()), Some(figure));
         let (again, loss) = there_and_back(NAME, trajectory);
@@ -128,7 +140,10 @@ fn what_came_from_the_sdk_goes_back_whole() {
     assert!(loss.is_none(), "{loss:#?}");
     let (files, _) = written(NAME, &again);
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names[..2], ["folder/base_state.json", "folder/events/event-00000-00000000-0000-4000-8000-000000000000.json"]);
+    assert_eq!(
+        names[..2],
+        ["folder/base_state.json", "folder/events/event-00000-00000000-0000-4000-8000-000000000000.json"]
+    );
     // Written twice, it is the same to the byte.
     assert_eq!(files, written(NAME, &output.trajectories[0]).0);
 }
@@ -155,8 +170,24 @@ fn what_came_from_elsewhere_keeps_what_was_said() {
         assert!(!loss.reordered);
         assert_eq!(ids(&again), ids(&trajectory));
         for field in loss.lost.iter().chain(&loss.changed).map(|lost| lost.field.as_str()) {
-            let beside = ["step.extra.", "call.extra.", "result.extra.", "usage.", "reply.", "step.metrics.", "extra."];
-            let known = ["agent.version", "step.llm_calls", "result.name", "step.media", "step.timestamp", "totals.", "agent.model"];
+            let beside = [
+                "step.extra.",
+                "call.extra.",
+                "result.extra.",
+                "usage.",
+                "reply.",
+                "step.metrics.",
+                "extra.",
+            ];
+            let known = [
+                "agent.version",
+                "step.llm_calls",
+                "result.name",
+                "step.media",
+                "step.timestamp",
+                "totals.",
+                "agent.model",
+            ];
             assert!(beside.iter().chain(&known).any(|known| field.starts_with(known)), "{field} is lost");
         }
         assert_eq!(said(&again), said(&trajectory));
@@ -193,7 +224,7 @@ fn bad_folders_are_kept_or_said() {
 
 #[test]
 fn the_sdk_opens_what_is_written() {
-    need!(venv("openhands"));
+    need!(new_python, venv("openhands"));
     let own = formats::read_files(&folder(), None).expect("read").trajectories;
     let all: Vec<Trajectory> = own.into_iter().chain(foreign()).collect();
     let out = support::temp();
@@ -210,7 +241,8 @@ fn the_sdk_opens_what_is_written() {
         .env("OPENHANDS_SUPPRESS_BANNER", "1")
         .arg(script)
         .arg(out.path())
-        .output().expect("python runs");
+        .output()
+        .expect("python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let told: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(told.len(), all.len());

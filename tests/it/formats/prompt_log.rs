@@ -40,14 +40,20 @@ fn old_prompts_are_written_as_they_were() {
         assert!(names.clone().next().is_none() && !loss.reordered, "{}: {loss:#?}", path.display());
         // What came back is found, whatever syntax the call has and whether it was cut.
         let blocks = String::from_utf8_lossy(&bytes).matches("\n----------\n\nOBSERVATION:").count();
-        assert_eq!(shape(trajectory).iter().map(|(_, seen)| seen).sum::<usize>(), blocks, "{}", path.display());
+        assert_eq!(
+            shape(trajectory).iter().map(|(_, seen)| seen).sum::<usize>(),
+            blocks,
+            "{}",
+            path.display()
+        );
     }
     assert!(seen >= 16);
 }
 
 #[test]
 fn native_calls_are_written_as_text_one_a_block() {
-    let v0 = clean("openhands-v0-events", &fixture("openhands-v0-events/parallel.json")).trajectories.remove(0);
+    let v0 =
+        clean("openhands-v0-events", &fixture("openhands-v0-events/parallel.json")).trajectories.remove(0);
     let (files, changes) = written(NAME, &v0);
     let text = String::from_utf8(files[0].1.clone()).expect("text");
     let blocks: Vec<&str> = text.split("\n\n----------\n\n").collect();
@@ -77,7 +83,8 @@ fn a_conversation_without_a_system_prompt_keeps_its_roles() {
     let (again, loss) = there_and_back(NAME, &chat);
     assert_eq!(said(&again), said(&chat));
     assert!(loss.lost.is_empty() && loss.changed.is_empty() && !loss.reordered, "{loss:#?}");
-    let first = r#"{"messages":[{"role":"assistant","content":"hello"},{"role":"user","content":"----------\nx"}]}"#;
+    let first =
+        r#"{"messages":[{"role":"assistant","content":"hello"},{"role":"user","content":"----------\nx"}]}"#;
     let chat = formats::read_bytes("x", first.as_bytes(), None).expect("read").trajectories.remove(0);
     let (_, changes) = written(NAME, &chat);
     assert!(changes.list.iter().any(|change| change.what.contains("ten dashes")), "{changes:?}");
@@ -92,19 +99,23 @@ fn a_completion_log_keeps_what_it_holds_beside_the_reply() {
         "raw_response":{"id":"r","model":"m","_response_ms":6.5,"choices":[{"index":0,"odd":"odd-four","finish_reason":"stop","message":{"role":"assistant","content":"<function=f>\n"}}]}}"#;
     let trajectory = clean("openhands-completion-log", text.as_bytes()).trajectories.remove(0);
     let facts = super::abuse::bare_facts(&trajectory).join("\n");
-    for kept in ["raw-prompt", "odd-one", "odd-two", "odd-three", "odd-four", "converted-call", "6.5", "</function"] {
+    for kept in
+        ["raw-prompt", "odd-one", "odd-two", "odd-three", "odd-four", "converted-call", "6.5", "</function"]
+    {
         assert!(facts.contains(kept), "{kept} is lost in {facts}");
     }
     let step = trajectory.judged().next().expect("one reply");
     assert_eq!(step.judged_text(), "<function=f>\n");
     assert_eq!(step.usage.and_then(|usage| usage.cost_usd), Some(0.5));
-    assert_eq!(trajectory.extra["kwargs"].as_object().map(|kwargs| kwargs.len()), Some(1));
+    assert_eq!(trajectory.extra["kwargs"].as_object().map(serde_json::Map::len), Some(1));
 }
 
 #[test]
 fn real_completion_logs_come_back() {
     let Some(folder) = support::data("openhands-llm-logs") else { return };
-    for path in super::logs::walk(&folder).iter().filter(|path| path.extension().is_some_and(|end| end == "json")) {
+    for path in
+        super::logs::walk(&folder).iter().filter(|path| path.extension().is_some_and(|end| end == "json"))
+    {
         let bytes = std::fs::read(path).expect("the file");
         let output = formats::read_bytes("x", &bytes, None).expect("read");
         output.trajectories.iter().for_each(comes_back);

@@ -45,7 +45,10 @@ fn calls_in_text_are_found_and_answered() {
     let trajectory = &output.trajectories[0];
     assert_eq!(shape(trajectory), [(1, 1), (0, 0)]);
     assert_eq!(trajectory.steps[1].message.text(), "Look");
-    assert_eq!(trajectory.steps[1].reply.as_ref().and_then(|reply| reply.dialect.as_deref()), Some("openhands"));
+    assert_eq!(
+        trajectory.steps[1].reply.as_ref().and_then(|reply| reply.dialect.as_deref()),
+        Some("openhands")
+    );
     let result = &trajectory.steps[1].observation.as_ref().expect("a result").results[0];
     assert_eq!((result.name.as_deref(), result.call_id.as_deref()), (Some("f"), Some("toolu_01")));
 }
@@ -65,7 +68,16 @@ fn what_is_written_comes_back() {
         assert_eq!(shape(&again), shape(&trajectory), "{format}");
         assert!(!loss.reordered);
         assert_eq!(said(&again), said(&trajectory));
-        let places = ["step.message.user", "usage.", "totals.", "reply.", "step.timestamp", "step.llm_calls", "agent.", "step.metrics."];
+        let places = [
+            "step.message.user",
+            "usage.",
+            "totals.",
+            "reply.",
+            "step.timestamp",
+            "step.llm_calls",
+            "agent.",
+            "step.metrics.",
+        ];
         for lost in loss.lost.iter().chain(&loss.changed) {
             assert!(places.iter().any(|place| lost.field.starts_with(place)), "{format}: {lost:?}");
         }
@@ -82,14 +94,22 @@ fn real_training_data_is_read_as_it_stands() {
     for (trajectory, record) in output.trajectories.iter().zip(&records) {
         let items = record["conversations"].as_array().expect("items");
         let count = |from: &str, part: &str| {
-            items.iter().filter(|item| item["from"] == from && item["value"].as_str().is_some_and(|text| text.contains(part))).count()
+            items
+                .iter()
+                .filter(|item| {
+                    item["from"] == from && item["value"].as_str().is_some_and(|text| text.contains(part))
+                })
+                .count()
         };
         assert_eq!(trajectory.judged().count(), count("gpt", ""));
         let calls: usize = trajectory.judged().map(|step| step.calls.len()).sum();
         assert_eq!(calls, count("gpt", "<function="));
         let seen: usize = shape(trajectory).iter().map(|(_, seen)| seen).sum();
         assert_eq!(seen, count("human", "EXECUTION RESULT of ["));
-        assert!(trajectory.agent.tools.as_ref().is_some_and(|tools| !tools.is_empty()), "tools of the prompt");
+        assert!(
+            trajectory.agent.tools.as_ref().is_some_and(|tools| !tools.is_empty()),
+            "tools of the prompt"
+        );
     }
 }
 
@@ -115,7 +135,8 @@ fn bad_conversations_are_kept_or_said() {
 /// The converter of LLaMA-Factory, as far as it can be told from its documentation: parts by turn, calls as JSON.
 #[test]
 fn what_is_written_is_what_trainers_load() {
-    let own = clean("openhands-v0-events", &fixture("openhands-v0-events/parallel.json")).trajectories.remove(0);
+    let own =
+        clean("openhands-v0-events", &fixture("openhands-v0-events/parallel.json")).trajectories.remove(0);
     let (files, _) = written(NAME, &own);
     let record: Value = serde_json::from_slice(&files[0].1).expect("one line of JSON");
     for item in record["conversations"].as_array().expect("items") {
@@ -130,6 +151,7 @@ fn what_is_written_is_what_trainers_load() {
             }
         }
     }
-    let tools: Value = serde_json::from_str(record["tools"].as_str().expect("a text")).expect("tools are JSON");
+    let tools: Value =
+        serde_json::from_str(record["tools"].as_str().expect("a text")).expect("tools are JSON");
     assert!(tools.is_array());
 }
