@@ -257,10 +257,8 @@ impl Reading<'_> {
         }
         let step = &mut self.turns.steps[index];
         think(step, thinking);
-        if let Some(reply) = &mut step.reply {
-            if stop.is_some() {
-                reply.finish_reason = stop;
-            }
+        if let Some(reply) = step.reply.as_mut().filter(|_| stop.is_some()) {
+            reply.finish_reason = stop;
         }
         if let Some(tokens) = tokens {
             usage(step, tokens);

@@ -3,10 +3,7 @@
 use super::super::chat;
 use super::super::fields::{self, Fields};
 use super::super::turns::{self, Turns};
-use crate::model::{
-    Arguments, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory,
-    Usage,
-};
+use crate::model::{Arguments, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory, Usage};
 use crate::util::json::View;
 use serde_json::Value;
 

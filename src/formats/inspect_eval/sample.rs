@@ -277,7 +277,7 @@ impl<'a> Reading<'a, '_> {
             dialect = found.dialect.map(str::to_owned);
             step.calls = found.calls;
             if !step.calls.is_empty() {
-                step.message = Message::Text(found.content);
+                step.message = Message::Text(found.content.into_owned());
             }
         }
         step.reply = Some(Reply { text, finish_reason: None, dialect, native, place: step.place });
