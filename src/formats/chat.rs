@@ -6,7 +6,7 @@
 use super::fields::Fields;
 use super::source::Refusal;
 use super::text_calls;
-use crate::dialects::{self, openhands_prompt};
+use crate::dialects::{self, Dialect, openhands_prompt};
 use crate::model::{
     Arguments, ContentPart, Message, Object, Observation, ObservationResult, Place, Reply, Source, Step,
     ToolCall, ToolDef,
@@ -20,6 +20,7 @@ pub(super) struct Chat {
     /// Steps so far.
     pub(super) steps: Vec<Step>,
     next_id: u32,
+    dialect: Option<&'static Dialect>,
 }
 
 /// Keys under which back ends send reasoning; the first one that holds text counts.
@@ -34,7 +35,13 @@ pub(super) struct Content {
 impl Chat {
     /// An empty conversation.
     pub(super) fn new() -> Self {
-        Self { steps: Vec::new(), next_id: 1 }
+        Self { steps: Vec::new(), next_id: 1, dialect: None }
+    }
+
+    /// An empty conversation whose text calls are in the dialect of that name, which no mark may tell. There a
+    /// user message right behind a call is its result. A name without a parser here is no dialect.
+    pub(super) fn in_dialect(name: Option<&str>) -> Self {
+        Self { dialect: name.and_then(dialects::find), ..Self::new() }
     }
 
     /// Adds one message.
@@ -62,6 +69,12 @@ impl Chat {
                 Err((at, format!("the role '{other}' is none of system, developer, user, assistant, tool")))
             }
         }
+    }
+
+    /// Adds an assistant message of nothing but text.
+    pub(super) fn say(&mut self, text: View<'_>) {
+        let message = Message::Text(text.text().unwrap_or_default().into_owned());
+        self.said(Content { message, place: Some(text.place()) }, Vec::new());
     }
 
     /// Adds a step.
@@ -126,6 +139,9 @@ impl Chat {
         let reply = before.and_then(|step| step.reply.as_ref()).filter(|reply| !reply.native);
         let dialect = reply.and_then(|reply| dialects::find(reply.dialect.as_deref()?));
         let results = dialect.map(|dialect| (dialect.read_observations)(text)).unwrap_or_default();
+        if results.is_empty() && reply.is_some() && self.dialect.is_some() {
+            return vec![(None, text.to_owned())];
+        }
         results.into_iter().map(|result| (result.name, result.content.text(text).to_owned())).collect()
     }
 
@@ -159,7 +175,10 @@ impl Chat {
             message.text().into_owned()
         } else {
             let text = message.text();
-            let reading = text_calls::read(&text, &mut next_id);
+            let reading = match self.dialect {
+                Some(dialect) => text_calls::read_as(dialect, &text, &mut next_id),
+                None => text_calls::read(&text, &mut next_id),
+            };
             dialect = reading.dialect.map(str::to_owned);
             found = reading.calls;
             match found.is_empty() {
@@ -187,16 +206,25 @@ impl Chat {
         let content = content(message.get("content"))?;
         let name = optional_text(message, "name")?;
         let mut call_id = optional_text(message, "tool_call_id")?;
+        let ids = message.some("tool_call_ids").filter(|_| call_id.is_none());
+        if let Some(first) = ids.and_then(|ids| ids.items().next()) {
+            // SWE-agent names the one call in a list.
+            call_id = first.text().map(std::borrow::Cow::into_owned);
+        }
         if call_id.is_none() && message.text_at("role").as_deref() == Some("function") {
             // The legacy form pairs by position.
             call_id = self.steps.last().and_then(|step| step.calls.last()).map(|call| call.id.clone());
+        }
+        let mut extra = rest(message, &["role", "content", "name", "tool_call_id"]);
+        if ids.is_some_and(|ids| ids.items().count() == 1) && call_id.is_some() {
+            extra.shift_remove("tool_call_ids");
         }
         self.attach(ObservationResult {
             call_id,
             name,
             content: Some(content.message),
             place: content.place,
-            extra: rest(message, &["role", "content", "name", "tool_call_id"]),
+            extra,
             ..ObservationResult::default()
         });
         Ok(())

@@ -3,6 +3,7 @@
 mod abuse;
 mod apis;
 mod atif;
+mod benchmarks;
 mod consumers;
 mod hostile;
 mod logs;
