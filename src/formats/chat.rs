@@ -11,7 +11,7 @@ use crate::model::{
     Arguments, ContentPart, Message, Object, Observation, ObservationResult, Place, Reply, Source, Step,
     ToolCall, ToolDef,
 };
-use crate::util::json::View;
+use crate::util::json::{self, View};
 use serde_json::Value;
 
 /// Turns messages into steps; results go to the step of their call.
@@ -107,7 +107,20 @@ impl Chat {
         let results = self.text_results(&text);
         if results.is_empty() {
             drop(text);
-            self.push(Source::User, content).extra = extra;
+            if self.answers_call() {
+                let call_id =
+                    self.steps.last().and_then(|step| step.calls.first()).map(|call| call.id.clone());
+                let (content, place) = (Some(content.message), content.place);
+                self.attach(ObservationResult {
+                    call_id,
+                    content,
+                    place,
+                    extra,
+                    ..ObservationResult::default()
+                });
+            } else {
+                self.push(Source::User, content).extra = extra;
+            }
             return;
         }
         let mut extra = Some(extra);
@@ -133,15 +146,19 @@ impl Chat {
         }
     }
 
+    /// Whether a user message now is the result of a text call: so it is where the dialect is known by its name.
+    fn answers_call(&self) -> bool {
+        let before = self.steps.last().filter(|step| step.source == Source::Agent && !step.calls.is_empty());
+        let reply = before.and_then(|step| step.reply.as_ref()).filter(|reply| !reply.native);
+        self.dialect.is_some() && reply.is_some()
+    }
+
     /// The results of text calls that a user message holds: tool name and text of each.
     fn text_results(&self, text: &str) -> Vec<(Option<String>, String)> {
         let before = self.steps.last().filter(|step| step.source == Source::Agent && !step.calls.is_empty());
         let reply = before.and_then(|step| step.reply.as_ref()).filter(|reply| !reply.native);
         let dialect = reply.and_then(|reply| dialects::find(reply.dialect.as_deref()?));
         let results = dialect.map(|dialect| (dialect.read_observations)(text)).unwrap_or_default();
-        if results.is_empty() && reply.is_some() && self.dialect.is_some() {
-            return vec![(None, text.to_owned())];
-        }
         results.into_iter().map(|result| (result.name, result.content.text(text).to_owned())).collect()
     }
 
@@ -361,7 +378,10 @@ fn native_calls(message: View<'_>, next_id: u32) -> Result<Vec<ToolCall>, Refusa
             return Err(expected(list, "\"tool_calls\"", "a list"));
         }
         for item in list.items() {
-            calls.push(native_call(item)?);
+            calls.push(match item.text() {
+                Some(text) => call_in_text(item, &text)?,
+                None => native_call(item)?,
+            });
         }
     }
     if let Some(legacy) = message.some("function_call") {
@@ -375,6 +395,14 @@ fn native_calls(message: View<'_>, next_id: u32) -> Result<Vec<ToolCall>, Refusa
         });
     }
     Ok(calls)
+}
+
+/// A call that stands as JSON inside a string, as verifiers writes it.
+fn call_in_text(item: View<'_>, text: &str) -> Result<ToolCall, Refusal> {
+    let unreadable = || (item.offset(), "a tool call is a string that holds no JSON object".to_owned());
+    let node = json::parse_at(text.as_bytes(), 0, &mut Vec::new()).map_err(|_| unreadable())?;
+    // Offsets inside the string would mislead.
+    native_call(View::new(text.as_bytes(), &node)).map_err(|(_, what)| (item.offset(), what))
 }
 
 fn native_call(item: View<'_>) -> Result<ToolCall, Refusal> {
@@ -470,7 +498,7 @@ pub(super) fn tools_of(raw: &[Value]) -> (Option<Vec<ToolDef>>, Option<Vec<Value
 }
 
 /// Reads `{type: function, function: {name, …}}`, or the inner object alone.
-fn tool(value: &Value) -> Option<ToolDef> {
+pub(super) fn tool(value: &Value) -> Option<ToolDef> {
     tool_parts(value).map(|(tool, _)| tool)
 }
 

@@ -38,7 +38,9 @@ pub use source::{LINE_LIMIT, Shape, Source};
 
 registry! {
     /// All formats, in the order of `list formats`.
-    Format: openhands_prompt_log, openhands_completion_log, openai_chat, openai_completion_log, openai_responses, anthropic, gemini, atif, swe_agent, mini_swe_agent, tau_bench, tau2, bfcl, terminal_bench, rolltape_run
+    Format: openhands_prompt_log, openhands_completion_log, openai_chat, openai_completion_log, openai_responses,
+    anthropic, gemini, atif, swe_agent, mini_swe_agent, tau_bench, tau2, bfcl, terminal_bench, verifiers, langchain,
+    otel, rolltape_run
 }
 
 /// The blocks of a prompt log, before they become steps.

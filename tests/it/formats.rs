@@ -9,3 +9,4 @@ mod hostile;
 mod logs;
 mod robust;
 mod roundtrip;
+mod traces;
