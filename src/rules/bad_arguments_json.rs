@@ -1,8 +1,9 @@
 //! FC017 bad-arguments-json: such a call can't be made.
 
+use super::schema::encoded_twice;
 use super::{At, Check, Found, Message, Rule, View, Weight, quote};
 use crate::model::Severity;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub(super) static ITEM: Rule = Rule {
     id: "FC017",
@@ -22,7 +23,7 @@ fn check(_: &View, message: &Message, found: &mut Found) {
         let Some(raw) = &call.arguments.raw else { continue };
         let (severity, what) = match serde_json::from_str::<Value>(raw) {
             Ok(Value::Object(_)) => continue,
-            Ok(Value::String(inner)) if serde_json::from_str::<Map<String, Value>>(&inner).is_ok() => {
+            Ok(Value::String(_)) if encoded_twice(raw).is_some() => {
                 (Severity::Warning, "are a JSON object inside a JSON string".to_owned())
             }
             Ok(_) => (Severity::Error, "are JSON, and no object".to_owned()),

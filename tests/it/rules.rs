@@ -150,7 +150,11 @@ fn ids_are_unique_and_in_order() {
     assert_eq!(names.len(), ids.len());
     let codes: Vec<String> = (1..=23).map(|n| format!("FC{n:03}")).collect();
     assert_eq!(&ids[..23], codes.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(&ids[23..], ["TR001", "SE001"]);
+    let rest = [
+        "TR001", "TR002", "TR003", "TR004", "RE001", "RE002", "RE003", "RE004", "RE005", "RE006", "CO001",
+        "CO002", "CO003", "CO004", "CO005", "CO006", "CO007", "CO008", "SE001",
+    ];
+    assert_eq!(&ids[23..], rest);
 }
 
 const TWO: &str = "[assistant]\n<function=f>\n<parameter=a>1</parameter>\n</function>\n<function=g>\n<parameter=a>1</parameter>\n</function>";

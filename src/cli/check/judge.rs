@@ -105,7 +105,7 @@ fn one(input: &Input, files: &[Found], plan: &Plan) -> Checked {
     checked.errors.extend(errors);
     checked.warnings.extend(warnings.iter().map(ToString::to_string));
     let all = with_subagents(&trajectories);
-    let options = Options { tools: plan.tools.as_deref(), off: &plan.off };
+    let options = Options { tools: plan.tools.as_deref(), off: &plan.off, ..Options::default() };
     let judged: Vec<Judgement> =
         all.par_iter().map(|trajectory| rules::judge_with(trajectory, &plan.policy, &options)).collect();
     let mut locators = Locators::new(&read);
