@@ -3,7 +3,12 @@
 //! Two views of the same bytes: [`Markup`] is what the grammar sees (strict), [`RuntimeReading`] is
 //! what a named runtime's parser makes of it, repairs included. Must not know: files, rules, agents.
 
-use crate::model::{Object, Span, ToolDef};
+mod common;
+mod foreign;
+
+use crate::model::{Arguments, Object, Span, ToolDef};
+
+pub use foreign::{detect, foreign_marks, next_mark};
 
 /// What a strict parse finds in one message.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -33,12 +38,23 @@ pub struct TextCall {
     pub name_span: Span,
     /// Parameters in order, repeated ones included.
     pub params: Vec<TextParam>,
+    /// The arguments, in dialects that write them as one value instead of parameters.
+    pub arguments: Option<TextArguments>,
     /// Whether the closing tag is there.
     pub closed: bool,
     /// Deviations from the grammar that a parser may repair.
     pub flaws: Vec<Flaw>,
     /// Opening tags of other calls before this one closed.
     pub nested: Vec<Span>,
+}
+
+/// Arguments that are written as one value, JSON as a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextArguments {
+    /// Where the value stands.
+    pub span: Span,
+    /// The value as written, and as an object if it is one.
+    pub value: Arguments,
 }
 
 /// One parameter.
@@ -88,12 +104,12 @@ pub enum RuntimeReading {
         /// The text as the runtime keeps it.
         content: String,
     },
-    /// The one call that the runtime sees.
-    Call {
-        /// Text before the call as the runtime keeps it.
+    /// The calls that the runtime sees, one at least.
+    Calls {
+        /// The text beside the calls as the runtime keeps it.
         content: String,
-        /// The call.
-        call: RuntimeCall,
+        /// The calls in order.
+        calls: Vec<RuntimeCall>,
         /// Repairs and silent losses on the way, in order.
         repairs: Vec<Repair>,
     },
@@ -155,22 +171,48 @@ pub struct Runtime {
     pub write: fn(content: &str, calls: &[crate::model::ToolCall]) -> Result<String, String>,
 }
 
+/// A call to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Id, for dialects that write one.
+    pub id: &'a str,
+    /// Function name.
+    pub name: &'a str,
+    /// Arguments.
+    pub arguments: &'a Object,
+}
+
+/// A result that a user message holds as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextResult {
+    /// Tool that it claims to come from, where the dialect writes one.
+    pub name: Option<String>,
+    /// Its text.
+    pub content: Span,
+}
+
 /// A text dialect.
 pub struct Dialect {
     /// Name as in `--dialect NAME`.
     pub name: &'static str,
     /// One line for `list dialects`.
     pub about: &'static str,
-    /// Strict parse.
+    /// Strings one of which stands in every call. Empty for a grammar that plain prose or code may look
+    /// like: such a dialect is never found in a text, only used when it is named.
+    pub markers: &'static [&'static str],
+    /// Strict parse. Linear in the length of the text.
     pub parse: fn(text: &str) -> Markup,
     /// Runtimes that speak it, oldest first.
     pub runtimes: &'static [Runtime],
     /// Renders the tool list and the format rules for the system prompt, in our own words.
     pub describe: fn(tools: &[ToolDef]) -> String,
-    /// Writes one call.
-    pub render: fn(name: &str, arguments: &Object) -> String,
+    /// Writes an assistant message: the text and its calls. The error is a clause that says what the
+    /// dialect can't hold, for example a value with its closing tag inside.
+    pub render: fn(content: &str, calls: &[Call<'_>]) -> Result<String, String>,
     /// Writes an observation as a user message.
     pub observe: fn(tool: &str, output: &str) -> String,
+    /// Reads what `observe` writes: the results that a user message holds; none in a plain message.
+    pub read_observations: fn(text: &str) -> Vec<TextResult>,
 }
 
 registry! {

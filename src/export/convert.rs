@@ -166,7 +166,7 @@ impl Work<'_> {
                 part.reasoning = None;
             }
             if !self.native {
-                part.content = agent::in_text(&part.content, &part.calls);
+                part.content = agent::in_text(&part.content, &part.calls, step.id)?;
                 part.calls.clear();
             }
             self.turns.push(part);

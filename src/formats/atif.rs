@@ -9,10 +9,12 @@ mod parts;
 mod read;
 mod write;
 
-use super::{Format, ReadOutput, Sniff, Source, record};
+use super::{Format, Reader, Sniff, Source, Writer, record};
 use crate::util::json::View;
 
 pub use write::{line, value};
+
+pub(super) use read::trajectory;
 
 /// The key of `extra` under which our own fields stand.
 pub(super) const EXTRA: &str = "rolltape";
@@ -21,8 +23,9 @@ pub(super) static ITEM: Format = Format {
     name: "atif",
     about: "Agent Trajectory Interchange Format v1.0 to v1.8: JSON, or one trajectory a line",
     sniff,
-    read,
-    write: Some(write::lines),
+    read: Reader::Records(read::trajectory),
+    folder: None,
+    write: Some(Writer::Lines(|trajectory, _| write::line(trajectory).into_bytes())),
 };
 
 fn sniff(source: &Source<'_>) -> Sniff {
@@ -47,8 +50,4 @@ pub fn read_line(line: &[u8], path: &str) -> Result<crate::model::Trajectory, St
         (None, Some(error)) => Err(error.message),
         (None, None) => Err("it is empty".to_owned()),
     }
-}
-
-pub(super) fn read(source: &Source<'_>) -> ReadOutput {
-    record::read(source, "atif", read::trajectory)
 }

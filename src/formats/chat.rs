@@ -5,7 +5,7 @@
 
 use super::source::Refusal;
 use super::text_calls;
-use crate::dialects::openhands_prompt;
+use crate::dialects::{self, openhands_prompt};
 use crate::model::{
     Arguments, ContentPart, Message, Object, Observation, ObservationResult, Place, Reply, Source, Step,
     ToolCall, ToolDef,
@@ -73,32 +73,34 @@ impl Chat {
     /// A user message; an observation in the text protocol goes to the step of its call.
     fn user(&mut self, message: View<'_>) -> Result<(), Refusal> {
         let content = content(message.get("content"))?;
-        let after_text_call = self
-            .steps
-            .last()
-            .filter(|step| step.source == Source::Agent && !step.calls.is_empty())
-            .and_then(|step| step.reply.as_ref())
-            .is_some_and(|reply| !reply.native);
-        if after_text_call && content.message.text().starts_with("EXECUTION RESULT of [") {
-            let text = content.message.text().into_owned();
-            let (name, output) = match openhands_prompt::read_observation(&text) {
-                Some((name, output)) => (Some(name.to_owned()), output.to_owned()),
-                None => (None, text.clone()),
-            };
-            let call_id = self.steps.last().and_then(|step| step.calls.first()).map(|call| call.id.clone());
-            let result = ObservationResult {
-                call_id,
-                name,
-                content: Some(Message::Text(output)),
-                place: content.place,
-                ..ObservationResult::default()
-            };
-            self.attach(result);
+        let text = content.message.text();
+        let results = self.text_results(&text);
+        if !results.is_empty() {
+            for (n, (name, output)) in results.into_iter().enumerate() {
+                let calls = self.steps.last().map_or(&[][..], |step| &step.calls);
+                let result = ObservationResult {
+                    call_id: calls.get(n).map(|call| call.id.clone()),
+                    name,
+                    content: Some(Message::Text(output)),
+                    place: content.place,
+                    ..ObservationResult::default()
+                };
+                self.attach(result);
+            }
             return Ok(());
         }
         let extra = rest(message, &["role", "content"]);
         self.push(Source::User, content).extra = extra;
         Ok(())
+    }
+
+    /// The results of text calls that a user message holds: tool name and text of each.
+    fn text_results(&self, text: &str) -> Vec<(Option<String>, String)> {
+        let before = self.steps.last().filter(|step| step.source == Source::Agent && !step.calls.is_empty());
+        let reply = before.and_then(|step| step.reply.as_ref()).filter(|reply| !reply.native);
+        let dialect = reply.and_then(|reply| dialects::find(reply.dialect.as_deref()?));
+        let results = dialect.map(|dialect| (dialect.read_observations)(text)).unwrap_or_default();
+        results.into_iter().map(|result| (result.name, result.content.text(text).to_owned())).collect()
     }
 
     fn assistant(&mut self, message: View<'_>) -> Result<(), Refusal> {

@@ -1,9 +1,7 @@
 //! Which format a file has, told by its content; a name given with `--from` overrides it.
 
 use super::record::too_long;
-use super::{
-    ALL, Format, ReadError, ReadOutput, Shape, Source, decompress, find, openhands_prompt_log, plan,
-};
+use super::{ALL, Format, ReadError, ReadOutput, Shape, Source, decompress, find, plan};
 use crate::util::suggest::nearest;
 use std::fmt;
 
@@ -61,9 +59,51 @@ pub fn read_bytes(path: &str, bytes: &[u8], from: Option<&str>) -> Result<ReadOu
         (Err(_), Some(problem)) => return Err(DetectError::new(path, problem.clone())),
         (Err(error), None) => return Err(error),
     };
-    let mut output = (format.read)(&source);
+    let mut output = format.read(&source);
     if let Some(problem) = unpacked.problem {
         output.errors.push(source.error(source.bytes.len(), problem));
+    }
+    Ok(output)
+}
+
+/// Reads the files of one [`Input`](super::Input), whose `format` it is. Files that only look as if they belonged
+/// together are read each for itself; then what concerns one file only is an error in the output, so that the
+/// others are read.
+///
+/// # Errors
+/// If there is just one file, and [`read_bytes`] refuses it.
+pub fn read_group(
+    format: Option<&str>,
+    files: &[(String, Vec<u8>)],
+    from: Option<&str>,
+) -> Result<ReadOutput, DetectError> {
+    let folder = format.filter(|format| from.is_none_or(|from| from == *format)).and_then(find);
+    if let Some(folder) = folder.and_then(|format| format.folder.as_ref()) {
+        let unpacked: Vec<_> = files.iter().map(|(path, bytes)| (path, decompress(bytes))).collect();
+        let sources: Vec<Source<'_>> =
+            unpacked.iter().map(|(path, file)| Source::new(path, &file.bytes)).collect();
+        if (folder.confirm)(&sources) {
+            let mut output = (folder.read)(&sources);
+            for ((_, file), source) in unpacked.iter().zip(&sources) {
+                let problem = file.problem.as_ref();
+                output.errors.extend(problem.map(|what| source.error(source.bytes.len(), what.clone())));
+            }
+            return Ok(output);
+        }
+    }
+    let mut output = ReadOutput::default();
+    for (path, bytes) in files {
+        match read_bytes(path, bytes, from) {
+            Ok(read) => output.append(read),
+            Err(error) if files.len() == 1 => return Err(error),
+            Err(error) => output.errors.push(ReadError {
+                path: error.path,
+                line: 1,
+                offset: 0,
+                message: error.message,
+                hint: error.hint,
+            }),
+        }
     }
     Ok(output)
 }
@@ -72,35 +112,24 @@ pub fn read_bytes(path: &str, bytes: &[u8], from: Option<&str>) -> Result<ReadOu
 /// output, so that the others are read.
 ///
 /// # Errors
-/// If there is just one input, and [`read_bytes`] refuses it.
+/// If there is just one input of one file, and [`read_bytes`] refuses it.
 pub fn read_files(files: &[(String, Vec<u8>)], from: Option<&str>) -> Result<ReadOutput, DetectError> {
     let paths: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
     let inputs = plan(&paths);
     let single = inputs.len() == 1;
     let mut output = ReadOutput::default();
     for input in inputs {
-        let logs = openhands_prompt_log::NAME;
-        if input.format == Some(logs) && from.is_none_or(|from| from == logs) {
-            let unpacked: Vec<_> =
-                input.files.iter().map(|&n| (files[n].0.as_str(), decompress(&files[n].1))).collect();
-            let views: Vec<(&str, &[u8])> =
-                unpacked.iter().map(|(path, file)| (*path, &*file.bytes)).collect();
-            output.append(openhands_prompt_log::read_folder(&views));
-            continue;
-        }
-        for &n in &input.files {
-            let (path, bytes) = &files[n];
-            match read_bytes(path, bytes, from.or(input.format)) {
-                Ok(read) => output.append(read),
-                Err(error) if single && input.files.len() == 1 => return Err(error),
-                Err(error) => output.errors.push(ReadError {
-                    path: error.path,
-                    line: 1,
-                    offset: 0,
-                    message: error.message,
-                    hint: error.hint,
-                }),
-            }
+        let group: Vec<(String, Vec<u8>)> = input.files.iter().map(|&n| files[n].clone()).collect();
+        match read_group(input.format, &group, from) {
+            Ok(read) => output.append(read),
+            Err(error) if single => return Err(error),
+            Err(error) => output.errors.push(ReadError {
+                path: error.path,
+                line: 1,
+                offset: 0,
+                message: error.message,
+                hint: error.hint,
+            }),
         }
     }
     Ok(output)
@@ -119,7 +148,7 @@ fn by_name(path: &str, name: &str) -> Result<&'static Format, DetectError> {
 
 /// Finds the one format that fits.
 fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError> {
-    if let Some(error) = unreadable(source) {
+    if let Some(error) = blank(source) {
         return Err(error);
     }
     let mut verdicts: Vec<_> = ALL.iter().map(|format| (*format, (format.sniff)(source))).collect();
@@ -135,6 +164,9 @@ fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError> {
             Ok(best)
         }
         _ => {
+            if let Some(error) = binary(source) {
+                return Err(error);
+            }
             if let Some(at) = source.too_long() {
                 let at = too_long(source.error(at, ""));
                 let message = format!("{} (line {}, byte {})", at.message, at.line, at.offset);
@@ -159,12 +191,15 @@ fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError> {
     }
 }
 
-/// Files that no reader can do anything with.
-fn unreadable(source: &Source<'_>) -> Option<DetectError> {
+/// A file without a word in it.
+fn blank(source: &Source<'_>) -> Option<DetectError> {
+    let blank = source.text().iter().all(u8::is_ascii_whitespace);
+    blank.then(|| DetectError::new(source.path, "is empty").hint("a transcript has one message at least"))
+}
+
+/// Files that are no text, and no archive that a format knows.
+fn binary(source: &Source<'_>) -> Option<DetectError> {
     let bytes = source.bytes;
-    if source.text().iter().all(u8::is_ascii_whitespace) {
-        return Some(DetectError::new(source.path, "is empty").hint("a transcript has one message at least"));
-    }
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Some(DetectError::new(source.path, "is written in UTF-16").hint("convert it to UTF-8"));
     }

@@ -10,7 +10,9 @@
 mod chat;
 mod compress;
 mod detect;
+mod facts;
 mod locate;
+mod loss;
 mod plan;
 mod record;
 mod source;
@@ -19,8 +21,10 @@ mod text_calls;
 use crate::model::Trajectory;
 
 pub use compress::{Decompressed, decompress};
-pub use detect::{DetectError, read_bytes, read_files};
+pub use detect::{DetectError, read_bytes, read_files, read_group};
+pub use facts::{Fact, facts};
 pub use locate::Locator;
+pub use loss::{Change, Changes, Loss, Lost, loss};
 pub use plan::{Input, plan};
 pub use source::{LINE_LIMIT, Shape, Source};
 
@@ -77,6 +81,8 @@ pub struct ReadOutput {
     /// What was read all the same but deserves a word: repeated keys, lone surrogates, roles that
     /// could not be told for sure.
     pub warnings: Vec<ReadError>,
+    /// Files inside an archive that trajectories or places refer to, under the names that their origins have.
+    pub members: Vec<(String, Vec<u8>)>,
 }
 
 impl ReadOutput {
@@ -85,6 +91,7 @@ impl ReadOutput {
         self.trajectories.extend(other.trajectories);
         self.errors.extend(other.errors);
         self.warnings.extend(other.warnings);
+        self.members.extend(other.members);
         if self.format.is_empty() {
             self.format = other.format;
         }
@@ -107,8 +114,73 @@ impl Sniff {
     }
 }
 
-/// Writes trajectories as bytes.
-pub type Writer = fn(&[Trajectory]) -> Vec<u8>;
+/// How a format is read.
+#[derive(Clone, Copy)]
+pub enum Reader {
+    /// Each record is a trajectory: a JSON document, an element of a list of records, a line. Such files are
+    /// read in pieces and in parallel.
+    Records(RecordReader),
+    /// A decompressed file as a whole.
+    Whole(fn(&Source<'_>) -> ReadOutput),
+}
+
+/// Turns one JSON value into one trajectory; remarks go to the second argument. A refusal is the offset of what
+/// is wrong in the file, and a clause about it.
+pub type RecordReader =
+    fn(crate::util::json::View<'_>, &mut Vec<(usize, String)>) -> Result<Trajectory, (usize, String)>;
+
+/// How a format that spreads a trajectory over several files finds and reads them.
+pub struct Folder {
+    /// Groups paths (with `/` between parts) that may belong together, by their names alone. A path in no
+    /// group is a file of its own.
+    pub claim: fn(paths: &[&str]) -> Vec<Group>,
+    /// Whether the content bears it out; if not, the files are read each for itself.
+    pub confirm: fn(&[Source<'_>]) -> bool,
+    /// Reads the decompressed files of a group, in the order of their paths.
+    pub read: fn(&[Source<'_>]) -> ReadOutput,
+}
+
+/// Files that belong together: indices into the list of paths.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Group {
+    /// Files that are read, one at least.
+    pub files: Vec<usize>,
+    /// Files that belong to the group and hold no trajectory: they are never opened.
+    pub beside: Vec<usize>,
+}
+
+/// A file that a writer made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Path inside the trajectory's folder, for example `events/event-00000.json`.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// How a format is written. What a writer has to change is told to [`Changes`]; what it has no place for it
+/// leaves out, and the loss report finds it by reading back.
+#[derive(Clone, Copy)]
+pub enum Writer {
+    /// One trajectory a line: the line without its end.
+    Lines(fn(&Trajectory, &mut Changes) -> Vec<u8>),
+    /// One trajectory a file.
+    Document {
+        /// Ending of the file's name, without a dot.
+        extension: &'static str,
+        /// Writes one file.
+        write: fn(&Trajectory, &mut Changes) -> Vec<u8>,
+    },
+    /// All trajectories in one file.
+    Collection {
+        /// Ending of the file's name, without a dot.
+        extension: &'static str,
+        /// Writes the file; one entry of changes a trajectory.
+        write: fn(&[Trajectory], &mut [Changes]) -> Vec<u8>,
+    },
+    /// One trajectory a folder.
+    Folder(fn(&Trajectory, &mut Changes) -> Vec<Written>),
+}
 
 /// A trajectory format.
 pub struct Format {
@@ -118,8 +190,20 @@ pub struct Format {
     pub about: &'static str,
     /// How sure it is that the file is its own, by content alone.
     pub sniff: fn(&Source<'_>) -> Sniff,
-    /// Reads a whole decompressed file.
-    pub read: fn(&Source<'_>) -> ReadOutput,
-    /// Writes trajectories, where the format can be written.
+    /// How a file is read.
+    pub read: Reader,
+    /// How files that belong together are found and read, where the format has such.
+    pub folder: Option<Folder>,
+    /// How trajectories are written, where the format can be written.
     pub write: Option<Writer>,
+}
+
+impl Format {
+    /// Reads a decompressed file.
+    pub fn read(&self, source: &Source<'_>) -> ReadOutput {
+        match self.read {
+            Reader::Records(convert) => record::read(source, self.name, convert),
+            Reader::Whole(read) => read(source),
+        }
+    }
 }

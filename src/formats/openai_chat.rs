@@ -1,9 +1,8 @@
 //! `openai-chat`: messages of OpenAI's chat API, bare or in an object with `messages`.
 
 use super::chat::{self, Chat, expected};
-use super::record;
 use super::source::Refusal;
-use super::{Format, ReadOutput, Sniff, Source};
+use super::{Format, Reader, Sniff, Source};
 use crate::model::{Object, Trajectory};
 use crate::util::json::View;
 
@@ -13,7 +12,8 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "messages of OpenAI's chat API: JSON or JSON Lines, native or text calls",
     sniff,
-    read,
+    read: Reader::Records(convert),
+    folder: None,
     write: None,
 };
 
@@ -59,10 +59,6 @@ fn sniff(source: &Source<'_>) -> Sniff {
         return Sniff::new(20, "has messages with \"text\" in the place of \"content\"");
     }
     Sniff::new(80, "")
-}
-
-fn read(source: &Source<'_>) -> ReadOutput {
-    record::read(source, NAME, convert)
 }
 
 fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory, Refusal> {

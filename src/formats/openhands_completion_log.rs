@@ -5,9 +5,8 @@
 //! messages of its history belong to other files and are marked as frame.
 
 use super::chat::{self, Chat, expected};
-use super::record;
 use super::source::Refusal;
-use super::{Format, ReadOutput, Sniff, Source};
+use super::{Format, Reader, Sniff, Source};
 use crate::model::{Object, Source as Role, Trajectory, Usage};
 use crate::util::json::View;
 
@@ -17,7 +16,8 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "one model call as the OpenHands SDK logs it: request, reply, raw reply, usage",
     sniff,
-    read,
+    read: Reader::Records(convert),
+    folder: None,
     write: None,
 };
 
@@ -33,10 +33,6 @@ fn sniff(source: &Source<'_>) -> Sniff {
     let request = ["kwargs", "latency_sec", "cost"].iter().any(|key| record.get(key).is_some());
     // Chat alone is 80: a log without its request is still more than chat.
     Sniff::new(if request { 95 } else { 91 }, "")
-}
-
-fn read(source: &Source<'_>) -> ReadOutput {
-    record::read(source, NAME, convert)
 }
 
 fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory, Refusal> {

@@ -6,7 +6,7 @@ mod roles;
 
 use super::record::too_long;
 use super::text_calls;
-use super::{Format, ReadOutput, Sniff, Source};
+use super::{Folder, Format, ReadOutput, Reader, Sniff, Source};
 use crate::dialects::openhands_prompt;
 use crate::model::{
     AgentInfo, Message, Observation, ObservationResult, Origin, Place, Reply, Source as Speaker, Step,
@@ -14,16 +14,16 @@ use crate::model::{
 };
 use std::borrow::Cow;
 
-pub(super) use folder::{log_name, read_folder};
 pub use roles::{Block, Role, blocks};
 
-pub(super) const NAME: &str = "openhands-prompt-log";
+const NAME: &str = "openhands-prompt-log";
 
 pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "prompt log of OpenHands: messages divided by lines of ten dashes, or a folder of prompt/response logs",
     sniff,
-    read,
+    read: Reader::Whole(read),
+    folder: Some(Folder { claim: folder::claim, confirm: |_| true, read: folder::read }),
     write: None,
 };
 

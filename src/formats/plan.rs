@@ -1,70 +1,42 @@
 //! Which files belong together: pure path arithmetic, before anything is opened.
 
-use super::openhands_prompt_log::log_name;
-use super::{openhands_prompt_log, rolltape_run};
-use std::collections::BTreeMap;
+use super::{ALL, Format};
 
 /// Files that are read together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
-    /// Format that the file names imply; `None`: told by content.
+    /// Format whose names the files have; `None`: a file of its own, told by content.
     pub format: Option<&'static str>,
     /// Indices into the list that was planned, in its order.
     pub files: Vec<usize>,
 }
 
-/// Groups paths (with `/` between parts). What lies in a run folder beside `trajectories.jsonl` is
-/// left out; prompt and response logs of one folder form one input; every other file is its own.
+/// Groups paths (with `/` between parts) as the formats claim them, in the order of the registry; every other
+/// file is its own. What belongs to a group and holds no trajectory is left out.
 ///
 /// Inputs come in the order of their first file.
 pub fn plan(paths: &[String]) -> Vec<Input> {
-    let runs = run_folders(paths);
-    let mut inputs: Vec<Input> = Vec::new();
-    let mut logs: BTreeMap<&str, usize> = BTreeMap::new();
-    for (index, path) in paths.iter().enumerate() {
-        if let Some(run) = runs.iter().find(|run| under(path, run)) {
-            if path.len() == run.len() + TRAJECTORIES.len() && path.ends_with(TRAJECTORIES) {
-                inputs.push(Input { format: Some(rolltape_run::NAME), files: vec![index] });
-            }
-            continue;
-        }
-        if log_name(path).is_some() {
-            match logs.get(folder(path)) {
-                Some(&input) => inputs[input].files.push(index),
-                None => {
-                    logs.insert(folder(path), inputs.len());
-                    inputs.push(Input { format: Some(openhands_prompt_log::NAME), files: vec![index] });
-                }
-            }
-            continue;
-        }
-        inputs.push(Input { format: None, files: vec![index] });
+    let mut free: Vec<usize> = (0..paths.len()).collect();
+    let mut inputs = Vec::new();
+    for format in ALL {
+        claim(format, paths, &mut free, &mut inputs);
     }
+    inputs.extend(free.into_iter().map(|index| Input { format: None, files: vec![index] }));
+    inputs.sort_by_key(|input| input.files.first().copied());
     inputs
 }
 
-const TRAJECTORIES: &str = "trajectories.jsonl";
-
-/// The folder part of a path, its last slash included.
-fn folder(path: &str) -> &str {
-    &path[..path.rfind('/').map_or(0, |at| at + 1)]
-}
-
-fn run_folders(paths: &[String]) -> Vec<&str> {
-    let mut marks: BTreeMap<&str, u8> = BTreeMap::new();
-    for path in paths {
-        let folder = folder(path);
-        match &path[folder.len()..] {
-            "run.json" => *marks.entry(folder).or_default() |= 1,
-            TRAJECTORIES => *marks.entry(folder).or_default() |= 2,
-            _ => {}
-        }
+fn claim(format: &Format, paths: &[String], free: &mut Vec<usize>, inputs: &mut Vec<Input>) {
+    let Some(folder) = &format.folder else { return };
+    let left: Vec<&str> = free.iter().map(|&index| paths[index].as_str()).collect();
+    let mut taken = vec![false; left.len()];
+    for group in (folder.claim)(&left) {
+        group.files.iter().chain(&group.beside).for_each(|&index| taken[index] = true);
+        let files: Vec<usize> = group.files.iter().map(|&index| free[index]).collect();
+        inputs.push(Input { format: Some(format.name), files });
     }
-    marks.into_iter().filter(|(_, mark)| *mark == 3).map(|(folder, _)| folder).collect()
-}
-
-fn under(path: &str, folder: &str) -> bool {
-    path.starts_with(folder)
+    let mut taken = taken.into_iter();
+    free.retain(|_| !taken.next().unwrap_or(false));
 }
 
 #[cfg(test)]

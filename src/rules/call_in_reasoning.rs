@@ -13,7 +13,7 @@ pub(super) static ITEM: Rule = Rule {
     check: Check::Message(check),
 };
 
-fn check(_: &View, message: &Message, found: &mut Found) {
+fn check(view: &View, message: &Message, found: &mut Found) {
     let only = message.strict_calls() == 0;
     let strict = if only { Severity::Error } else { Severity::Warning };
     let text =
@@ -23,7 +23,7 @@ fn check(_: &View, message: &Message, found: &mut Found) {
         // A parser that looks for the first tag finds this one.
         let runtime = message.runtime_takes_call().then_some(Severity::Warning);
         found.add(At::message(message, Some(span)), Weight { strict: Some(strict), runtime }, text);
-    } else if message.call_in_separate_reasoning() {
+    } else if message.call_in_separate_reasoning(view.dialect) {
         found.add(At::message(message, None), Weight::strict(strict), text);
     }
 }

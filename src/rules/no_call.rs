@@ -20,7 +20,7 @@ fn check(view: &View, message: &Message, found: &mut Found) {
     // A call in another dialect or only in reasoning is told by FC015 and FC014.
     let elsewhere = !message.markup.foreign.is_empty()
         || message.hidden_calls().next().is_some()
-        || message.call_in_separate_reasoning();
+        || message.call_in_separate_reasoning(view.dialect);
     let strict = message.strict_calls() == 0 && !elsewhere;
     let runtime = if view.native { strict } else { message.runtime_sees_no_call() };
     let next = view.next_step(message);

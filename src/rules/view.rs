@@ -130,6 +130,8 @@ fn tools_of(markup: &Markup, text: &str) -> Vec<ToolDef> {
     let mut properties = Map::new();
     let params = markup.calls.iter().flat_map(|call| &call.params);
     properties.extend(params.map(|param| (param.name.clone(), json!({ "type": "string" }))));
+    let objects = markup.calls.iter().filter_map(|call| call.arguments.as_ref()?.value.parsed.as_ref());
+    properties.extend(objects.flat_map(Map::keys).map(|name| (name.clone(), json!({}))));
     // Parameters of nested calls are merged into the outer one by a runtime.
     for part in text.split("<parameter=").skip(1) {
         if let Some((name, _)) = part.split_once('>')
@@ -195,12 +197,16 @@ impl Message<'_> {
 
     /// Calls in the runtime's reading. A refused call is no call.
     pub(super) fn runtime_calls(&self, view: &View) -> usize {
-        if view.native { self.native_calls().len() } else { usize::from(self.runtime_takes_call()) }
+        match &self.seen {
+            _ if view.native => self.native_calls().len(),
+            Some(RuntimeReading::Calls { calls, .. }) => calls.len(),
+            _ => 0,
+        }
     }
 
     /// Whether the runtime gets a call out of the text.
     pub(super) fn runtime_takes_call(&self) -> bool {
-        matches!(self.seen, Some(RuntimeReading::Call { .. }))
+        matches!(self.seen, Some(RuntimeReading::Calls { .. }))
     }
 
     /// Whether the runtime takes the whole text as a message to the user.
@@ -217,11 +223,14 @@ impl Message<'_> {
         })
     }
 
-    /// Where `<function=` stands in reasoning that came apart from the text.
-    pub(super) fn call_in_separate_reasoning(&self) -> bool {
+    /// Whether a call of the dialect stands in reasoning that came apart from the text.
+    pub(super) fn call_in_separate_reasoning(&self, dialect: &Dialect) -> bool {
         self.step.reasoning.as_deref().is_some_and(|text| {
-            memchr::memmem::find(text.as_bytes(), b"<function=").is_some()
-                && memchr::memmem::find(text.as_bytes(), b"</function").is_some()
+            dialect
+                .markers
+                .iter()
+                .any(|mark| memchr::memmem::find(text.as_bytes(), mark.as_bytes()).is_some())
+                && (dialect.parse)(text).calls.iter().any(|call| call.closed)
         })
     }
 }

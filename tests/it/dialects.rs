@@ -2,7 +2,7 @@
 
 use crate::support;
 use proptest::prelude::*;
-use rolltape::dialects::{FlawKind, Markup, RuntimeReading, find};
+use rolltape::dialects::{Call, FlawKind, Markup, RuntimeReading, find};
 use rolltape::model::{Object, Span};
 use serde_json::Value;
 use std::time::Instant;
@@ -105,7 +105,7 @@ fn foreign_markup_reasoning_and_observations_are_seen() {
     assert_eq!(told(json), "foreign hermes \"<tool_call>\"");
     assert_eq!(told("<tool_call>\n<function=f>\n</function>\n</tool_call>"), "f(); after \"</tool_call>\"");
     assert_eq!(told("<tool_call>f\n<arg_key>k</arg_key>"), "foreign glm-4.5 \"<tool_call>\"");
-    assert_eq!(told("<execute_bash>\nls"), "foreign codeact-xml \"<execute_bash>\"");
+    assert_eq!(told("<execute_bash>\nls"), "foreign codeact-legacy \"<execute_bash>\"");
     assert_eq!(told("write `<execute_bash>` around it"), "");
     assert_eq!(told("<think>a</think>b"), "reasoning \"<think>a</think>\"");
     assert_eq!(told("<think>a"), "reasoning \"<think>a\"");
@@ -239,7 +239,8 @@ proptest! {
         let dialect = find("openhands").expect("the dialect");
         let arguments: Object =
             values.iter().enumerate().map(|(n, value)| (format!("p{n}"), value.trim().into())).collect();
-        let text = format!("thought\n{}", (dialect.render)("f", &arguments));
+        let call = Call { id: "c", name: "f", arguments: &arguments };
+        let text = (dialect.render)("thought", &[call]).expect("plain values");
         let markup = parse(&text);
         prop_assert_eq!(markup.calls.len(), 1);
         prop_assert_eq!(&markup.calls[0].flaws, &vec![]);
@@ -252,8 +253,8 @@ proptest! {
         };
         for runtime in dialect.runtimes {
             match (runtime.read)(&text, std::slice::from_ref(&tool), 1) {
-                RuntimeReading::Call { call, repairs, .. } => {
-                    prop_assert_eq!(&call.arguments, &arguments);
+                RuntimeReading::Calls { calls, repairs, .. } => {
+                    prop_assert_eq!(&calls[0].arguments, &arguments);
                     prop_assert_eq!(repairs, vec![]);
                 }
                 other => prop_assert!(false, "{other:?}"),

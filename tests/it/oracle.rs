@@ -44,9 +44,11 @@ fn cases<'a>(oracle: &'a Value, kind: &str) -> &'a Vec<Value> {
 fn shown(reading: RuntimeReading) -> Value {
     match reading {
         RuntimeReading::Message { content } => serde_json::json!({"content": content, "tool_calls": null}),
-        RuntimeReading::Call { content, call, .. } => serde_json::json!({
+        RuntimeReading::Calls { content, calls, .. } => serde_json::json!({
             "content": content,
-            "tool_calls": [{"id": call.id, "name": call.name, "arguments": call.arguments}],
+            "tool_calls": calls.iter().map(|call| {
+                serde_json::json!({"id": call.id, "name": call.name, "arguments": call.arguments})
+            }).collect::<Vec<_>>(),
         }),
         RuntimeReading::Error { class, message, .. } => {
             let class = match class {

@@ -82,14 +82,11 @@ fn one(input: &Input, files: &[Found], plan: &Plan) -> Checked {
             Err(error) => checked.errors.push(error),
         }
     }
-    let output = match read.as_slice() {
-        [] => return checked,
-        [(name, bytes)] if input.files.len() == 1 && input.format != Some("openhands-prompt-log") => {
-            formats::read_bytes(name, bytes, plan.from.or(input.format))
-        }
-        several => formats::read_files(several, plan.from),
-    };
-    let ReadOutput { trajectories, errors, warnings, .. } = match output {
+    if read.is_empty() {
+        return checked;
+    }
+    let output = formats::read_group(input.format, &read, plan.from);
+    let ReadOutput { trajectories, errors, warnings, members, .. } = match output {
         Ok(output) => output,
         Err(error) => {
             let walked = input.files.iter().all(|&index| files[index].walked);
@@ -108,6 +105,7 @@ fn one(input: &Input, files: &[Found], plan: &Plan) -> Checked {
     let options = Options { tools: plan.tools.as_deref(), off: &plan.off, ..Options::default() };
     let judged: Vec<Judgement> =
         all.par_iter().map(|trajectory| rules::judge_with(trajectory, &plan.policy, &options)).collect();
+    read.extend(members);
     let mut locators = Locators::new(&read);
     for (trajectory, judgement) in all.into_iter().zip(judged) {
         checked.trajectories += 1;

@@ -146,13 +146,10 @@ fn read(input: &Input, files: &[Found], reading: &Reading) -> Part {
             Err(error) => part.errors.push(error),
         }
     }
-    let output = match texts.as_slice() {
-        [] => return part,
-        [(name, bytes)] if input.files.len() == 1 && input.format != Some("openhands-prompt-log") => {
-            formats::read_bytes(name, bytes, reading.from.or(input.format))
-        }
-        several => formats::read_files(several, reading.from),
-    };
+    if texts.is_empty() {
+        return part;
+    }
+    let output = formats::read_group(input.format, &texts, reading.from);
     drop(texts);
     let output = match output {
         Ok(output) => output,

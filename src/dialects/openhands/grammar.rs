@@ -3,7 +3,7 @@
 //! Invariant: linear in the length of the text; every span lies on character boundaries. A call is
 //! counted only where it stands outside the parameter values of another one.
 
-use super::super::{Flaw, FlawKind, Markup, TextCall, TextParam};
+use super::super::{Flaw, FlawKind, Markup, TextCall, TextParam, foreign_marks};
 use super::markers::{self, Mark};
 use crate::model::Span;
 use memchr::memmem;
@@ -42,13 +42,12 @@ pub(super) fn parse(text: &str) -> Markup {
                     markup.reasoning.push(Span::new(0, span.end));
                 }
             }
-            Mark::Foreign(name) => {
-                if !quoted(text, span) {
-                    markup.foreign.push((name, span));
-                }
-            }
         }
     }
+    let inside = |span: Span| markup.calls.iter().any(|call| call.span.contains(span));
+    // Qwen3-Coder wraps the same tags as ours, which are judged as what they are.
+    let foreign = foreign_marks(text, "openhands").filter(|(name, _)| *name != "qwen3-coder");
+    markup.foreign = foreign.filter(|(_, span)| !inside(*span) && !quoted(text, *span)).collect();
     markup.after_first = markup.calls.first().and_then(|call| {
         let rest = Span::new(call.span.end, text.len());
         (!rest.is_empty()).then_some(rest)
@@ -74,6 +73,7 @@ fn call_at(text: &str, open: Span, closers: &mut Closers, markup: &mut Markup) -
         name: name_span.text(text).to_owned(),
         name_span,
         params: Vec::new(),
+        arguments: None,
         closed: false,
         flaws: Vec::new(),
         nested: Vec::new(),

@@ -20,9 +20,11 @@ pub use write::read_observation;
 pub(super) static ITEM: Dialect = Dialect {
     name: "openhands",
     about: "<function=NAME> with <parameter=NAME> inside, one call a message",
+    markers: &[grammar::FN_OPEN],
     parse: grammar::parse,
     runtimes: &[v0::RUNTIME, v1::RUNTIME],
     describe: prompt::describe,
     render: write::render,
     observe: write::observe,
+    read_observations: write::read_observations,
 };

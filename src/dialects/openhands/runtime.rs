@@ -77,9 +77,9 @@ pub(super) fn read(text: &str, tools: &[ToolDef], next_id: u32, habits: &Habits)
     };
     note_losses(text, &fixed, whole.end(), &mut repairs);
     let content = fixed.split(FN_OPEN).next().unwrap_or("");
-    RuntimeReading::Call {
+    RuntimeReading::Calls {
         content: python::strip(content).to_owned(),
-        call: RuntimeCall { id: format!("toolu_{next_id:02}"), name: name.to_owned(), arguments },
+        calls: vec![RuntimeCall { id: format!("toolu_{next_id:02}"), name: name.to_owned(), arguments }],
         repairs,
     }
 }

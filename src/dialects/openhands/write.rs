@@ -1,9 +1,11 @@
 //! Calls and observations written as text, and observations read back.
 
-use super::grammar::OBSERVATION as HEADING;
+use super::super::{Call, TextResult};
+use super::grammar::{FN_CLOSE, FN_OPEN, OBSERVATION as HEADING, PARAM_CLOSE, PARAM_OPEN};
 use super::python;
-use crate::model::{Object, ToolCall};
+use crate::model::{Object, Span, ToolCall};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// A whole assistant message. Both runtimes write exactly one call, or none.
@@ -43,15 +45,34 @@ fn call_text(name: &str, arguments: &Object, wraps_lines: bool) -> String {
     out
 }
 
-/// One call with its values exactly as given: text stays text, the rest is JSON.
-pub(super) fn render(name: &str, arguments: &Object) -> String {
-    let mut out = format!("<function={name}>\n");
-    for (key, value) in arguments {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let _ = writeln!(out, "<parameter={key}>{value}</parameter>");
+/// A message with its calls behind the text, values exactly as given: text stays text, the rest is JSON.
+pub(super) fn render(content: &str, calls: &[Call<'_>]) -> Result<String, String> {
+    let mut out = content.to_owned();
+    for call in calls {
+        if !out.is_empty() {
+            out.push_str("\n\n");
+        }
+        plain("a function name", call.name)?;
+        let _ = writeln!(out, "{FN_OPEN}{}>", call.name);
+        for (key, value) in call.arguments {
+            plain("a parameter name", key)?;
+            let value = value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
+            if value.contains(PARAM_CLOSE) {
+                return Err(format!("the value of '{key}' holds {PARAM_CLOSE}"));
+            }
+            let _ = writeln!(out, "{PARAM_OPEN}{key}>{value}{PARAM_CLOSE}");
+        }
+        out.push_str(FN_CLOSE);
     }
-    out.push_str("</function>");
-    out
+    Ok(out)
+}
+
+/// A name ends at its bracket.
+fn plain(what: &str, name: &str) -> Result<(), String> {
+    if name.is_empty() || name.contains(['>', '\n']) {
+        return Err(format!("{what} is empty or holds a bracket or a newline"));
+    }
+    Ok(())
 }
 
 /// A user message that holds an observation.
@@ -67,4 +88,19 @@ pub fn read_observation(text: &str) -> Option<(&str, &str)> {
     let len = text[name_start..].find("]:\n")?;
     let name = &text[name_start..name_start + len];
     Some((name, python::strip(&text[name_start + len + "]:\n".len()..])))
+}
+
+/// The one result of a user message that begins with the heading, as a span of it. A heading that is damaged
+/// names no tool.
+pub(super) fn read_observations(text: &str) -> Vec<TextResult> {
+    if !text.starts_with(HEADING) {
+        return Vec::new();
+    }
+    let (name, content) = match read_observation(text) {
+        Some((name, content)) => (Some(name.to_owned()), content),
+        None => (None, text),
+    };
+    // The content is a part of the text.
+    let start = content.as_ptr() as usize - text.as_ptr() as usize;
+    vec![TextResult { name, content: Span::new(start, start + content.len()) }]
 }

@@ -36,7 +36,7 @@ impl Work<'_> {
             self.notes.converted += calls.len() as u64;
             // Several calls wait for the one who splits or rejects them.
             if calls.len() < 2 {
-                turn.content = in_text(&turn.content, &calls);
+                turn.content = in_text(&turn.content, &calls, step.id)?;
                 return Ok(turn);
             }
         }
@@ -56,9 +56,10 @@ impl Work<'_> {
         if markup.calls.is_empty() && markup.fragments.is_empty() {
             return Ok((raw.into_owned(), Vec::new()));
         }
-        let RuntimeReading::Call { content, call, repairs } = (runtime.read)(&raw, tools, 1) else {
+        let RuntimeReading::Calls { content, calls, repairs } = (runtime.read)(&raw, tools, 1) else {
             return Err(malformed("its text holds markup of a call that no runtime takes"));
         };
+        let [call] = <[_; 1]>::try_from(calls).map_err(|_| malformed("its text holds several calls"))?;
         if let Some(repair) = repairs.first() {
             return Err(malformed(&format!("its call needs a repair ({})", repair.kind)));
         }
@@ -106,17 +107,14 @@ fn dialect() -> Option<&'static Dialect> {
 }
 
 /// Text with its calls behind it, as the dialect writes them.
-pub(super) fn in_text(content: &str, calls: &[Call]) -> String {
-    let mut out = content.to_owned();
-    for call in calls {
-        if !out.is_empty() {
-            out.push_str("\n\n");
-        }
-        if let Some(dialect) = dialect() {
-            out.push_str(&(dialect.render)(&call.name, &call.arguments));
-        }
-    }
-    out
+pub(super) fn in_text(content: &str, calls: &[Call], step: u64) -> Result<String, Reject> {
+    let Some(dialect) = dialect() else { return Ok(content.to_owned()) };
+    let calls: Vec<dialects::Call<'_>> = calls
+        .iter()
+        .map(|call| dialects::Call { id: &call.id, name: &call.name, arguments: &call.arguments })
+        .collect();
+    (dialect.render)(content, &calls)
+        .map_err(|why| Reject::new(Reason::MalformedCall, format!("step {step}: {why}")))
 }
 
 /// A result as a user message of the dialect.

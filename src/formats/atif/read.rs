@@ -66,7 +66,10 @@ impl Extra {
 }
 
 /// Reads one trajectory.
-pub(super) fn trajectory(record: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Trajectory, Refusal> {
+pub(in crate::formats) fn trajectory(
+    record: View<'_>,
+    warnings: &mut Vec<Refusal>,
+) -> Result<Trajectory, Refusal> {
     if !record.is_object() {
         return Err(expected(record, "a trajectory", "an object"));
     }

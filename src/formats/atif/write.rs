@@ -15,16 +15,6 @@ pub fn line(trajectory: &Trajectory) -> String {
     value(trajectory).to_string()
 }
 
-/// Trajectories, one a line.
-pub(super) fn lines(trajectories: &[Trajectory]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for trajectory in trajectories {
-        out.extend_from_slice(line(trajectory).as_bytes());
-        out.push(b'\n');
-    }
-    out
-}
-
 /// An object under construction: what is absent is not written, what has no place goes to ours.
 struct Record {
     out: Object,

@@ -7,7 +7,7 @@
 use super::roles::{Block, Role, blocks};
 use super::{NAME, agent_step, decode, is_crlf, note, trajectory};
 use crate::formats::record::too_long;
-use crate::formats::{ReadOutput, Source};
+use crate::formats::{Group, ReadOutput, Source};
 use crate::model::{Place, Source as Speaker, Trajectory};
 use std::collections::BTreeMap;
 
@@ -19,20 +19,30 @@ struct Pair<'a> {
 }
 
 /// `prompt` or `response`, and the number, of a log's file name.
-pub(in crate::formats) fn log_name(path: &str) -> Option<(&str, u64)> {
+fn log_name(path: &str) -> Option<(&str, u64)> {
     let name = path.rsplit('/').next()?.strip_suffix(".log")?;
     let (kind, number) = name.split_once('_')?;
     (matches!(kind, "prompt" | "response") && number.bytes().all(|byte| byte.is_ascii_digit()))
         .then(|| Some((kind, number.parse().ok()?)))?
 }
 
-/// Reads the logs of one folder; bytes are decompressed already.
-pub(in crate::formats) fn read_folder(files: &[(&str, &[u8])]) -> ReadOutput {
+/// Logs of one folder belong together.
+pub(super) fn claim(paths: &[&str]) -> Vec<Group> {
+    let mut folders: BTreeMap<&str, Group> = BTreeMap::new();
+    for (index, path) in paths.iter().enumerate().filter(|(_, path)| log_name(path).is_some()) {
+        let folder = &path[..path.rfind('/').map_or(0, |at| at + 1)];
+        folders.entry(folder).or_default().files.push(index);
+    }
+    folders.into_values().collect()
+}
+
+/// Reads the logs of one folder.
+pub(super) fn read(sources: &[Source<'_>]) -> ReadOutput {
     let mut output = ReadOutput { format: NAME, ..ReadOutput::default() };
     let mut pairs: BTreeMap<u64, Pair<'_>> = BTreeMap::new();
     let mut responses: BTreeMap<u64, (&str, &[u8])> = BTreeMap::new();
-    for &(path, bytes) in files {
-        let source = Source::new(path, bytes);
+    for source in sources {
+        let (path, bytes) = (source.path, source.bytes);
         match log_name(path) {
             Some(("prompt", number)) => {
                 if let Some(at) = source.too_long() {
@@ -40,7 +50,7 @@ pub(in crate::formats) fn read_folder(files: &[(&str, &[u8])]) -> ReadOutput {
                     continue;
                 }
                 let found = blocks(bytes);
-                note(&source, &found, &mut output);
+                note(source, &found, &mut output);
                 pairs.insert(number, Pair { prompt: path, blocks: found, response: None });
             }
             Some((_, number)) => {

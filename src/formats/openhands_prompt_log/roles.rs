@@ -110,11 +110,11 @@ fn block(bytes: &[u8], from: usize, to: usize, crlf: bool) -> Block<'_> {
 
 /// Whether the block holds a call, also in the older syntax.
 fn has_call(text: &str) -> bool {
-    dialects::ALL.iter().any(|dialect| {
+    dialects::find("openhands").is_some_and(|dialect| {
         let markup = (dialect.parse)(text);
         !markup.calls.is_empty()
             || !markup.fragments.is_empty()
-            || markup.foreign.iter().any(|(name, _)| *name == "codeact-xml")
+            || markup.foreign.iter().any(|(name, _)| *name == "codeact-legacy")
     })
 }
 
