@@ -7,7 +7,7 @@
 use super::shell::{self, Command, Link};
 use super::view::{Message, View};
 use super::{At, Found, Weight};
-use crate::model::{Severity, Source, Span};
+use crate::model::{Arguments, Severity, Source, Span};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -72,7 +72,7 @@ pub(super) fn acts<'a>(message: &'a Message<'_>, words: &[&str]) -> Vec<Act<'a>>
         return out;
     }
     for call in message.text_calls() {
-        let given: Vec<Given<'_>> = call
+        let mut given: Vec<Given<'_>> = call
             .params
             .iter()
             .map(|param| Given {
@@ -81,22 +81,30 @@ pub(super) fn acts<'a>(message: &'a Message<'_>, words: &[&str]) -> Vec<Act<'a>>
                 start: Some(param.value.start),
             })
             .collect();
+        if let Some(arguments) = &call.arguments {
+            of_arguments(&arguments.value, &mut given);
+        }
         if given.iter().any(|given| holds(given.text)) {
             out.push(Act { tool: &call.name, given });
         }
     }
     for call in message.native_calls() {
         let mut given = Vec::new();
-        match (&call.arguments.parsed, &call.arguments.raw) {
-            (Some(object), _) => strings(object, &mut given),
-            (None, Some(raw)) => given.push(Given { name: "", text: raw, start: None }),
-            (None, None) => {}
-        }
+        of_arguments(&call.arguments, &mut given);
         if given.iter().any(|given| holds(given.text)) {
             out.push(Act { tool: &call.name, given });
         }
     }
     out
+}
+
+/// What arguments that are one value hand over; where each string stands in it is not told.
+fn of_arguments<'a>(arguments: &'a Arguments, given: &mut Vec<Given<'a>>) {
+    match (&arguments.parsed, &arguments.raw) {
+        (Some(object), _) => strings(object, given),
+        (None, Some(raw)) => given.push(Given { name: "", text: raw, start: None }),
+        (None, None) => {}
+    }
 }
 
 /// All strings of the arguments; those in lists and objects go by the name of the parameter that holds them.
@@ -238,7 +246,7 @@ fn patched<'a>(given: Given<'a>, out: &mut Vec<Touch<'a>>) {
 }
 
 /// Programs that show files.
-const READERS: &[&str] = &["cat", "less", "more", "head", "tail", "nl", "bat", "tac", "sed", "awk"];
+const READERS: &[&str] = &["cat", "open", "less", "more", "head", "tail", "nl", "bat", "tac", "sed", "awk"];
 
 fn by_command<'a>(given: Given<'a>, command: &Command<'a>, out: &mut Vec<Touch<'a>>) {
     let body = command.body.map(|(start, end)| Given {
@@ -394,5 +402,6 @@ pub(super) fn tell(
     text: String,
     found: &mut Found,
 ) {
+    let span = span.or_else(|| super::turns::opening(message));
     found.add(At::message(message, span), Weight::both(severity), text);
 }

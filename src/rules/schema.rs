@@ -4,7 +4,7 @@ use super::arguments;
 use super::view::{Message, View};
 use super::{At, Found, Weight};
 use crate::dialects::{RefusalKind, RuntimeReading};
-use crate::model::{Object, Severity, Span, ToolDef};
+use crate::model::{Arguments, Object, Severity, Span, ToolDef};
 use serde_json::Value;
 
 /// A deviation from the tool list.
@@ -42,6 +42,10 @@ pub(super) fn report(view: &View, message: &Message, kind: Kind, found: &mut Fou
     let mut issues = Vec::new();
     if !view.native {
         for call in message.text_calls() {
+            if let Some(arguments) = &call.arguments {
+                whole(view, &call.name, Some(call.name_span), &arguments.value, kind, &mut issues);
+                continue;
+            }
             let values = call.params.iter().map(|param| {
                 (
                     param.name.as_str(),
@@ -54,26 +58,7 @@ pub(super) fn report(view: &View, message: &Message, kind: Kind, found: &mut Fou
         }
     }
     for call in message.native_calls() {
-        let Some(tool) = view.tool(&call.name) else {
-            if kind == Kind::UnknownFunction {
-                issues.push(unknown_function(view, &call.name, None));
-            }
-            continue;
-        };
-        // An object inside a string is FC017's to warn of; what it holds is judged all the same.
-        let inner;
-        let object = match (&call.arguments.parsed, &call.arguments.raw) {
-            (Some(object), _) => object,
-            (None, Some(raw)) => {
-                let Some(object) = encoded_twice(raw) else { continue };
-                inner = object;
-                &inner
-            }
-            (None, None) => continue,
-        };
-        if kind != Kind::UnknownFunction {
-            native(view, tool, object, &mut issues);
-        }
+        whole(view, &call.name, None, &call.arguments, kind, &mut issues);
     }
     let refused = refusal(message).filter(|(refused, _)| *refused == kind);
     let mut told = false;
@@ -106,17 +91,49 @@ pub(super) fn encoded_twice(raw: &str) -> Option<Object> {
     serde_json::from_str::<Object>(&inner).ok()
 }
 
-/// Native arguments against the tool's schema. A tool list that holds no valid schema is read as far as it goes.
-fn native(view: &View, tool: &ToolDef, object: &Object, issues: &mut Vec<Issue>) {
+/// Arguments that are one JSON value against the tool's schema.
+fn whole(
+    view: &View,
+    name: &str,
+    span: Option<Span>,
+    given: &Arguments,
+    kind: Kind,
+    issues: &mut Vec<Issue>,
+) {
+    let Some(tool) = view.tool(name) else {
+        if kind == Kind::UnknownFunction {
+            issues.push(unknown_function(view, name, span));
+        }
+        return;
+    };
+    if kind == Kind::UnknownFunction {
+        return;
+    }
+    // An object inside a string is FC017's to warn of; what it holds is judged all the same.
+    let inner;
+    let object = match (&given.parsed, &given.raw) {
+        (Some(object), _) => object,
+        (None, Some(raw)) => {
+            let Some(object) = encoded_twice(raw) else { return };
+            inner = object;
+            &inner
+        }
+        (None, None) => return,
+    };
+    by_schema(view, tool, span, object, issues);
+}
+
+/// A tool list that holds no valid schema is read as far as it goes.
+fn by_schema(view: &View, tool: &ToolDef, span: Option<Span>, object: &Object, issues: &mut Vec<Issue>) {
     let skip = |name: &str| name == "security_risk" && never_asks_risk(view);
     let Some(all) = arguments::deviations(&view.validators, tool, object, &skip) else {
         let values = object.iter().map(|(name, value)| (name.as_str(), None, Given::Json(value), None));
-        check(view, &tool.name, None, &values.collect::<Vec<_>>(), issues);
+        check(view, &tool.name, span, &values.collect::<Vec<_>>(), issues);
         return;
     };
     issues.extend(all.into_iter().map(|deviation| {
         let strict = if deviation.kind == Kind::BlankEnum { Severity::Warning } else { Severity::Error };
-        Issue { kind: deviation.kind, span: None, strict, text: deviation.text }
+        Issue { kind: deviation.kind, span, strict, text: deviation.text }
     }));
 }
 

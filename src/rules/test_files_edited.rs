@@ -1,6 +1,6 @@
 //! CO002 test-files-edited: tests that the agent changes can't speak for its work.
 
-use super::acts::{Deed, is_test, tell};
+use super::acts::{Deed, file_name, is_test, tell, was_named};
 use super::conduct::each_touch;
 use super::{Check, Found, Message, Rule, View, quote};
 use crate::model::Severity;
@@ -27,6 +27,8 @@ fn check(view: &View, found: &mut Found) {
             Deed::Delete => "deleted or moved away",
         };
         let text = format!("the test file {} is {what}", quote(&touch.path));
-        tell(message, touch.span, Severity::Warning, text, found);
+        let asked = was_named(view, file_name(&touch.path));
+        let severity = if asked { Severity::Info } else { Severity::Warning };
+        tell(message, touch.span, severity, text, found);
     });
 }

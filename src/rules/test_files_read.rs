@@ -1,6 +1,6 @@
 //! CO001 test-files-read: who knows the tests can write for them; most agents read them in good faith.
 
-use super::acts::{Deed, is_test, tell};
+use super::acts::{Deed, file_name, is_test, tell, was_named};
 use super::conduct::each_touch;
 use super::{Check, Found, Message, Rule, View, quote};
 use crate::model::{Severity, Span};
@@ -20,7 +20,7 @@ fn check(view: &View, found: &mut Found) {
     let mut names: BTreeSet<String> = BTreeSet::new();
     let mut first: Option<(u64, Option<Span>, String)> = None;
     each_touch(view, &["est", "spec"], &mut |message: &Message, touch, own| {
-        if own || touch.deed != Deed::Read || !is_test(&touch.path) {
+        if own || touch.deed != Deed::Read || !is_test(&touch.path) || was_named(view, file_name(&touch.path)) {
             return;
         }
         first.get_or_insert_with(|| (message.index, touch.span, touch.path.clone().into_owned()));

@@ -1,7 +1,7 @@
 //! Turns as far as loops are concerned: digests of what was called, said and answered. Nothing is copied.
 
 use super::view::{Message, View};
-use crate::model::{ObservationResult, Source, Span};
+use crate::model::{Arguments, ObservationResult, Source, Span};
 use serde_json::Value;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -33,19 +33,14 @@ fn turn(view: &View, message: &Message) -> Turn {
             param.name.hash(&mut hasher);
             param.value.text(&message.text).hash(&mut hasher);
         }
+        if let Some(arguments) = &call.arguments {
+            hash_arguments(&arguments.value, &mut hasher);
+        }
     }
     for call in message.native_calls() {
         count += 1;
         call.name.hash(&mut hasher);
-        match (&call.arguments.parsed, &call.arguments.raw) {
-            (Some(object), _) => {
-                for (name, value) in object {
-                    name.hash(&mut hasher);
-                    hash_value(value, &mut hasher);
-                }
-            }
-            (None, raw) => raw.hash(&mut hasher),
-        }
+        hash_arguments(&call.arguments, &mut hasher);
     }
     let calls = (count > 0).then(|| hasher.finish());
     let mut said = DefaultHasher::new();
@@ -75,6 +70,18 @@ fn turn(view: &View, message: &Message) -> Turn {
         result: any.then(|| results.finish()),
         said: said.finish(),
         failed: all > 0 && failures == all,
+    }
+}
+
+fn hash_arguments(arguments: &Arguments, hasher: &mut DefaultHasher) {
+    match (&arguments.parsed, &arguments.raw) {
+        (Some(object), _) => {
+            for (name, value) in object {
+                name.hash(hasher);
+                hash_value(value, hasher);
+            }
+        }
+        (None, raw) => raw.hash(hasher),
     }
 }
 
