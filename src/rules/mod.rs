@@ -132,6 +132,11 @@ pub fn judge_with(trajectory: &Trajectory, policy: &Policy, options: &Options) -
     found.into_judgement(&view, options.severities)
 }
 
+/// Whether a tool's parameters are a JSON Schema; the error says why not, without a final period.
+pub fn check_schema(parameters: &serde_json::Value) -> Result<(), String> {
+    if parameters.is_null() { Ok(()) } else { arguments::compile(parameters).map(|_| ()) }
+}
+
 /// Turns secrets that were redacted away into SE001 findings; spans index the redacted text.
 ///
 /// `step` is the step's id, `message` the index of the judged assistant message if it is one.

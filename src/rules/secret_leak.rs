@@ -18,11 +18,7 @@ pub(super) static ITEM: Rule = Rule {
 fn check(view: &View, found: &mut Found) {
     let own = Redactor::default();
     let redactor = view.redactor.unwrap_or(&own);
-    let allowed = |value: &str| {
-        view.allowed.is_some_and(|allowed| {
-            !allowed.is_empty() && (allowed.contains(value) || allowed.contains(&*redactor.redact(value)))
-        })
-    };
+    let allowed = |value: &str| view.allowed.is_some_and(|allowed| redactor.is_allowed(value, allowed));
     let mut messages = view.messages.iter().peekable();
     for (position, step) in view.trajectory.steps.iter().enumerate() {
         let message = messages.next_if(|message| message.position == position).map(|message| message.index);
