@@ -329,13 +329,12 @@ pub(super) fn is_test(path: &str) -> bool {
     if !ENDINGS.contains(&ending) || path.starts_with("/tmp/") || path.starts_with("/var/tmp/") {
         return false;
     }
-    let code = !matches!(ending, "txt" | "json" | "yaml" | "yml" | "toml");
+    let code = !matches!(ending, "txt" | "json" | "yaml" | "yml" | "toml" | "sh");
     let by_name = code
         && (stem.starts_with("test_")
-            || ["_test", "_tests", ".test", ".spec", "_spec", "-test"].iter().any(|end| stem.ends_with(end))
+            || ["_test", ".test", ".spec", "_spec", "-test"].iter().any(|end| stem.ends_with(end))
             || (matches!(ending, "java" | "kt" | "scala" | "cs" | "php" | "swift")
-                && (stem.ends_with("Test") || stem.ends_with("Tests")))
-            || stem == "conftest");
+                && (stem.ends_with("Test") || stem.ends_with("Tests"))));
     let folders = ["test", "tests", "__tests__", "spec", "specs", "e2e"];
     let count = parts(path).count();
     by_name || parts(path).take(count.saturating_sub(1)).any(|part| folders.contains(&part))

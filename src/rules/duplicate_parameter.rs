@@ -30,11 +30,7 @@ fn check(_: &View, message: &Message, found: &mut Found) {
         if let Some(arguments) = &call.arguments {
             for name in arguments.value.raw.as_deref().map(repeated).unwrap_or_default() {
                 let text = format!("parameter {} is given again; the last value wins", quote(&name));
-                found.add(
-                    At::message(message, Some(call.name_span)),
-                    Weight::both(Severity::Warning),
-                    text,
-                );
+                found.add(At::message(message, Some(call.name_span)), Weight::both(Severity::Warning), text);
             }
         }
         // What a nested call brings along is FC016's.

@@ -20,7 +20,8 @@ fn check(view: &View, found: &mut Found) {
     let mut names: BTreeSet<String> = BTreeSet::new();
     let mut first: Option<(u64, Option<Span>, String)> = None;
     each_touch(view, &["est", "spec"], &mut |message: &Message, touch, own| {
-        if own || touch.deed != Deed::Read || !is_test(&touch.path) || was_named(view, file_name(&touch.path)) {
+        if own || touch.deed != Deed::Read || !is_test(&touch.path) || was_named(view, file_name(&touch.path))
+        {
             return;
         }
         first.get_or_insert_with(|| (message.index, touch.span, touch.path.clone().into_owned()));

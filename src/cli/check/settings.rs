@@ -31,7 +31,8 @@ impl Word {
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.join(&self.value)
+        // A flag has its path in the place of the folder, and joining nothing to it would add a slash.
+        if self.value.is_empty() { self.folder.clone() } else { self.folder.join(&self.value) }
     }
 }
 

@@ -114,7 +114,9 @@ impl Statistics {
     }
 
     /// Tables for people.
-    pub(super) fn text(&self) -> String {
+    ///
+    /// Without `format`, no rule of the FC family was on, and nothing can be said of compliance.
+    pub(super) fn text(&self, format: bool) -> String {
         let mut out = String::from("\nstatistics: rates with 95 % intervals (Wilson)\n");
         let mut rows = vec![cells(["rule", "name", "findings", "of messages", "of trajectories"])];
         for (id, row) in &self.rules {
@@ -128,15 +130,18 @@ impl Statistics {
             ]));
         }
         out.push_str(&table(&rows));
-        let whole = rate(self.whole, self.trajectories);
-        out.push_str(&format!("\ntrajectories that keep the format in every message: {whole}\n"));
+        if format {
+            let whole = rate(self.whole, self.trajectories);
+            out.push_str(&format!("\ntrajectories that keep the format in every message: {whole}\n"));
+        }
         for (what, names) in [("model", &self.models), ("tool", &self.tools)] {
             let mut all: Vec<(&String, &OfName)> = names.iter().collect();
             all.sort_by_key(|(name, row)| (std::cmp::Reverse(row.messages), *name));
             let mut rows = vec![cells([what, "findings", "compliant messages"])];
             for (name, row) in all.iter().take(ROWS) {
                 let name = cut(&printable(&name.replace(['\n', '\t'], " ")), 40);
-                rows.push(cells([&name, &row.findings.to_string(), &rate(row.compliant, row.messages)]));
+                let kept = if format { rate(row.compliant, row.messages) } else { "not judged".to_owned() };
+                rows.push(cells([&name, &row.findings.to_string(), &kept]));
             }
             out.push('\n');
             out.push_str(&table(&rows));
@@ -147,8 +152,9 @@ impl Statistics {
         out
     }
 
-    /// The same as JSON.
-    pub(super) fn json(&self) -> Value {
+    /// The same as JSON; compliance is null without `format`.
+    pub(super) fn json(&self, format: bool) -> Value {
+        let kept = |hits, of| if format { share(hits, of) } else { Value::Null };
         let rules: Vec<Value> = self
             .rules
             .iter()
@@ -161,18 +167,18 @@ impl Statistics {
         let names = |rows: &BTreeMap<String, OfName>| -> Vec<Value> {
             rows.iter()
                 .map(|(name, row)| {
-                    json!({ "name": name, "findings": row.findings, "compliant": share(row.compliant, row.messages) })
+                    json!({ "name": name, "findings": row.findings, "compliant": kept(row.compliant, row.messages) })
                 })
                 .collect()
         };
-        json!({ "interval": "wilson", "level": 0.95, "rules": rules, "format_ok": share(self.whole, self.trajectories),
+        json!({ "interval": "wilson", "level": 0.95, "rules": rules, "format_ok": kept(self.whole, self.trajectories),
             "models": names(&self.models), "tools": names(&self.tools) })
     }
 }
 
 /// The block that the text output ends with; empty if it was not asked for.
-pub(super) fn block(checked: &Checked) -> String {
-    checked.statistics.as_ref().map(Statistics::text).unwrap_or_default()
+pub(super) fn block(checked: &Checked, format: bool) -> String {
+    checked.statistics.as_ref().map(|statistics| statistics.text(format)).unwrap_or_default()
 }
 
 fn share(hits: u64, of: u64) -> Value {

@@ -39,7 +39,7 @@ fn render(checked: &Checked, plan: &Plan, _: &Look<'_>) -> String {
         "errors": errors,
     });
     if let Some(statistics) = &checked.statistics {
-        whole["statistics"] = statistics.json();
+        whole["statistics"] = statistics.json(compliant(checked, plan).is_some());
     }
     json_unmarked(&format!("{whole:#}\n")).into_owned()
 }
