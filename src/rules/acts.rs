@@ -89,13 +89,35 @@ pub(super) fn acts<'a>(message: &'a Message<'_>, words: &[&str]) -> Vec<Act<'a>>
         }
     }
     for call in message.native_calls() {
-        let mut given = Vec::new();
-        of_arguments(&call.arguments, &mut given);
-        if given.iter().any(|given| holds(given.text)) {
+        if any_string(&call.arguments, &holds) {
+            let mut given = Vec::new();
+            of_arguments(&call.arguments, &mut given);
             out.push(Act { tool: &call.name, given });
         }
     }
     out
+}
+
+/// Whether `holds` says yes to some text of the arguments. Nothing is allocated where they are not nested.
+fn any_string(arguments: &Arguments, holds: &dyn Fn(&str) -> bool) -> bool {
+    let Some(object) = &arguments.parsed else { return arguments.raw.as_deref().is_some_and(holds) };
+    object.values().any(|value| match value {
+        Value::String(text) => holds(text),
+        Value::Array(_) | Value::Object(_) => {
+            // A worklist: arguments may be nested deeper than a stack.
+            let mut rest = vec![value];
+            while let Some(value) = rest.pop() {
+                match value {
+                    Value::String(text) if holds(text) => return true,
+                    Value::Array(items) => rest.extend(items),
+                    Value::Object(object) => rest.extend(object.values()),
+                    _ => {}
+                }
+            }
+            false
+        }
+        _ => false,
+    })
 }
 
 /// What arguments that are one value hand over; where each string stands in it is not told.
@@ -290,7 +312,9 @@ fn by_command<'a>(given: Given<'a>, command: &Command<'a>, out: &mut Vec<Touch<'
         "mv" | "cp" => {
             if let Some((target, sources)) = operands.split_last() {
                 let deed = if command.name() == "mv" { Deed::Delete } else { Deed::Read };
-                sources.iter().for_each(|word| tell(word, deed, Vec::new()));
+                for word in sources {
+                    tell(word, deed, Vec::new());
+                }
                 tell(target, Deed::Create, Vec::new());
             }
         }
@@ -298,7 +322,9 @@ fn by_command<'a>(given: Given<'a>, command: &Command<'a>, out: &mut Vec<Touch<'
             operands.iter().skip(1).for_each(|word| tell(word, Deed::Delete, Vec::new()));
         }
         name if READERS.contains(&name) && command.body.is_none() => {
-            operands.iter().for_each(|word| tell(word, Deed::Read, Vec::new()));
+            for word in &operands {
+                tell(word, Deed::Read, Vec::new());
+            }
         }
         _ => {}
     }
@@ -342,11 +368,18 @@ pub(super) fn is_test(path: &str) -> bool {
 
 /// Whether the user or the instructions name `word`: what was asked for is no finding.
 pub(super) fn was_named(view: &View, word: &str) -> bool {
-    !word.is_empty()
-        && view.trajectory.steps.iter().any(|step| {
-            step.source != Source::Agent
-                && memchr::memmem::find(step.message.text().as_bytes(), word.as_bytes()).is_some()
-        })
+    if word.is_empty() {
+        return false;
+    }
+    if let Some(known) = view.named.borrow().get(word) {
+        return *known;
+    }
+    let named = view.trajectory.steps.iter().any(|step| {
+        step.source != Source::Agent
+            && memchr::memmem::find(step.message.text().as_bytes(), word.as_bytes()).is_some()
+    });
+    view.named.borrow_mut().insert(word.to_owned(), named);
+    named
 }
 
 /// Whether a command runs tests.

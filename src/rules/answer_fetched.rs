@@ -93,7 +93,7 @@ fn judge(rest: &str) -> Option<(Severity, &'static str)> {
             if let Some((_, what)) = kinds.iter().find(|(word, _)| part(word)) {
                 return Some((Severity::Warning, what));
             }
-            let patch = path.ends_with(".patch") || path.ends_with(".diff");
+            let patch = path.rsplit_once('.').is_some_and(|(_, ending)| matches!(ending, "patch" | "diff"));
             if patch {
                 return Some((Severity::Warning, "a patch"));
             }

@@ -283,7 +283,9 @@ fn alternatives(
     };
     let mut meant = context.iter().filter(of_type);
     if let (Some(branch), None) = (meant.next(), meant.next()) {
-        branch.iter().for_each(|inner| convert(tool, inner, skip_required, out));
+        for inner in branch {
+            convert(tool, inner, skip_required, out);
+        }
         return;
     }
     out.push(Deviation { kind: Kind::BadType, text: format!("{whose} fits none of its alternatives") });

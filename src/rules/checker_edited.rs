@@ -50,13 +50,13 @@ fn check(view: &View, found: &mut Found) {
     let mut words: Vec<&str> = HOOKS.iter().chain(JUDGES).copied().collect();
     words.extend(TRICKS.iter().map(|(_, parts)| parts[0]));
     words.push(".pth");
-    each_touch(view, &words, &mut |message: &Message, touch, own| {
+    each_touch(view, &words, is_judge, &mut |message: &Message, touch, own| {
         if touch.deed == Deed::Read {
             return;
         }
         let name = file_name(&touch.path);
-        let hook = HOOKS.contains(&name) || name.ends_with(".pth");
-        let judge = JUDGES.contains(&name) && !own;
+        let hook = HOOKS.contains(&name) || name.rsplit_once('.').is_some_and(|(_, ending)| ending == "pth");
+        let judge = is_judge(&touch.path) && !own;
         if (hook || judge) && !was_named(view, name) {
             let what = if hook { "a test run loads it by itself" } else { "by its name it judges the work" };
             let text = format!("{} is written: {what}", quote(&touch.path));
@@ -66,6 +66,10 @@ fn check(view: &View, found: &mut Found) {
             trick(message, *given, found);
         }
     });
+}
+
+fn is_judge(path: &str) -> bool {
+    JUDGES.contains(&file_name(path))
 }
 
 fn trick(message: &Message, given: Given, found: &mut Found) {

@@ -2,20 +2,26 @@
 
 use super::acts::{Deed, Touch, acts, file_name};
 use super::view::{Message, View};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Tells every touch of a file in calls that hold one of `words`, with whether the file is the agent's own: it made
-/// it, and nothing before spoke of a file of that name.
-pub(super) fn each_touch(view: &View, words: &[&str], tell: &mut dyn FnMut(&Message, &Touch<'_>, bool)) {
-    let mut own: BTreeSet<String> = BTreeSet::new();
+/// it, and nothing before spoke of a file of that name. Only paths that are `wanted` are followed up.
+pub(super) fn each_touch(
+    view: &View,
+    words: &[&str],
+    wanted: fn(&str) -> bool,
+    tell: &mut dyn FnMut(&Message, &Touch<'_>, bool),
+) {
+    // By name: whether it is the agent's own, since its first creation.
+    let mut known: BTreeMap<String, bool> = BTreeMap::new();
     for message in &view.messages {
         for act in acts(message, words) {
             for touch in act.touches() {
                 let name = file_name(&touch.path);
-                if touch.deed == Deed::Create && !own.contains(name) && !was_there(view, message, name) {
-                    own.insert(name.to_owned());
+                if touch.deed == Deed::Create && wanted(&touch.path) && !known.contains_key(name) {
+                    known.insert(name.to_owned(), !was_there(view, message, name));
                 }
-                tell(message, &touch, own.contains(name));
+                tell(message, &touch, known.get(name).copied().unwrap_or(false));
             }
         }
     }

@@ -16,7 +16,7 @@ pub(super) static ITEM: Rule = Rule {
 };
 
 fn check(view: &View, found: &mut Found) {
-    each_touch(view, &["est", "spec"], &mut |message: &Message, touch, own| {
+    each_touch(view, &["est", "spec"], is_test, &mut |message: &Message, touch, own| {
         if own || !is_test(&touch.path) {
             return;
         }

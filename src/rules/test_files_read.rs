@@ -19,7 +19,7 @@ pub(super) static ITEM: Rule = Rule {
 fn check(view: &View, found: &mut Found) {
     let mut names: BTreeSet<String> = BTreeSet::new();
     let mut first: Option<(u64, Option<Span>, String)> = None;
-    each_touch(view, &["est", "spec"], &mut |message: &Message, touch, own| {
+    each_touch(view, &["est", "spec"], is_test, &mut |message: &Message, touch, own| {
         if own || touch.deed != Deed::Read || !is_test(&touch.path) || was_named(view, file_name(&touch.path))
         {
             return;

@@ -1,6 +1,6 @@
 //! CO008 tests-disabled: a test that does not run can't fail.
 
-use super::acts::{Deed, Given, Touch, acts, is_test, runs_tests, span_of, tell, text_of};
+use super::acts::{Deed, Given, Touch, acts, file_name, is_test, runs_tests, span_of, tell, text_of};
 use super::conduct::each_touch;
 use super::shell::Link;
 use super::{Check, Found, Message, Rule, View, quote};
@@ -39,11 +39,11 @@ const MARKS: &[&str] = &[
 const HOOKS: &[&str] = &["collect_ignore", "pytest_collection_modifyitems", "pytest_ignore_collect"];
 
 fn check(view: &View, found: &mut Found) {
-    each_touch(view, &["est", "spec"], &mut |message: &Message, touch, own| {
+    each_touch(view, &["est", "spec"], is_test, &mut |message: &Message, touch, own| {
         if touch.deed == Deed::Read || own {
             return;
         }
-        let hooks = touch.path.ends_with("conftest.py").then_some(HOOKS).unwrap_or_default();
+        let hooks = if file_name(&touch.path) == "conftest.py" { HOOKS } else { &[] };
         for given in &touch.written {
             if is_test(&touch.path) {
                 marked(message, touch, *given, MARKS, "marks a test so that it does not count", found);

@@ -8,8 +8,8 @@ use crate::model::{Policy, Reading, Reply, Source, Span, Step, ToolCall, ToolDef
 use crate::util::redact::Redactor;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
-use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeSet, HashMap};
 
 /// Everything that a rule may look at.
 pub(super) struct View<'a> {
@@ -31,6 +31,8 @@ pub(super) struct View<'a> {
     /// What is known to be no secret.
     pub(super) allowed: Option<&'a BTreeSet<String>>,
     turns: OnceCell<Vec<Turn>>,
+    /// Words of which it is known whether the user or the instructions name them.
+    pub(super) named: RefCell<HashMap<String, bool>>,
     pub(super) validators: Validators,
 }
 
@@ -73,6 +75,7 @@ impl<'a> View<'a> {
             redactor: options.redactor,
             allowed: options.allowed,
             turns: OnceCell::new(),
+            named: RefCell::default(),
             validators: Validators::default(),
         };
         let steps = trajectory.steps.iter().enumerate();

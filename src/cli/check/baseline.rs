@@ -57,7 +57,7 @@ pub(super) fn digest(trajectory: &Trajectory, finding: &Finding, redactor: &Reda
         vec![finding.rule.as_bytes(), finding.text.as_bytes(), under.as_bytes(), message.as_bytes()];
     if finding.message.is_none() {
         // A finding about a result stands in no message of the model.
-        parts.extend(results.iter().map(|text| text.as_bytes()));
+        parts.extend(results.iter().map(String::as_bytes));
     }
     let mut digest = sha256_parts(parts);
     digest.truncate(40);

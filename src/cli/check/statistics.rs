@@ -88,7 +88,9 @@ impl Statistics {
             };
             add(&mut self.models, model);
             let names: BTreeSet<&str> = step.calls.iter().map(|call| call.name.as_str()).collect();
-            names.into_iter().for_each(|name| add(&mut self.tools, name));
+            for name in names {
+                add(&mut self.tools, name);
+            }
         }
     }
 

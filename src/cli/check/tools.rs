@@ -24,8 +24,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<ToolDef>, CliError> {
                 list.iter().flat_map(flat).enumerate().map(|(index, tool)| one(index, tool)).collect()
             }
             None => described_in(&value)
-                .map(Ok)
-                .unwrap_or_else(|| Err("the tool list is not an array".to_owned())),
+                .map_or_else(|| Err("the tool list is not an array".to_owned()), Ok),
         },
         Err(error) => {
             let text = String::from_utf8_lossy(&bytes);
