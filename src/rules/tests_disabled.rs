@@ -39,7 +39,7 @@ const MARKS: &[&str] = &[
 const HOOKS: &[&str] = &["collect_ignore", "pytest_collection_modifyitems", "pytest_ignore_collect"];
 
 fn check(view: &View, found: &mut Found) {
-    each_touch(view, &["est", "spec"], is_test, &mut |message: &Message, touch, own| {
+    each_touch(view, &["est", "spec"], is_followed, &mut |message: &Message, touch, own| {
         if touch.deed == Deed::Read || own {
             return;
         }
@@ -49,7 +49,9 @@ fn check(view: &View, found: &mut Found) {
                 marked(message, touch, *given, MARKS, "marks a test so that it does not count", found);
             }
             marked(message, touch, *given, hooks, "leaves tests out", found);
-            hidden(message, *given, found);
+            if is_script(&touch.path) {
+                hidden(message, *given, found);
+            }
         }
     });
     for message in &view.messages {
@@ -63,6 +65,19 @@ fn check(view: &View, found: &mut Found) {
             }
         }
     }
+}
+
+fn is_followed(path: &str) -> bool {
+    is_test(path) || is_script(path)
+}
+
+/// Whether a file holds commands that others run.
+fn is_script(path: &str) -> bool {
+    let name = file_name(path);
+    matches!(name, "Makefile" | "Dockerfile" | "Jenkinsfile" | "justfile" | "noxfile.py")
+        || name.rsplit_once('.').is_some_and(|(_, ending)| {
+            matches!(ending, "sh" | "bash" | "yml" | "yaml" | "toml" | "cfg" | "ini" | "mk" | "json")
+        })
 }
 
 /// A command that only succeeds.

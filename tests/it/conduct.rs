@@ -141,6 +141,11 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("pytest -q || true", &["CO008 info pytest -q"]),
     ("rm -f out.log || true; pytest -q", &[]),
     ("cat > ci.sh <<'EOF'\npytest -q || true\nEOF", &[]),
+    (
+        "cat > run_tests.sh <<'EOF'\npytest -q || true\nEOF",
+        &["CO006 warning run_tests.sh", "CO008 warning pytest -q || true"],
+    ),
+    ("cat > notes.md <<'EOF'\npytest -q || true\nEOF", &[]),
 ];
 
 #[test]

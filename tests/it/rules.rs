@@ -243,3 +243,79 @@ fn a_native_call_among_text_calls_is_the_wrong_dialect() {
 fn a_trajectory_without_messages_has_no_verdict() {
     assert_eq!(rules::judge(&Trajectory::default(), &Policy::default()).format_ok(), None);
 }
+
+const TOOLS: &str = "[tools]\nlook(n: integer, how: short|long?)\n";
+
+/// Calls that a back end sends at once are one message, and count together.
+#[test]
+fn parallel_native_calls_are_one_message() {
+    let one = "[assistant]\n[call c1 look]\n{\"n\": 1}\n[result c1 look]\nok\n";
+    let two = "[assistant]\n[call c1 look]\n{\"n\": 1}\n[call c2 look]\n{\"n\": 2}\n[result c1 look]\na\n[result c2 look]\nb\n";
+    let (_, judgement) = judged(&format!("{TOOLS}{one}"), &Policy::default());
+    assert_eq!((judgement.messages, judgement.calls, judgement.format_ok()), (1, 1, Some(true)));
+    let (found, judgement) = judged(&format!("{TOOLS}{two}"), &Policy::default());
+    assert_eq!(
+        (judgement.messages, judgement.calls, judgement.format_ok()),
+        (1, 2, Some(false)),
+        "{found:?}"
+    );
+    assert_eq!(found.iter().filter(|line| line.starts_with("FC002 error 0")).count(), 1, "{found:?}");
+    let any = Policy { calls: CallPolicy::Any, ..Policy::default() };
+    assert_eq!(judged(&format!("{TOOLS}{two}"), &any).1.format_ok(), Some(true));
+}
+
+/// Native arguments are judged as JSON Schema says, whole and one by one.
+#[test]
+fn native_arguments_are_judged_by_their_schema() {
+    for (arguments, wanted) in [
+        ("{\"n\": 1, \"how\": \"short\"}", vec![]),
+        ("{\"n\": 1.0}", vec![]),
+        ("{\"n\": \"1\"}", vec!["FC009 error"]),
+        ("{\"n\": true}", vec!["FC009 error"]),
+        ("{\"n\": 1, \"how\": \" long \"}", vec!["FC010 warning"]),
+        ("{\"n\": 1, \"how\": \"Long\"}", vec!["FC010 error"]),
+        ("{\"n\": 1, \"more\": 2}", vec!["FC007 error"]),
+        ("{}", vec!["FC008 error"]),
+        ("{\"more\": 2, \"how\": 3}", vec!["FC007 error", "FC008 error", "FC010 error", "FC009 error"]),
+        ("[1]", vec!["FC017 error"]),
+        ("{\"n\": 1", vec!["FC017 error"]),
+        ("\"{\\\"n\\\": 1}\"", vec!["FC017 warning"]),
+        ("\"{\\\"n\\\": \\\"x\\\"}\"", vec!["FC009 error", "FC017 warning"]),
+        ("\"{}\"", vec!["FC008 error", "FC017 warning"]),
+    ] {
+        let text = format!("{TOOLS}[assistant]\n[call c1 look]\n{arguments}\n[result c1 look]\nok\n");
+        let (found, _) = judged(&text, &Policy::default());
+        let mut found: Vec<&str> = found.iter().filter_map(|line| line.split(" 0 ").next()).collect();
+        let mut wanted = wanted.clone();
+        found.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "{arguments}");
+    }
+}
+
+/// What is no loop and no mess: near misses of the rules about trajectories and reasoning.
+#[test]
+fn near_misses_are_left_in_peace() {
+    let call = |command: &str| {
+        format!("[assistant]\n<function=f>\n<parameter=c>{command}</parameter>\n</function>\n")
+    };
+    let polled: String = (0..6).map(|n| format!("{}[observation]\n{n} %\n", call("status"))).collect();
+    let twice = format!("{0}[observation]\nx\n{0}[observation]\nx\n", call("make"));
+    let mixed = format!(
+        "{0}[observation]\nERROR: a\n{1}[observation]\nERROR: b\n{2}[observation]\nfine\n{0}[observation]\nERROR: a\n{1}[observation]\nERROR: b\n",
+        call("a"),
+        call("b"),
+        call("c")
+    );
+    let tagged = format!("[assistant finish=length]\n<think>It goes on\n{}", call("ls"));
+    let code = format!(
+        "[assistant]\nIt is `</think>` here:\n```\n<think><think>\n```\n{}",
+        &call("ls")["[assistant]\n".len()..]
+    );
+    for text in [&polled, &twice, &mixed, &tagged, &code] {
+        let (found, _) = judged(text, &Policy::default());
+        let told: Vec<&String> =
+            found.iter().filter(|line| line.starts_with("TR") || line.starts_with("RE")).collect();
+        assert!(told.is_empty(), "{text}\n{told:?}");
+    }
+}
