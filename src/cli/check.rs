@@ -15,7 +15,7 @@ use crate::model::{CallPolicy, Policy, Severity, ToolDef};
 use crate::util::plural::plural;
 use crate::util::redact::Redactor;
 use crate::util::suggest::nearest;
-use crate::util::text::printable;
+use crate::util::text::{name, one_line, unmarked, visible};
 use crate::{dialects, formats, rules};
 use baseline::Baseline;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -171,14 +171,14 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
     if let Some(path) = &plan.write_baseline {
         output::write(path, &Baseline::write(&result.items))?;
         let found = plural(result.items.len(), "finding");
-        context.say(&format!("baseline: {found} written to {}", printable(&path.to_string_lossy())));
+        context.say(&format!("baseline: {found} written to {}", name(&path.to_string_lossy())));
         result.items.clear();
     }
     if let Some(baseline) = &plan.baseline {
         say_applied(&baseline.apply(&mut result, &plan.off), context);
     }
     for warning in &result.warnings {
-        context.say(&format!("warning: {warning}"));
+        context.say(&format!("warning: {}", unmarked(&visible(warning))));
     }
     if result.foreign > 0 {
         let noun = if result.foreign == 1 { "file" } else { "files" };
@@ -207,7 +207,7 @@ fn say_applied(applied: &baseline::Applied, context: &Context) {
     context.say(&format!("baseline: {} accepted", plural(applied.accepted as usize, "finding")));
     for (entry, missing) in &applied.stale {
         let often = if *missing == 1 { String::new() } else { format!(" ({missing} times)") };
-        context.say(&format!("baseline: no longer found{often}: {}", printable(entry)));
+        context.say(&format!("baseline: no longer found{often}: {}", unmarked(&one_line(entry))));
     }
 }
 

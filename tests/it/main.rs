@@ -44,6 +44,7 @@ mod score;
 mod secrets;
 mod servers;
 mod service;
+mod show;
 mod store;
 mod suite;
 mod tapes;

@@ -9,7 +9,7 @@ use crate::cli::{CliError, Context};
 use crate::rules;
 use crate::util::plural::plural;
 use crate::util::redact::redact_bytes;
-use crate::util::text::printable;
+use crate::util::text::{name, one_line, unmarked};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::fs;
@@ -64,7 +64,9 @@ pub(super) fn run(
                 secrets += count;
                 touched += usize::from(count > 0);
             }
-            Copied::Left(why) => context.say(&format!("left out: {} {why}", printable(&file.name))),
+            Copied::Left(why) => {
+                context.say(&format!("left out: {} {}", name(&file.name), unmarked(&one_line(&why))))
+            }
         }
     }
     if written == 0 {
@@ -86,7 +88,7 @@ pub(super) fn run(
         plural(secrets, "secret"),
         plural(touched, "file"),
         written,
-        printable(&out.to_string_lossy())
+        name(&out.to_string_lossy())
     ));
     Ok(())
 }
@@ -218,7 +220,7 @@ fn proven(stage: &Path, plan: &Plan, context: &Context) -> Result<(), CliError> 
     let line = item.finding.location.as_ref().map_or(0, |location| location.line);
     let more =
         if left.items.len() > 1 { format!(", and {} more", left.items.len() - 1) } else { String::new() };
-    let place = printable(below.trim_start_matches('/'));
+    let place = name(below.trim_start_matches('/'));
     Err(CliError::usage(format!(
         "{place}:{line}: {} that can't be taken out of the file's bytes{more}; nothing was written",
         item.finding.text

@@ -7,7 +7,7 @@ use super::judge::Checked;
 use crate::model::{Severity, Trajectory};
 use crate::rules::{self, Judgement};
 use crate::stats::{Z95, wilson};
-use crate::util::text::{cut, printable, width};
+use crate::util::text::{cut, one_line, unmarked, width};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -141,7 +141,7 @@ impl Statistics {
             all.sort_by_key(|(name, row)| (std::cmp::Reverse(row.messages), *name));
             let mut rows = vec![cells([what, "findings", "compliant messages"])];
             for (name, row) in all.iter().take(ROWS) {
-                let name = cut(&printable(&name.replace(['\n', '\t'], " ")), 40);
+                let name = cut(&unmarked(&one_line(name)), 40);
                 let kept = if format { rate(row.compliant, row.messages) } else { "not judged".to_owned() };
                 rows.push(cells([&name, &row.findings.to_string(), &kept]));
             }

@@ -23,8 +23,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<ToolDef>, CliError> {
             Some(list) => {
                 list.iter().flat_map(flat).enumerate().map(|(index, tool)| one(index, tool)).collect()
             }
-            None => described_in(&value)
-                .map_or_else(|| Err("the tool list is not an array".to_owned()), Ok),
+            None => described_in(&value).map_or_else(|| Err("the tool list is not an array".to_owned()), Ok),
         },
         Err(error) => {
             let text = String::from_utf8_lossy(&bytes);
