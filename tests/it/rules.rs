@@ -319,3 +319,23 @@ fn near_misses_are_left_in_peace() {
         assert!(told.is_empty(), "{text}\n{told:?}");
     }
 }
+
+/// Agents that use an id again: each result belongs to the call before it.
+#[test]
+fn results_answer_the_last_call_of_their_id() {
+    let turn = |name: &str| format!("[assistant]\n[call c1 {name}]\n{{}}\n[result c1 {name}]\nok\n");
+    let again = format!("{}{}", turn("look"), turn("move"));
+    let found = |text: &str, rule: &str| {
+        let lines = judged(text, &Policy::default()).0;
+        lines.into_iter().filter(|line| line.starts_with(rule)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&again, "FC021"), [] as [&str; 0]);
+    assert_eq!(found(&again, "FC020").len(), 1);
+    let wrong = format!("{}[assistant]\n[call c1 move]\n{{}}\n[result c1 look]\nok\n", turn("look"));
+    assert_eq!(found(&wrong, "FC021").len(), 1);
+    // The first of two calls has no result, although one of the same id comes later.
+    let silent = format!("[assistant]\n[call c1 look]\n{{}}\n[user]\nGo on.\n{}", turn("move"));
+    assert_eq!(found(&silent, "FC019"), ["FC019 error 0 -"]);
+    let open = "[assistant]\n[call c1 look]\n{}\n[call c2 look]\n{}\n[result c2 look]\nok\n[user]\nGo on.";
+    assert_eq!(found(open, "FC019"), ["FC019 error 0 -"]);
+}
