@@ -26,53 +26,53 @@ fn stretch<'a>(text: &'a str, start: usize, end: usize, quotes: bool, tell: &mut
             tell(start + from, &part[from..to]);
         }
     };
-    while let Some((open, close)) = next_quote(part, at, quotes) {
-        let Some(close) = close else {
-            at = open + part[open..].chars().next().map_or(1, char::len_utf8);
-            continue;
-        };
-        say(from, open);
-        from = close;
-        at = close;
+    // Where each mark stands next; a mark is only searched for again when it lies behind.
+    let mut next = [0; MARKS.len()];
+    let used = if quotes { MARKS.len() } else { 1 };
+    for (place, (open, _)) in next.iter_mut().zip(MARKS).take(used) {
+        *place = position(part, 0, open);
+    }
+    loop {
+        for (place, (open, _)) in next.iter_mut().zip(MARKS).take(used) {
+            if *place < at {
+                *place = position(part, at, open);
+            }
+        }
+        let first = (0..used).min_by_key(|index| next[*index]).unwrap_or(0);
+        let open = next[first];
+        if open >= part.len() {
+            break;
+        }
+        match closing(part, open, MARKS[first]) {
+            Some(close) => {
+                say(from, open);
+                (from, at) = (close, close);
+            }
+            None => at = open + MARKS[first].0.len(),
+        }
     }
     say(from, part.len());
 }
 
-/// The next code block, inline code or quotation from `at` on, and where it ends; no end where it is none.
-fn next_quote(part: &str, at: usize, quotes: bool) -> Option<(usize, Option<usize>)> {
-    let bytes = part.as_bytes();
-    let code = memchr::memchr(b'`', &bytes[at..]).map(|found| at + found);
-    let marks = [("\u{201c}", "\u{201d}"), ("\u{300c}", "\u{300d}"), ("\u{300e}", "\u{300f}"), ("\"", "\"")];
-    let mut best: Option<(usize, Option<usize>)> = None;
-    if quotes {
-        for (open, close) in marks {
-            let Some(found) = memchr::memmem::find(&bytes[at..], open.as_bytes()).map(|found| at + found)
-            else {
-                continue;
-            };
-            if best.is_none_or(|(first, _)| found < first) {
-                let inside = found + open.len();
-                let end = part.floor_char_boundary(part.len().min(inside + QUOTED));
-                let line = &part[inside..end];
-                let line = line.split('\n').next().unwrap_or("");
-                best = Some((found, line.find(close).map(|len| inside + len + close.len())));
-            }
-        }
+/// What opens code and quotations, each with what closes it; code comes first.
+const MARKS: [(&str, &str); 5] =
+    [("`", "`"), ("\"", "\""), ("\u{201c}", "\u{201d}"), ("\u{300c}", "\u{300d}"), ("\u{300e}", "\u{300f}")];
+
+fn position(part: &str, at: usize, mark: &str) -> usize {
+    let found = memchr::memmem::find(&part.as_bytes()[at..], mark.as_bytes());
+    found.map_or(usize::MAX, |found| at + found)
+}
+
+/// Where the code block, inline code or quotation that opens at `open` ends; `None` where it is none.
+fn closing(part: &str, open: usize, (mark, end): (&str, &str)) -> Option<usize> {
+    if part[open..].starts_with("```") {
+        let inside = open + 3;
+        return Some(part[inside..].find("```").map_or(part.len(), |len| inside + len + 3));
     }
-    match (code, best) {
-        (Some(code), best) if best.is_none_or(|(first, _)| code < first) => {
-            if part[code..].starts_with("```") {
-                let inside = code + 3;
-                let close = part[inside..].find("```").map_or(part.len(), |len| inside + len + 3);
-                return Some((code, Some(close)));
-            }
-            let inside = code + 1;
-            let end = part.floor_char_boundary(part.len().min(inside + QUOTED));
-            let line = part[inside..end].split('\n').next().unwrap_or("");
-            Some((code, line.find('`').map(|len| inside + len + 1)))
-        }
-        (_, best) => best,
-    }
+    let inside = open + mark.len();
+    let stop = part.floor_char_boundary(part.len().min(inside + QUOTED));
+    let line = part[inside..stop].split('\n').next().unwrap_or("");
+    line.find(end).map(|len| inside + len + end.len())
 }
 
 #[cfg(test)]

@@ -53,14 +53,14 @@ const WORDS: &[&str] = &[
 
 fn check(view: &View, message: &Message, found: &mut Found) {
     for act in acts(message, WORDS) {
-        for touch in act.touches() {
+        let known = act.touches();
+        for touch in &known {
             if is_reward(&touch.path) && !was_named(view, file_name(&touch.path)) {
                 report(message, touch.span, &touch.path, found);
             }
         }
         for (given, command) in act.commands() {
             // What a command writes, and what readers read, was told as a touch of a file.
-            let known = act.touches();
             let word = command.words.iter().find(|word| {
                 is_reward(&word.text)
                     && !known.iter().any(|touch| touch.path == word.text)

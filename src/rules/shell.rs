@@ -196,7 +196,7 @@ impl<'a> Scanner<'a, '_> {
                     (self.at + 1, to, to)
                 }
                 b'$' if self.peek(1) == b'(' => {
-                    let to = self.closing_paren(self.at + 2);
+                    let to = self.closing_paren(self.at + 2, self.bytes.len());
                     self.inner.push((self.at + 2, to));
                     self.at = (to + 1).min(self.bytes.len());
                     continue;
@@ -256,14 +256,17 @@ impl<'a> Scanner<'a, '_> {
         self.bytes.len()
     }
 
-    fn closing_paren(&self, mut at: usize) -> usize {
+    fn closing_paren(&self, mut at: usize, limit: usize) -> usize {
         let mut open = 1;
-        while let Some(byte) = self.bytes.get(at) {
+        while let Some(byte) = self.bytes[..limit].get(at) {
             match byte {
                 b'(' => open += 1,
                 b')' => open -= 1,
                 b'\\' => at += 1,
-                b'\'' => at = self.find(at + 1, b'\''),
+                b'\'' => {
+                    let rest = self.bytes.get(at + 1..limit).unwrap_or(&[]);
+                    at = memchr::memchr(b'\'', rest).map_or(limit, |len| at + 1 + len);
+                }
                 _ => {}
             }
             if open == 0 {
@@ -271,7 +274,7 @@ impl<'a> Scanner<'a, '_> {
             }
             at += 1;
         }
-        self.bytes.len()
+        limit
     }
 
     /// `$(…)` inside double quotes.
@@ -279,7 +282,7 @@ impl<'a> Scanner<'a, '_> {
         let mut at = from;
         while let Some(found) = memchr::memmem::find(&self.bytes[at.min(to)..to], b"$(") {
             let start = at + found + 2;
-            let end = self.closing_paren(start).min(to);
+            let end = self.closing_paren(start, to);
             self.inner.push((start, end));
             at = end.max(start);
         }

@@ -218,6 +218,8 @@ fn copies_without_secrets_keep_everything_else() {
     // Nothing is written over.
     let output = run(at, &["check", "in", "--redact", "-o", "out"]).expect_code(2);
     assert!(output.stderr.contains("out is not empty"), "{}", output.stderr);
+    let output = run(at, &["check", "-", "--redact", "-o", "new"]).expect_code(2);
+    assert!(output.stderr.contains("stdin can't be redacted"), "{}", output.stderr);
     let output = run(at, &["check", "in", "--redact"]).expect_code(2);
     assert!(output.stderr.contains("no folder is named"), "{}", output.stderr);
 }

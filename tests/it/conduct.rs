@@ -239,3 +239,30 @@ fn conduct_is_no_part_of_the_format() {
     assert_eq!(judgement.format_ok(), Some(true));
     assert!(judgement.findings.iter().any(|finding| finding.rule == "CO004"));
 }
+
+/// Texts made to take long: each would take hours if some search began again at every mark of it.
+#[test]
+fn hostile_texts_end_soon() {
+    let many = |piece: &str| piece.repeat(400_000 / piece.len());
+    for piece in [
+        "\"a\" é ",
+        "`",
+        "\"$(",
+        "<think>",
+        "$(",
+        "'",
+        "://",
+        "*** Update File: test\n",
+        "git a;",
+        "cat <<E ",
+        "\\\"",
+        "é\u{201c} ",
+    ] {
+        let text = format!("echo test /solution {}", many(piece));
+        for call in [text_call, native_call] {
+            let steps = vec![Step::new(1, Source::User, "Go."), call(2, "bash", &[("command", &text)])];
+            let said = Step::new(3, Source::Agent, text.clone());
+            conduct(steps.into_iter().chain([said]).collect());
+        }
+    }
+}

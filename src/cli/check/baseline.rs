@@ -6,7 +6,7 @@
 use super::judge::{Checked, Item};
 use crate::cli::CliError;
 use crate::model::{Finding, Severity, Trajectory};
-use crate::util::digest::sha256_parts;
+use crate::util::digest::{sha256_hex, sha256_parts};
 use crate::util::redact::Redactor;
 use crate::util::suggest::nearest;
 use serde_json::{Value, json};
@@ -41,27 +41,44 @@ pub(super) struct Applied {
     pub(super) stale: Vec<(String, u64)>,
 }
 
-/// The digest of a finding with the message around it.
-pub(super) fn digest(trajectory: &Trajectory, finding: &Finding, redactor: &Redactor) -> String {
-    let step = finding.step.and_then(|id| trajectory.steps.iter().find(|step| step.id == id));
-    let message = step.map(|step| step.judged_text()).unwrap_or_default();
-    let results = step.iter().flat_map(|step| &step.observation).flat_map(|observation| &observation.results);
-    let results: Vec<String> = results
-        .filter_map(|result| result.content.as_ref())
-        .map(|content| redactor.redact(&content.text()).into_owned())
-        .collect();
-    let under = finding.span.map_or("", |span| span.text(&message));
-    let under = redactor.redact(under);
-    let message = redactor.redact(&message);
-    let mut parts: Vec<&[u8]> =
-        vec![finding.rule.as_bytes(), finding.text.as_bytes(), under.as_bytes(), message.as_bytes()];
-    if finding.message.is_none() {
+/// Digests of findings of one trajectory. The message around a finding is digested once, however many it holds.
+#[derive(Default)]
+pub(super) struct Digests {
+    /// The step looked at last, and the digest of its message and results.
+    last: Option<(u64, String, String)>,
+}
+
+impl Digests {
+    /// The digest of a finding with the message around it.
+    pub(super) fn of(&mut self, trajectory: &Trajectory, finding: &Finding) -> String {
+        // Known values depend on the machine, and a baseline must not.
+        let redactor = Redactor::default();
+        let id = finding.step.unwrap_or(0);
+        let index = usize::try_from(id).unwrap_or(0).wrapping_sub(1);
+        let step = trajectory.steps.get(index).filter(|step| step.id == id);
+        let step = step.or_else(|| trajectory.steps.iter().find(|step| step.id == id));
+        if self.last.as_ref().is_none_or(|(known, ..)| *known != id) {
+            let message = step.map(|step| redactor.redact(&step.judged_text()).into_owned());
+            let results = step.iter().flat_map(|step| &step.observation).flat_map(|seen| &seen.results);
+            let results: Vec<String> = results
+                .filter_map(|result| result.content.as_ref())
+                .map(|content| redactor.redact(&content.text()).into_owned())
+                .collect();
+            let results = sha256_parts(results.iter().map(String::as_bytes));
+            self.last = Some((id, sha256_hex(message.unwrap_or_default().as_bytes()), results));
+        }
+        let (message, results) =
+            self.last.as_ref().map_or(("", ""), |(_, message, results)| (message.as_str(), results.as_str()));
+        let text = step.filter(|_| finding.span.is_some()).map(|step| step.judged_text());
+        let under = finding.span.zip(text.as_ref()).map_or("", |(span, text)| span.text(text));
+        let under = redactor.redact(under);
         // A finding about a result stands in no message of the model.
-        parts.extend(results.iter().map(String::as_bytes));
+        let results = if finding.message.is_none() { results } else { "" };
+        let parts = [finding.rule, &finding.text, &under, message, results].map(str::as_bytes);
+        let mut digest = sha256_parts(parts);
+        digest.truncate(40);
+        digest
     }
-    let mut digest = sha256_parts(parts);
-    digest.truncate(40);
-    digest
 }
 
 impl Baseline {

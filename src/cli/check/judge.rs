@@ -158,13 +158,14 @@ fn one(input: &Input, files: &[Found], plan: &Plan) -> Checked {
         checked.messages += judgement.messages;
         checked.calls += judgement.calls;
         checked.compliant += judgement.compliant;
+        let mut digests = with_baseline.then(baseline::Digests::default);
         for (mut finding, place) in judgement.findings.into_iter().zip(judgement.places) {
             // Rules mask shapes; values that are known here are masked as well.
             if let Cow::Owned(clean) = plan.redactor.redact(&finding.text) {
                 finding.text = clean;
             }
             let judged = checked.judged.len() - 1;
-            let context = with_baseline.then(|| baseline::digest(trajectory, &finding, &Redactor::default()));
+            let context = digests.as_mut().map(|digests| digests.of(trajectory, &finding));
             let item = locators.item(trajectory, judged, finding, place);
             checked.items.push(Item { context, ..item });
         }

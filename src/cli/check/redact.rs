@@ -36,6 +36,10 @@ pub(super) fn run(
         return Err(CliError::usage("'--redact' writes copies, and no folder is named for them")
             .hint("add -o DIR, a folder that is not there yet"));
     };
+    if files.iter().any(|file| file.name == "-") {
+        return Err(CliError::usage("what comes from stdin can't be redacted: it is read only once")
+            .hint("write it to a file first"));
+    }
     empty(out)?;
     let names = names(paths, files, plan)?;
     let parent = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -65,7 +69,7 @@ pub(super) fn run(
                 touched += usize::from(count > 0);
             }
             Copied::Left(why) => {
-                context.say(&format!("left out: {} {}", name(&file.name), unmarked(&one_line(&why))))
+                context.say(&format!("left out: {} {}", name(&file.name), unmarked(&one_line(&why))));
             }
         }
     }
@@ -134,7 +138,6 @@ fn names(paths: &[PathBuf], files: &[Found], plan: &Plan) -> Result<Vec<PathBuf>
                     None => below.to_path_buf(),
                 }
             }
-            None if file.name == "-" => PathBuf::from("stdin"),
             None => PathBuf::from(path.file_name().unwrap_or(path.as_os_str())),
         };
         // Names may hold secrets as well as texts.

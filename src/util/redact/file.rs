@@ -54,9 +54,13 @@ fn find(bytes: &[u8], redactor: &Redactor, allowed: &BTreeSet<String>) -> Vec<Re
                 continue;
             }
             let Some(text) = meaning(inside) else { continue };
+            // Hits come in order, so that one walk finds all of them.
+            let mut walked = (0, 0);
             for hit in redactor.replacements(&text, allowed) {
-                let (start, done) = advance_from(inside, (0, 0), hit.span.start);
-                let (end, _) = advance_from(inside, (start, done), hit.span.end);
+                walked = advance_from(inside, walked, hit.span.start);
+                let start = walked.0;
+                walked = advance_from(inside, walked, hit.span.end);
+                let end = walked.0;
                 let span = Span::new(literal.start + start, literal.start + end);
                 raw.push(Replacement { span, ..hit });
             }
@@ -163,19 +167,20 @@ fn fits(part: &[u8], literals: &[Span], hit: &mut Replacement) -> bool {
     !hit.span.is_empty()
 }
 
-/// The last place at or before `at` that is not inside an escape sequence.
+/// The last place at or before `at` that is not inside an escape sequence. Looks no further back than the backslashes
+/// before it.
 fn boundary(inside: &[u8], at: usize) -> usize {
-    let mut escape = 0;
-    while let Some(next) = memchr::memchr(b'\\', &inside[escape.min(inside.len())..]).map(|len| escape + len)
-    {
-        let len = if inside.get(next + 1) == Some(&b'u') { 6 } else { 2 };
-        if next >= at {
-            return at;
+    // How many bytes of an escape sequence may lie before a place that cuts it: `\n`, and up to five of `\u0041`.
+    for back in 1..=5 {
+        let Some(start) = at.checked_sub(back) else { break };
+        if inside[start] != b'\\' {
+            continue;
         }
-        if at < next + len {
-            return next;
+        let run = inside[..=start].iter().rev().take_while(|byte| **byte == b'\\').count();
+        // Of an even run, the last backslash is what the one before it escapes.
+        if run % 2 == 1 && (back == 1 || inside.get(start + 1) == Some(&b'u')) {
+            return start;
         }
-        escape = next + len;
     }
     at
 }
