@@ -31,8 +31,11 @@ fn sniff(source: &Source<'_>) -> Sniff {
         return Sniff::new(0, "has no \"response\" with \"choices\"");
     }
     let request = ["kwargs", "latency_sec", "cost"].iter().any(|key| record.get(key).is_some());
-    // Chat alone is 80: a log without its request is still more than chat.
-    Sniff::new(if request { 95 } else { 91 }, "")
+    if request || record.get("raw_response").is_some() {
+        Sniff::new(95, "")
+    } else {
+        Sniff::new(60, "has nothing beside its messages and response that the OpenHands SDK logs")
+    }
 }
 
 fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory, Refusal> {
@@ -124,7 +127,7 @@ pub(super) fn usage(usage: View<'_>) -> Usage {
 }
 
 /// Seconds since 1970 as ISO 8601.
-fn iso_time(seconds: f64) -> Option<String> {
+pub(super) fn iso_time(seconds: f64) -> Option<String> {
     let millis = (seconds * 1000.0).round();
     if !millis.is_finite() {
         return None;

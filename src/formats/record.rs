@@ -1,20 +1,28 @@
 //! Formats whose unit is a JSON value: a document, a list of them, or one a line.
 
 use super::source::{Parsed, Refusal, is_record_list, scan, sentence};
-use super::{LINE_LIMIT, ReadError, ReadOutput, Shape, Source};
+use super::{Format, LINE_LIMIT, ReadError, ReadOutput, Reader, Shape, Source};
 use crate::model::{Origin, Trajectory};
 use crate::util::json::{Note, View};
 use rayon::prelude::*;
 
+/// Bytes of lines that are read together.
+const PIECE: usize = 8 << 20;
+
 /// Turns one JSON value into one trajectory. Warnings go to the second argument.
-pub(super) type Convert = fn(View<'_>, &mut Vec<Refusal>) -> Result<Trajectory, Refusal>;
+pub(super) trait Convert:
+    Fn(View<'_>, &mut Vec<Refusal>) -> Result<Trajectory, Refusal> + Sync
+{
+}
+
+impl<T: Fn(View<'_>, &mut Vec<Refusal>) -> Result<Trajectory, Refusal> + Sync> Convert for T {}
 
 /// Reads a whole file record by record.
-pub(super) fn read(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+pub(super) fn read(source: &Source<'_>, format: &'static str, convert: impl Convert) -> ReadOutput {
     let mut output = match source.shape() {
-        Shape::Document(_) => document(source, format, convert),
-        Shape::Lines => lines(source, format, convert),
-        Shape::Stream => stream(source, format, convert),
+        Shape::Document(_) => document(source, format, &convert),
+        Shape::Lines => lines(source, format, &convert),
+        Shape::Stream => stream(source, format, &convert),
         Shape::Broken(error) => source.refuse(source.error(error.offset, sentence(error))),
         Shape::Text => source.refuse(source.error(source.start, "no JSON value begins here")),
     };
@@ -24,11 +32,11 @@ pub(super) fn read(source: &Source<'_>, format: &'static str, convert: Convert) 
 
 /// Reads text that is known to be one record: it is scanned once, not first for its shape. Whatever is wrong with
 /// it is told as [`read`] tells it.
-pub(super) fn one(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+pub(super) fn one(source: &Source<'_>, format: &'static str, convert: impl Convert) -> ReadOutput {
     match scan(source.bytes, source.start, source.bytes.len()) {
         Ok((parsed, None)) if source.bytes.len() <= LINE_LIMIT => {
             let view = View::new(source.bytes, &parsed.node);
-            let part = convert_one(view, &parsed.notes, format, convert);
+            let part = convert_one(view, &parsed.notes, format, &convert);
             ReadOutput { format, ..gather(source, vec![part]) }
         }
         _ => read(source, format, convert),
@@ -43,7 +51,7 @@ struct Part {
     warnings: Vec<Refusal>,
 }
 
-fn convert_one(view: View<'_>, notes: &[Note], format: &'static str, convert: Convert) -> Part {
+fn convert_one(view: View<'_>, notes: &[Note], format: &'static str, convert: &impl Convert) -> Part {
     let mut part = Part::default();
     part.warnings.extend(notes.iter().map(|note| (note.offset, note.kind.text().to_owned())));
     match convert(view, &mut part.warnings) {
@@ -57,7 +65,7 @@ fn convert_one(view: View<'_>, notes: &[Note], format: &'static str, convert: Co
     part
 }
 
-fn document(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+fn document(source: &Source<'_>, format: &'static str, convert: &impl Convert) -> ReadOutput {
     if let Some(at) = source.too_long() {
         return source.refuse(too_long(source.error(at, "")));
     }
@@ -84,7 +92,41 @@ fn document(source: &Source<'_>, format: &'static str, convert: Convert) -> Read
     gather(source, parts)
 }
 
-fn stream(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+/// Reads one document whose records stand in the list `key` inside it; `convert` gets the document and a record.
+pub(super) fn inside(
+    source: &Source<'_>,
+    format: &'static str,
+    key: &str,
+    convert: impl Fn(View<'_>, View<'_>, &mut Vec<Refusal>) -> Result<Trajectory, Refusal> + Sync,
+) -> ReadOutput {
+    let refuse = |at, message| ReadOutput { format, ..source.refuse(source.error(at, message)) };
+    if let Some(at) = source.too_long() {
+        return ReadOutput { format, ..source.refuse(too_long(source.error(at, ""))) };
+    }
+    let (parsed, _) = match scan(source.bytes, source.start, source.bytes.len()) {
+        Ok(found) => found,
+        Err((at, message)) => return refuse(at, message),
+    };
+    let whole = View::new(source.bytes, &parsed.node);
+    let Some(list) = whole.get(key) else { return refuse(whole.offset(), format!("has no \"{key}\"")) };
+    if !list.is_array() {
+        return refuse(list.offset(), format!("\"{key}\" must be a list, not {}", list.type_name()));
+    }
+    if list.items().next().is_none() {
+        return refuse(list.offset(), format!("the list \"{key}\" is empty: it holds no trajectory"));
+    }
+    let one = |item| {
+        convert_one(item, &[], format, &|record: View<'_>, warnings: &mut Vec<Refusal>| {
+            convert(whole, record, warnings)
+        })
+    };
+    let mut parts: Vec<Part> = list.items().map(one).collect();
+    let notes = parsed.notes.iter().map(|note| (note.offset, note.kind.text().to_owned()));
+    parts.insert(0, Part { warnings: notes.collect(), ..Part::default() });
+    ReadOutput { format, ..gather(source, parts) }
+}
+
+fn stream(source: &Source<'_>, format: &'static str, convert: &impl Convert) -> ReadOutput {
     let mut parts = Vec::new();
     let mut at = source.start;
     while let Some(start) = source.bytes[at..].iter().position(|byte| !byte.is_ascii_whitespace()) {
@@ -114,22 +156,76 @@ fn stream(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOu
     gather(source, parts)
 }
 
-fn lines(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+fn lines(source: &Source<'_>, format: &'static str, convert: &impl Convert) -> ReadOutput {
+    let parts = lines_in(source, (source.start, source.bytes.len()), format, convert);
+    gather(source, parts)
+}
+
+/// The lines of a part of the file that ends with a line.
+fn lines_in(
+    source: &Source<'_>,
+    (mut start, end): (usize, usize),
+    format: &'static str,
+    convert: &impl Convert,
+) -> Vec<Part> {
     let mut spans = Vec::new();
-    let mut start = source.start;
-    for end in memchr::memchr_iter(b'\n', source.text()).map(|at| source.start + at) {
-        spans.push((start, end));
-        start = end + 1;
+    let from = start;
+    for stop in memchr::memchr_iter(b'\n', &source.bytes[from..end]).map(|at| from + at) {
+        spans.push((start, stop));
+        start = stop + 1;
     }
-    if start < source.bytes.len() {
-        spans.push((start, source.bytes.len()));
+    if start < end {
+        spans.push((start, end));
     }
     let parts =
         spans.into_par_iter().with_min_len(16).map(|(start, end)| line(source, start, end, format, convert));
-    gather(source, parts.collect())
+    parts.collect()
 }
 
-fn line(source: &Source<'_>, start: usize, end: usize, format: &'static str, convert: Convert) -> Part {
+/// A file of lines, read some at a time: what is in memory together is bounded by a piece, not by the file. Any other
+/// file comes in one piece.
+pub struct Pieces<'s, 'a> {
+    source: &'s Source<'a>,
+    format: &'static Format,
+    at: usize,
+    done: bool,
+    counter: LineCounter<'a>,
+}
+
+impl<'s, 'a> Pieces<'s, 'a> {
+    /// The pieces of a decompressed file in that format.
+    pub fn new(source: &'s Source<'a>, format: &'static Format) -> Self {
+        let counter = LineCounter { bytes: source.bytes, at: 0, line: 1 };
+        Self { source, format, at: source.start, done: false, counter }
+    }
+}
+
+impl Iterator for Pieces<'_, '_> {
+    type Item = ReadOutput;
+
+    fn next(&mut self) -> Option<ReadOutput> {
+        if self.done {
+            return None;
+        }
+        let bytes = self.source.bytes;
+        let convert = match self.format.read {
+            Reader::Records(convert) if *self.source.shape() == Shape::Lines => convert,
+            _ => {
+                self.done = true;
+                return Some(self.format.read(self.source));
+            }
+        };
+        let far = self.at.saturating_add(PIECE).min(bytes.len());
+        let end = memchr::memchr(b'\n', &bytes[far..]).map_or(bytes.len(), |at| far + at + 1);
+        let parts = lines_in(self.source, (self.at, end), self.format.name, &convert);
+        self.at = end;
+        self.done = end == bytes.len();
+        let format = self.format.name;
+        Some(ReadOutput { format, ..gather_from(self.source, parts, &mut self.counter) })
+    }
+}
+
+fn line(source: &Source<'_>, start: usize, end: usize, format: &'static str, convert: &impl Convert) -> Part {
     let bytes = source.bytes;
     if bytes[start..end].iter().all(u8::is_ascii_whitespace) {
         return Part::default();
@@ -162,7 +258,10 @@ pub(super) fn too_long(mut error: ReadError) -> ReadError {
 
 /// Puts the parts together; lines are counted once, from the start of the file to its end.
 fn gather(source: &Source<'_>, parts: Vec<Part>) -> ReadOutput {
-    let mut counter = LineCounter { bytes: source.bytes, at: 0, line: 1 };
+    gather_from(source, parts, &mut LineCounter { bytes: source.bytes, at: 0, line: 1 })
+}
+
+fn gather_from(source: &Source<'_>, parts: Vec<Part>, counter: &mut LineCounter<'_>) -> ReadOutput {
     let mut output = ReadOutput::default();
     for part in parts {
         if let Some(mut trajectory) = part.trajectory {

@@ -178,7 +178,7 @@ pub(super) struct Parsed {
 /// Scans the record in `start..end`; text behind it is given back as an offset.
 pub(super) fn scan(bytes: &[u8], start: usize, end: usize) -> Result<(Parsed, Option<usize>), Refusal> {
     let line = &bytes[start..end];
-    if let Some(hole) = line.iter().position(|&byte| byte == 0) {
+    if let Some(hole) = memchr::memchr(0, line) {
         let length = line[hole..].iter().take_while(|&&byte| byte == 0).count();
         let what =
             if length == 1 { "a NUL byte".to_owned() } else { format!("a block of {length} NUL bytes") };

@@ -3,7 +3,7 @@
 use super::Options;
 use super::arguments::Validators;
 use super::turns::{Turn, turns};
-use crate::dialects::{self, Dialect, Markup, Runtime, RuntimeReading, TextCall};
+use crate::dialects::{self, Dialect, Markup, RefusalKind, Runtime, RuntimeReading, TextCall};
 use crate::model::{Policy, Reading, Reply, Source, Span, Step, ToolCall, ToolDef, Trajectory};
 use crate::util::redact::Redactor;
 use serde_json::{Map, Value, json};
@@ -212,9 +212,17 @@ impl Message<'_> {
         matches!(self.seen, Some(RuntimeReading::Calls { .. }))
     }
 
-    /// Whether the runtime takes the whole text as a message to the user.
+    /// Whether the runtime takes the whole text as a message to the user, or refuses it for want of a call.
     pub(super) fn runtime_sees_no_call(&self) -> bool {
-        matches!(self.seen, Some(RuntimeReading::Message { .. }))
+        matches!(
+            self.seen,
+            Some(RuntimeReading::Message { .. } | RuntimeReading::Error { kind: RefusalKind::NoCall, .. })
+        )
+    }
+
+    /// Whether the runtime refuses the message because it holds too many calls.
+    pub(super) fn runtime_refuses_several(&self) -> bool {
+        matches!(self.seen, Some(RuntimeReading::Error { kind: RefusalKind::SeveralCalls, .. }))
     }
 
     /// Whether the model was cut off by its output limit.
