@@ -79,7 +79,7 @@ fn convert(record: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Trajectory, 
     let messages = if record.is_array() {
         record
     } else {
-        let mut fields = Fields::new(record);
+        let mut fields = Fields::of(record);
         let Some(messages) = fields.list("messages") else {
             return Err(match record.get("messages") {
                 Some(other) => expected(other, "\"messages\"", "a list"),
@@ -92,8 +92,8 @@ fn convert(record: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Trajectory, 
         if let Some(list) = fields.list("tools") {
             (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list);
         }
-        trajectory.agent.model = fields.text("model");
-        trajectory.id = fields.text("id");
+        trajectory.agent.model = fields.string("model");
+        trajectory.id = fields.string("id");
         trajectory.extra = fields.rest();
         messages
     };
@@ -112,7 +112,7 @@ fn add(chat: &mut Chat, message: View<'_>, warnings: &mut Vec<Refusal>) -> Resul
     if !message.is_object() {
         return Err(expected(message, "a message", "an object"));
     }
-    let mut fields = Fields::new(message);
+    let mut fields = Fields::of(message);
     let role = fields.must_text("role")?;
     let Some(role) = role else { return Err((message.offset(), "a message has no \"role\"".to_owned())) };
     fields.mark("content");
@@ -170,7 +170,7 @@ fn user(chat: &mut Chat, fields: Fields<'_>, body: Option<View<'_>>) -> Result<(
     let mut results = 0;
     for block in body.items().filter(|block| is_result(*block)) {
         results += 1;
-        let mut fields = Fields::new(block);
+        let mut fields = Fields::of(block);
         fields.mark("type");
         let call_id = fields.must_text("tool_use_id")?;
         fields.mark("content");
@@ -199,9 +199,9 @@ fn assistant(
     body: Option<View<'_>>,
     warnings: &mut Vec<Refusal>,
 ) -> Result<(), Refusal> {
-    let usage = fields.object("usage").map(usage);
-    let finish_reason = fields.text("stop_reason");
-    let model = fields.text("model");
+    let usage = fields.member("usage").map(usage);
+    let finish_reason = fields.string("stop_reason");
+    let model = fields.string("model");
     let mut extra = fields.rest();
     let (mut calls, mut reasoning, mut blocks) = (Vec::new(), Vec::new(), Vec::new());
     let said = match body.filter(|body| body.is_array()) {
@@ -250,7 +250,7 @@ fn plain_thinking(text: &str) -> Value {
 }
 
 fn call(block: View<'_>) -> Result<ToolCall, Refusal> {
-    let mut fields = Fields::new(block);
+    let mut fields = Fields::of(block);
     fields.mark("type");
     fields.mark("name");
     let id = fields.must_text("id")?.unwrap_or_default();
@@ -264,7 +264,7 @@ fn call(block: View<'_>) -> Result<ToolCall, Refusal> {
 
 /// Tokens: the prompt's are those of the three kinds together. What else stands there is given beside.
 fn usage(usage: View<'_>) -> (Usage, Object) {
-    let mut fields = Fields::new(usage);
+    let mut fields = Fields::of(usage);
     let mut number = |key| fields.take(key, |value| value.uint().is_some()).and_then(View::uint);
     let (input, output) = (number("input_tokens"), number("output_tokens"));
     let (read, made) = (number("cache_read_input_tokens"), number("cache_creation_input_tokens"));

@@ -333,7 +333,7 @@ pub(super) fn part(item: View<'_>) -> ContentPart {
         return ContentPart { kind, text: None, source: Some(item.object()) };
     };
     let mut part = text_part(text.into_owned());
-    let mut fields = Fields::new(item);
+    let mut fields = Fields::of(item);
     fields.mark("text");
     fields.take("type", |kind| kind.text().is_some());
     for key in ["annotations", "logprobs"] {
@@ -435,11 +435,11 @@ fn native_call(item: View<'_>) -> Result<ToolCall, Refusal> {
 
 /// A call with free text: no JSON, even where it looks like it.
 fn custom_call(item: View<'_>, custom: View<'_>) -> Result<ToolCall, Refusal> {
-    let mut fields = Fields::new(item);
+    let mut fields = Fields::of(item);
     let id = fields.must_text("id")?.unwrap_or_default();
     fields.mark("custom");
     fields.take("type", |kind| kind.text().as_deref() == Some("custom"));
-    let mut inner = Fields::new(custom);
+    let mut inner = Fields::of(custom);
     inner.mark("name");
     let raw = inner.must_text("input")?;
     let mut extra = fields.rest();

@@ -63,7 +63,7 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
     if !record.is_object() {
         return Err(expected(record, "a record", "an object with \"contents\""));
     }
-    let mut fields = Fields::new(record);
+    let mut fields = Fields::of(record);
     let Some(contents) = fields.list("contents") else {
         return Err(match record.get("contents") {
             Some(other) => expected(other, "\"contents\"", "a list"),
@@ -78,7 +78,7 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
             let message = Message::Text(text.into_owned());
             chat.push(Role::System, Content { message, place: Some(system.place()) });
         } else {
-            let mut inner = Fields::new(system);
+            let mut inner = Fields::of(system);
             let parts = inner.list("parts");
             inner.take("role", |role| role.text().is_some());
             chat.push(Role::System, pick(parts, |_| true)?).extra = inner.rest();
@@ -101,8 +101,8 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
             (step.usage, step.metrics_extra) = (Some(usage), rest);
         }
     }
-    trajectory.agent.model = fields.text("model");
-    trajectory.id = fields.text("id");
+    trajectory.agent.model = fields.string("model");
+    trajectory.id = fields.string("id");
     trajectory.extra = fields.rest();
     trajectory.steps = chat.steps;
     if trajectory.agent.tools.is_none() {
@@ -129,7 +129,7 @@ fn declarations(list: View<'_>) -> (Vec<Value>, Option<Value>) {
 }
 
 fn read_usage(usage: View<'_>) -> (Usage, Object) {
-    let mut fields = Fields::new(usage);
+    let mut fields = Fields::of(usage);
     let mut number = |keys| either(&mut fields, keys, |value| value.uint().is_some()).and_then(View::uint);
     let usage = Usage {
         prompt_tokens: number(["promptTokenCount", "prompt_token_count"]),
@@ -201,7 +201,7 @@ fn add(chat: &mut Chat, content: View<'_>) -> Result<(), Refusal> {
     if !content.is_object() {
         return Err(expected(content, "a content", "an object"));
     }
-    let mut fields = Fields::new(content);
+    let mut fields = Fields::of(content);
     let role = fields.must_text("role")?.unwrap_or_else(|| "user".to_owned());
     let parts = fields.list("parts");
     if let (None, Some(other)) = (parts, content.some("parts")) {
@@ -267,7 +267,7 @@ fn plain_thought(text: &str) -> Value {
 
 /// What stands beside the one object of a part, in front of what that object leaves over.
 fn beside(part: View<'_>, keys: [&'static str; 2], inner: Object) -> Object {
-    let mut outer = Fields::new(part);
+    let mut outer = Fields::of(part);
     either(&mut outer, keys, View::is_object);
     let outer = outer.rest();
     let mut extra = inner;
@@ -279,7 +279,7 @@ fn beside(part: View<'_>, keys: [&'static str; 2], inner: Object) -> Object {
 
 fn read_call(part: View<'_>, number: usize) -> Result<ToolCall, Refusal> {
     let call = CALL.iter().find_map(|key| part.get(key)).unwrap_or(part);
-    let mut fields = Fields::new(call);
+    let mut fields = Fields::of(call);
     let id = fields.must_text("id")?.unwrap_or_else(|| format!("call_{number:02}"));
     fields.mark("name");
     fields.mark("args");
@@ -303,7 +303,7 @@ fn open_call(steps: &[Step], name: Option<&str>) -> Option<String> {
 
 fn read_result(steps: &[Step], part: View<'_>) -> Result<ObservationResult, Refusal> {
     let result = RESULT.iter().find_map(|key| part.get(key)).unwrap_or(part);
-    let mut fields = Fields::new(result);
+    let mut fields = Fields::of(result);
     let name = fields.must_text("name")?;
     let call_id = fields.must_text("id")?.or_else(|| open_call(steps, name.as_deref()));
     fields.mark("response");

@@ -12,6 +12,7 @@ mod chat;
 mod compress;
 mod convert;
 mod detect;
+mod events;
 mod facts;
 mod fields;
 mod json_out;
@@ -39,8 +40,8 @@ pub use source::{LINE_LIMIT, Shape, Source};
 registry! {
     /// All formats, in the order of `list formats`.
     Format: openhands_prompt_log, openhands_completion_log, openai_chat, openai_completion_log, openai_responses,
-    anthropic, gemini, atif, swe_agent, mini_swe_agent, tau_bench, tau2, bfcl, terminal_bench, verifiers, langchain,
-    otel, rolltape_run
+    anthropic, gemini, atif, openhands_v0_events, openhands_eval_output, openhands_v1_events, sharegpt, adp, swe_agent,
+    mini_swe_agent, tau_bench, tau2, bfcl, terminal_bench, verifiers, langchain, otel, rolltape_run
 }
 
 /// The blocks of a prompt log, before they become steps.

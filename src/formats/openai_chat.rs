@@ -99,14 +99,14 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
         conversation.add(message)?;
     }
     let mut trajectory = Trajectory { steps: conversation.steps, ..Trajectory::default() };
-    let mut fields = Fields::new(record);
+    let mut fields = Fields::of(record);
     fields.mark("messages");
     match fields.list("tools").or_else(|| fields.list("functions")) {
         Some(list) => (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list),
         None => trajectory.agent.tools = chat::tools_in_prompt(&trajectory.steps),
     }
-    trajectory.agent.model = fields.text("model");
-    trajectory.id = fields.text("id");
+    trajectory.agent.model = fields.string("model");
+    trajectory.id = fields.string("id");
     trajectory.extra = fields.rest();
     Ok(trajectory)
 }

@@ -81,32 +81,32 @@ fn convert(record: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Trajectory, 
         step.frame = true;
         step.copied = Some(true);
     }
-    let mut fields = Fields::new(asked);
+    let mut fields = Fields::of(asked);
     fields.mark("messages");
     let mut trajectory = Trajectory::default();
     match fields.list("tools").or_else(|| fields.list("functions")) {
         Some(list) => (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list),
         None => trajectory.agent.tools = chat::tools_in_prompt(&chat.steps),
     }
-    let wanted = fields.text("model");
+    let wanted = fields.string("model");
     let flat = asked_at.is_empty() && told_at.is_empty();
-    let mut reply = Fields::new(told);
-    let served = if flat { None } else { reply.text("model") };
-    let id = if flat { fields.text("id") } else { reply.text("id") };
+    let mut reply = Fields::of(told);
+    let served = if flat { None } else { reply.string("model") };
+    let id = if flat { fields.string("id") } else { reply.string("id") };
     let mut choices = told.get("choices").into_iter().flat_map(View::items);
     let choice = choices.next().ok_or_else(|| (told.offset(), "the response has no choice".to_owned()))?;
     let others: Vec<_> = choices.map(View::value).collect();
-    let figures = if flat { fields.object("usage") } else { reply.object("usage") };
+    let figures = if flat { fields.member("usage") } else { reply.member("usage") };
     let made = if flat { &mut fields } else { &mut reply };
     let time = made.take("created", |time| time.float().and_then(iso_time).is_some());
     made.mark("choices");
     made.take("object", |kind| kind.text().is_some());
-    let mut more = Fields::new(choice);
-    let Some(message) = more.object("message") else {
+    let mut more = Fields::of(choice);
+    let Some(message) = more.member("message") else {
         return Err((choice.offset(), "the choice has no message".to_owned()));
     };
     chat.add(message)?;
-    let finish_reason = more.text("finish_reason");
+    let finish_reason = more.string("finish_reason");
     more.take("index", |index| index.uint() == Some(0));
     let choice_rest = more.rest();
     match chat.steps.last_mut().filter(|step| step.source == Role::Agent) {
@@ -139,7 +139,7 @@ fn convert(record: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Trajectory, 
 
 /// What the usage holds beside the counts.
 fn usage_rest(figures: View<'_>) -> Object {
-    let mut fields = Fields::new(figures);
+    let mut fields = Fields::of(figures);
     for key in ["prompt_tokens", "completion_tokens"] {
         fields.take(key, |count| count.uint().is_some());
     }

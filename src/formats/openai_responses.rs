@@ -135,7 +135,7 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
     if record.is_array() {
         add_items(&mut chat, record)?;
     } else if record.is_object() {
-        let mut fields = Fields::new(record);
+        let mut fields = Fields::of(record);
         if let Some(text) = fields.take("instructions", |text| text.text().is_some()) {
             chat.push(Role::System, content(Some(text))?);
         }
@@ -161,8 +161,8 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
         if let Some(list) = fields.list("tools") {
             (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list);
         }
-        trajectory.agent.model = fields.text("model");
-        trajectory.id = fields.text("id");
+        trajectory.agent.model = fields.string("model");
+        trajectory.id = fields.string("id");
         trajectory.extra = fields.rest();
     } else {
         return Err(expected(record, "a record", "an object or a list of items"));
@@ -179,7 +179,7 @@ fn told_of_response(chat: &mut Chat, before: usize, fields: &mut Fields<'_>) {
     let Some(step) = chat.steps[before..].iter_mut().rev().find(|step| step.source == Role::Agent) else {
         return;
     };
-    if let Some(usage) = fields.object("usage") {
+    if let Some(usage) = fields.member("usage") {
         let (usage, rest) = read_usage(usage);
         (step.usage, step.metrics_extra) = (Some(usage), rest);
     }
@@ -190,7 +190,7 @@ fn told_of_response(chat: &mut Chat, before: usize, fields: &mut Fields<'_>) {
 }
 
 fn read_usage(usage: View<'_>) -> (Usage, Object) {
-    let mut fields = Fields::new(usage);
+    let mut fields = Fields::of(usage);
     let mut number = |key| fields.take(key, |value| value.uint().is_some()).and_then(View::uint);
     let (input, output) = (number("input_tokens"), number("output_tokens"));
     let cached = usage.some("input_tokens_details").and_then(|details| details.get("cached_tokens")?.uint());
@@ -205,7 +205,7 @@ fn add_items(chat: &mut Chat, list: View<'_>) -> Result<(), Refusal> {
         if !item.is_object() {
             return Err(expected(item, "an item", "an object"));
         }
-        let mut fields = Fields::new(item);
+        let mut fields = Fields::of(item);
         let kind = fields.must_text("type")?;
         match kind.as_deref() {
             None | Some("message") => message(chat, &mut turn, item, fields)?,

@@ -245,7 +245,8 @@ fn line(source: &Source<'_>, start: usize, end: usize, format: &'static str, con
     }
 }
 
-fn long_line() -> String {
+/// What is wrong with a line over the limit.
+pub(super) fn long_line() -> String {
     format!("a line is longer than the limit of {} MiB", LINE_LIMIT >> 20)
 }
 
@@ -284,14 +285,20 @@ fn gather_from(source: &Source<'_>, parts: Vec<Part>, counter: &mut LineCounter<
 }
 
 /// Counts lines forward; a step back starts again from the top of the file.
-struct LineCounter<'a> {
+pub(super) struct LineCounter<'a> {
     bytes: &'a [u8],
     at: usize,
     line: u64,
 }
 
-impl LineCounter<'_> {
-    fn line_of(&mut self, offset: usize) -> u64 {
+impl<'a> LineCounter<'a> {
+    /// A counter at the top of a file.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, line: 1 }
+    }
+
+    /// The line of a byte, from 1.
+    pub(super) fn line_of(&mut self, offset: usize) -> u64 {
         let offset = offset.min(self.bytes.len());
         if offset >= self.at {
             self.line += memchr::memchr_iter(b'\n', &self.bytes[self.at..offset]).count() as u64;
