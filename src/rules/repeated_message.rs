@@ -20,6 +20,10 @@ fn check(view: &View, found: &mut Found) {
         streaks(turns, |one, two| one.calls.is_none() && two.calls.is_none() && one.said == two.said)
     {
         let message = &view.messages[start + super::repeated_call::LIMIT - 1];
+        // Silence, as in logs of speech, says nothing twice.
+        if message.text.trim().is_empty() {
+            continue;
+        }
         let text = format!("the same message without a call came {count} times in a row");
         let span = Some(first_line(&message.text));
         found.add(At::message(message, span), Weight::both(Severity::Warning), text);
