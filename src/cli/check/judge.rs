@@ -1,14 +1,16 @@
 //! Reads and judges the files, in parallel, results in the order of the files.
 
 use super::super::input::{self, Found};
-use super::Plan;
+use super::statistics::Statistics;
 use super::text::{Excerpt, excerpt};
+use super::{Plan, baseline};
 use crate::formats::{self, Input, Locator, ReadError, ReadOutput};
 use crate::model::{Finding, Location, Place, Trajectory};
 use crate::rules::{self, Judgement, Options};
 use crate::util::digest::sha256_parts;
 use crate::util::redact::Redactor;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,6 +25,8 @@ pub(super) struct Item {
     pub(super) content: String,
     /// Index of its trajectory in [`Checked::judged`].
     pub(super) judged: usize,
+    /// Digest with the message around it, where a baseline is read or written.
+    pub(super) context: Option<String>,
 }
 
 /// A trajectory that was judged.
@@ -49,13 +53,11 @@ pub(super) struct Checked {
     pub(super) warnings: Vec<String>,
     /// Files in folders that no reader knows.
     pub(super) foreign: u64,
+    /// Figures, if they were asked for.
+    pub(super) statistics: Option<Statistics>,
 }
 
 impl Checked {
-    pub(super) fn findings(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter()
-    }
-
     fn add(&mut self, other: Checked) {
         self.files += other.files;
         self.trajectories += other.trajectories;
@@ -63,6 +65,9 @@ impl Checked {
         self.calls += other.calls;
         self.compliant += other.compliant;
         self.foreign += other.foreign;
+        if let Some(theirs) = other.statistics {
+            self.statistics.get_or_insert_default().add(theirs);
+        }
         let before = self.judged.len();
         self.judged.extend(other.judged);
         self.items.extend(other.items.into_iter().map(|item| Item { judged: item.judged + before, ..item }));
@@ -124,11 +129,18 @@ fn one(input: &Input, files: &[Found], plan: &Plan) -> Checked {
     checked.errors.extend(errors);
     checked.warnings.extend(warnings.iter().map(ToString::to_string));
     let all = with_subagents(&trajectories);
-    let options = Options { tools: plan.tools.as_deref(), off: &plan.off };
+    let options = Options {
+        tools: plan.tools.as_deref(),
+        off: &plan.off,
+        severities: &plan.severities,
+        redactor: Some(&plan.redactor),
+        allowed: Some(&plan.allowed),
+    };
     let judged: Vec<Judgement> =
         all.par_iter().map(|trajectory| rules::judge_with(trajectory, &plan.policy, &options)).collect();
     read.extend(members);
-    let mut locators = Locators::new(&read);
+    let mut locators = Locators::new(&read, &plan.redactor);
+    let with_baseline = plan.baseline.is_some() || plan.write_baseline.is_some();
     let mut path: Arc<str> = Arc::from("");
     let mut number = 0;
     for (trajectory, judgement) in all.into_iter().zip(judged) {
@@ -140,15 +152,30 @@ fn one(input: &Input, files: &[Found], plan: &Plan) -> Checked {
         let line = trajectory.origin.line.max(1);
         checked.judged.push(Judged { path: Arc::clone(&path), line, number });
         checked.trajectories += 1;
+        if plan.statistics {
+            checked.statistics.get_or_insert_default().count(trajectory, &judgement);
+        }
         checked.messages += judgement.messages;
         checked.calls += judgement.calls;
         checked.compliant += judgement.compliant;
-        for (finding, place) in judgement.findings.into_iter().zip(judgement.places) {
+        let mut digests = with_baseline.then(baseline::Digests::default);
+        for (mut finding, place) in judgement.findings.into_iter().zip(judgement.places) {
+            // Rules mask shapes; values that are known here are masked as well.
+            if let Cow::Owned(clean) = plan.redactor.redact(&finding.text) {
+                finding.text = clean;
+            }
             let judged = checked.judged.len() - 1;
-            checked.items.push(locators.item(trajectory, judged, finding, place));
+            let context = digests.as_mut().map(|digests| digests.of(trajectory, &finding));
+            let item = locators.item(trajectory, judged, finding, place);
+            checked.items.push(Item { context, ..item });
         }
     }
     checked
+}
+
+/// Whether the bytes begin as JSON does: then a NUL in them is damage and no sign of another kind of file.
+pub(super) fn is_json_lines(bytes: &[u8]) -> bool {
+    bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | b'['))
 }
 
 /// Trajectories with those that are embedded in them, each behind its own.
@@ -166,11 +193,13 @@ fn with_subagents(trajectories: &[Trajectory]) -> Vec<&Trajectory> {
 struct Locators<'a> {
     files: &'a [(String, Vec<u8>)],
     open: BTreeMap<usize, Locator<'a>>,
+    /// What must not be shown.
+    redactor: &'a Redactor,
 }
 
 impl<'a> Locators<'a> {
-    fn new(files: &'a [(String, Vec<u8>)]) -> Self {
-        Self { files, open: BTreeMap::new() }
+    fn new(files: &'a [(String, Vec<u8>)], redactor: &'a Redactor) -> Self {
+        Self { files, open: BTreeMap::new(), redactor }
     }
 
     fn item(
@@ -189,7 +218,15 @@ impl<'a> Locators<'a> {
         let (Some(index), Some(place)) = (index, place) else {
             finding.location = Some(Location { line: origin.line.max(1), column: 1 });
             let content = content(&finding, b"");
-            return Item { path: path.clone(), finding, excerpt: None, end: None, content, judged };
+            return Item {
+                path: path.clone(),
+                finding,
+                excerpt: None,
+                end: None,
+                content,
+                judged,
+                context: None,
+            };
         };
         let bytes: &'a [u8] = &self.files[index].1;
         let locator = self.open.entry(index).or_insert_with(|| Locator::new(bytes));
@@ -197,11 +234,12 @@ impl<'a> Locators<'a> {
         finding.location = Some(locator.position(start));
         let from = finding.location.clone().unwrap_or_default();
         let end = finding.span.filter(|span| !span.is_empty()).map(|span| locator.end_byte(place, span.end));
-        let excerpt = end.map(|end| excerpt(bytes, from.line, start, end, finding.rule == "SE001"));
+        let excerpt =
+            end.map(|end| excerpt(bytes, from.line, (start, end), finding.rule == "SE001", self.redactor));
         let under = bytes.get(start..end.unwrap_or(start)).unwrap_or(b"");
         let content = content(&finding, under);
         let end = end.map(|_| behind(&from, under));
-        Item { path: path.clone(), finding, excerpt, end, content, judged }
+        Item { path: path.clone(), finding, excerpt, end, content, judged, context: None }
     }
 }
 

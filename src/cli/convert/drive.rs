@@ -127,7 +127,9 @@ impl Work<'_> {
         self.warnings.extend(part.warnings);
         self.foreign += part.foreign;
         for (mut of, made) in part.converted {
-            of.name = self.names.make(&of.path, of.number);
+            if matches!(self.place, Place::Folder { .. }) {
+                of.name = self.names.make(&of.path, of.number);
+            }
             match made {
                 Made::Written(output, loss) => {
                     self.told.add(&of, &loss)?;

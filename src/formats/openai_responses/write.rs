@@ -209,5 +209,9 @@ fn put_result(out: &mut Json, result: &ObservationResult) {
         Some(message) => content(out, "output", message, "input_text"),
         None => out.text("output", ""),
     }
-    out.rest(&result.extra, &["type", "call_id", "output"]);
+    // The API knows three words for a status; those of others are left out.
+    let known = ["in_progress", "completed", "incomplete"];
+    let status = result.extra.get("status").and_then(Value::as_str);
+    let foreign = if status.is_some_and(|status| !known.contains(&status)) { "status" } else { "type" };
+    out.rest(&result.extra, &["type", "call_id", "output", foreign]);
 }

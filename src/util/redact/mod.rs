@@ -4,15 +4,18 @@
 //! are our own patterns of keys that services give out. Invariant: redacted text re-scans to nothing,
 //! and the same secret has the same placeholder. Must not know: files, rules, who the values belong to.
 
+mod file;
 mod known;
 mod scan;
 mod shapes;
 
 use crate::model::Span;
+pub use file::redact_bytes;
 use known::Known;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Replaces secrets in text. Cheap to clone; shared by all writers of a run.
@@ -30,6 +33,17 @@ pub struct Hit {
     pub kind: String,
     /// Where, in the text that was searched.
     pub span: Span,
+}
+
+/// A secret and what takes its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// What it is.
+    pub kind: String,
+    /// Where, in the text that was searched.
+    pub span: Span,
+    /// What takes its place: ASCII without quotes and backslashes.
+    pub placeholder: String,
 }
 
 /// Redaction can bring two texts together that were apart; more rounds than this are never needed.
@@ -111,6 +125,24 @@ impl Redactor {
     /// stays redacted: nobody knows its value.
     pub fn restore(&self, text: &str) -> String {
         self.known.restore(text)
+    }
+
+    /// Secrets in `text` with what takes their place, in order, without overlaps; those that are `allowed` left out.
+    pub fn replacements(&self, text: &str, allowed: &BTreeSet<String>) -> Vec<Replacement> {
+        let found = scan::scan(&self.known, text).into_iter();
+        let found = found.filter(|secret| !self.is_allowed(secret.span.text(text), allowed));
+        found
+            .map(|found| Replacement {
+                kind: found.kind.into_owned(),
+                span: found.span,
+                placeholder: found.placeholder.into_owned(),
+            })
+            .collect()
+    }
+
+    /// Whether a value is on a list of what is no secret, itself or by its placeholder.
+    pub fn is_allowed(&self, value: &str, allowed: &BTreeSet<String>) -> bool {
+        !allowed.is_empty() && (allowed.contains(value) || allowed.contains(&*self.redact(value)))
     }
 
     /// Secrets in `text`, in order, without overlaps.

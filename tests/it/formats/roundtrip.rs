@@ -264,7 +264,14 @@ proptest! {
             let report = loss(&trajectory, &again, &notes);
             let ids = report.made.iter().all(|made| made.field.ends_with("id"));
             prop_assert!(!report.is_loss() && ids, "{}: {report:#?}\n{turned:#?}", dialect.name);
-            // And so through a file: the report of the conversion says the same.
+            // And so through a file, where a reader tells the dialect by its marks: those of GLM's two versions are
+            // the same, and then the report names what was read in another way.
+            let told = |step: &Step| {
+                step.calls.is_empty() || dialects::detect(&step.judged_text()).is_some_and(|one| one.name == dialect.name)
+            };
+            if !turned.steps.iter().filter(|step| step.reply.as_ref().is_some_and(|reply| !reply.native)).all(told) {
+                continue;
+            }
             for name in ["openai-chat", "anthropic"] {
                 let (_, report) = converted(&trajectory, name, Some(CallForm::Text(dialect)));
                 let results = report.lost.iter().chain(&report.changed).all(|lost| lost.field.starts_with("result."));

@@ -27,7 +27,7 @@ fn render(checked: &Checked, plan: &Plan, _: &Look<'_>) -> String {
                 "message": error.message, "hint": error.hint })
         })
         .collect();
-    let whole = json!({
+    let mut whole = json!({
         "schema_version": SCHEMA_VERSION,
         "files": checked.files,
         "trajectories": checked.trajectories,
@@ -38,6 +38,9 @@ fn render(checked: &Checked, plan: &Plan, _: &Look<'_>) -> String {
         "compliant": compliant(checked, plan),
         "errors": errors,
     });
+    if let Some(statistics) = &checked.statistics {
+        whole["statistics"] = statistics.json(compliant(checked, plan).is_some());
+    }
     json_unmarked(&format!("{whole:#}\n")).into_owned()
 }
 

@@ -1,8 +1,8 @@
 //! Text for people: each finding with its source line, then a summary.
 
-use super::{Look, Output, summary};
-use crate::cli::check::Plan;
+use super::{Look, Output, compliant, summary};
 use crate::cli::check::judge::{Checked, Item};
+use crate::cli::check::{Plan, statistics};
 use crate::model::{Finding, Reading, ReadingKind, Severity};
 use crate::util::text::{name, one_line, unmarked};
 use anstyle::{AnsiColor, Style};
@@ -13,6 +13,7 @@ pub(super) static ITEM: Output =
 fn render(checked: &Checked, plan: &Plan, look: &Look<'_>) -> String {
     let mut out: String = checked.items.iter().map(|item| item_text(item, plan, look.color)).collect();
     out.push_str(&summary(checked, plan));
+    out.push_str(&statistics::block(checked, compliant(checked, plan).is_some()));
     out
 }
 
