@@ -126,7 +126,8 @@ fn sample(trajectory: &Trajectory, number: usize, changes: &mut Changes) -> Valu
         put(step, trajectory, &mut messages, &mut events, changes);
     }
     out.insert("messages".to_owned(), messages.into());
-    if let Some(id) = &trajectory.id {
+    // A sample that has no uuid is given none.
+    if let Some(id) = trajectory.id.as_ref().filter(|_| !is_own(trajectory)) {
         out.insert("uuid".to_owned(), id.clone().into());
     }
     out.insert("events".to_owned(), events.into());
