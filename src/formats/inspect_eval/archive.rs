@@ -66,7 +66,7 @@ pub(super) fn read(source: &Source<'_>) -> ReadOutput {
         .collect();
     // Archives list samples as they ended; the order of ids is the same in every run.
     files.sort_by_cached_key(|file| order(&file.name));
-    let (log, whole) = header(&files, &mut output);
+    let (log, whole) = header(source, &files, &mut output);
     let mut parts = Vec::new();
     for file in files.iter().filter(|file| is_sample(&file.name)) {
         one(file, &log, &mut parts, &mut output);
@@ -100,7 +100,7 @@ fn order(name: &str) -> (Vec<(u64, String)>, String) {
 }
 
 /// What the log says of the run, with the reductions of its scores.
-fn header(files: &[File], output: &mut ReadOutput) -> (Log, Object) {
+fn header(source: &Source<'_>, files: &[File], output: &mut ReadOutput) -> (Log, Object) {
     let find = |name: &str| files.iter().find(|file| file.name == name);
     let mut whole = Object::new();
     let mut log = Log::default();
@@ -111,14 +111,7 @@ fn header(files: &[File], output: &mut ReadOutput) -> (Log, Object) {
             log = Log::of(view);
         }),
         None => {
-            let path = output.errors.first().or(output.warnings.first()).map(|error| error.path.clone());
-            output.warnings.push(ReadError {
-                path: path.unwrap_or_default(),
-                line: 1,
-                offset: 0,
-                message: format!("the log has neither {HEADER} nor {START}"),
-                hint: None,
-            });
+            output.warnings.push(source.error(0, format!("the log has neither {HEADER} nor {START}")));
         }
     }
     if head.is_some_and(|file| file.name == START) {

@@ -8,6 +8,7 @@ use super::super::{Changes, Writer};
 use super::LOG;
 use crate::model::{ContentPart, Message, Object, ObservationResult, Source, Step, ToolCall, Trajectory};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 pub(super) const WRITER: Writer = Writer::Collection { extension: "json", write };
 
@@ -27,8 +28,13 @@ const REASONS: [(&str, &str); 9] = [
 fn write(trajectories: &[Trajectory], changes: &mut [Changes]) -> Vec<u8> {
     let mut log = header(trajectories);
     let mut samples = Vec::new();
+    let mut epochs: HashMap<String, u64> = HashMap::new();
     for (n, (trajectory, changes)) in trajectories.iter().zip(changes).enumerate() {
-        samples.push(sample(trajectory, n + 1, changes));
+        let id = sample_id(trajectory, n + 1);
+        // Samples are told apart by id and epoch.
+        let epoch = epochs.entry(id.to_string()).or_default();
+        *epoch += 1;
+        samples.push(sample(trajectory, id, *epoch, changes));
     }
     log.insert("samples".to_owned(), samples.into());
     let mut bytes = serde_json::to_vec_pretty(&Value::Object(log)).unwrap_or_default();
@@ -110,10 +116,10 @@ fn sample_id(trajectory: &Trajectory, number: usize) -> Value {
     own.cloned().or_else(|| Some(trajectory.id.clone()?.into())).unwrap_or_else(|| number.into())
 }
 
-fn sample(trajectory: &Trajectory, number: usize, changes: &mut Changes) -> Value {
+fn sample(trajectory: &Trajectory, id: Value, epoch: u64, changes: &mut Changes) -> Value {
     let mut out = Object::new();
-    out.insert("id".to_owned(), sample_id(trajectory, number));
-    out.insert("epoch".to_owned(), 1.into());
+    out.insert("id".to_owned(), id);
+    out.insert("epoch".to_owned(), epoch.into());
     let first = trajectory.steps.iter().find(|step| step.source == Source::User);
     out.insert(
         "input".to_owned(),

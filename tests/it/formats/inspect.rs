@@ -408,6 +408,19 @@ fn what_is_said_and_done_survives_the_way_through_a_log() {
     }
 }
 
+#[test]
+fn samples_with_one_id_are_told_apart_by_their_epochs() {
+    let one = Trajectory { id: Some("x".to_owned()), ..foreign().remove(0) };
+    let Some(Writer::Collection { write, .. }) = formats::find(NAME).expect("it").write else {
+        panic!("one file")
+    };
+    let bytes = write(&[one.clone(), one], &mut [Changes::default(), Changes::default()]);
+    let log: Value = serde_json::from_slice(&bytes).expect("JSON");
+    let ids: Vec<_> =
+        log["samples"].as_array().expect("samples").iter().map(|one| (&one["id"], &one["epoch"])).collect();
+    assert_eq!(ids, [(&json!("x"), &json!(1)), (&json!("x"), &json!(2))]);
+}
+
 fn python(arguments: &[&Path]) -> Vec<u8> {
     let output = Command::new(support::needs::venv_folder("formats").join("bin/python"))
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats/inspect-eval/consume.py"))
