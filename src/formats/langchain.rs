@@ -92,7 +92,7 @@ fn convert(record: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Trajectory, 
         return Err((record.offset(), "has no \"messages\"".to_owned()));
     }
     trajectory.steps = reading.steps;
-    trajectory.agent.name = "langchain".to_owned();
+    "langchain".clone_into(&mut trajectory.agent.name);
     Ok(trajectory)
 }
 

@@ -44,7 +44,7 @@ struct Part {
 
 enum Made {
     Written(Output, Loss),
-    Kept(Trajectory),
+    Kept(Box<Trajectory>),
 }
 
 /// Converts all that the plan names.
@@ -135,7 +135,7 @@ impl Work<'_> {
                     self.told.add(&of, &loss)?;
                     self.place.put(&of.name, &output)?;
                 }
-                Made::Kept(trajectory) => self.kept.push((of, trajectory)),
+                Made::Kept(trajectory) => self.kept.push((of, *trajectory)),
             }
         }
         Ok(())
@@ -264,7 +264,7 @@ fn convert(output: ReadOutput, files: &[(String, &[u8])], before: u64, plan: &Pl
             places: BTreeMap::new(),
         };
         if collects {
-            return (of, Made::Kept(trajectory));
+            return (of, Made::Kept(Box::new(trajectory)));
         }
         // Where its steps stand is asked for only by the report.
         let kept = plan.report.is_some().then(|| trajectory.clone());

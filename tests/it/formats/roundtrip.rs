@@ -316,7 +316,7 @@ fn calls_in_text_tell_the_tools_in_the_prompt_once() {
     // And back: as it was, but for the id.
     let (back, report) = converted(&after, "openai-chat", Some(CallForm::Native));
     assert!(!report.is_loss(), "{report:#?}");
-    assert_eq!(loss(&chat(), &back, &Changes::default()).is_loss(), false);
+    assert!(!loss(&chat(), &back, &Changes::default()).is_loss());
     assert_eq!(back.steps[2].calls[0].arguments.parsed, chat().steps[2].calls[0].arguments.parsed);
 }
 
@@ -336,7 +336,7 @@ fn calls_that_the_grammar_does_not_read_stay_text() {
         format!("a\n{call} and more"),
         "a\n<function=f>\n<parameter=p>v</parameter>".to_owned(),
         format!("{call}\n<function=g>\n<parameter=q"),
-        format!("<function=f>\n<parameter=p>v</parameter>\n<parameter=p>w</parameter>\n</function>"),
+        "<function=f>\n<parameter=p>v</parameter>\n<parameter=p>w</parameter>\n</function>".to_string(),
     ] {
         let expected = (Some((false, text.clone())), vec![(left, Some(2))], false);
         assert_eq!(with(&text), expected, "{text}");
