@@ -11,6 +11,9 @@ use serde_json::Value;
 pub(super) const ENVELOPES: [&str; 5] =
     ["session_meta", "turn_context", "response_item", "event_msg", "compacted"];
 
+/// Key of a call's or a result's extra that names its kind of item, unless it is a function's.
+const KIND: &str = "item_type";
+
 /// How messages begin that the program wrote in the user's name.
 const INJECTED: [&str; 8] = [
     "<user_instructions>",
@@ -320,7 +323,7 @@ impl<'w> Session<'w> {
         }
         let said = fields::content(inner.or(output));
         if kind != "function_call_output" {
-            extra.insert("type".to_owned(), kind.to_owned().into());
+            extra.insert(KIND.to_owned(), kind.to_owned().into());
         }
         extra.extend(timestamp.map(|time| ("timestamp".to_owned(), time.into())));
         extra.extend(members.rest());
@@ -370,7 +373,7 @@ fn call(kind: &str, mut members: Fields<'_>, outer: Object) -> ToolCall {
         _ => (Some("local_shell".to_owned()), chat::arguments(members.any("action"))),
     };
     if kind != "function_call" {
-        extra.insert("type".to_owned(), kind.to_owned().into());
+        extra.insert(KIND.to_owned(), kind.to_owned().into());
     }
     let id = members.string("call_id").or_else(|| members.string("id")).unwrap_or_default();
     extra.extend(members.rest());

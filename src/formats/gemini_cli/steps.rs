@@ -1,5 +1,6 @@
 //! Messages of a session to steps.
 
+use super::super::chat;
 use super::super::fields::{self, Fields};
 use super::super::turns::Turns;
 use super::record::{Entry, Record};
@@ -186,9 +187,16 @@ fn call(item: View<'_>) -> (ToolCall, Option<ObservationResult>) {
     };
     let mut seen = ObservationResult { call_id: Some(id.clone()), ..ObservationResult::default() };
     match output(result, &id, &name) {
-        Some(text) => {
+        Some((text, whole)) => {
             seen.content = text.text().map(|text| Message::Text(text.into_owned()));
             seen.place = Some(text.place());
+            if !whole {
+                seen.extra.insert("result".to_owned(), result.value());
+            }
+        }
+        // What is more than text is kept as JSON.
+        None if result.items().any(|part| chat::part_text(part).is_none()) || result.is_object() => {
+            seen.content = Some(Message::Text(result.value().to_string()));
         }
         None => {
             let said = fields::content(Some(result));
@@ -203,18 +211,18 @@ fn call(item: View<'_>) -> (ToolCall, Option<ObservationResult>) {
     (ToolCall { id, name, arguments, extra }, Some(seen))
 }
 
-/// The text of a result of one function response that holds nothing else.
-fn output<'a>(result: View<'a>, id: &str, name: &str) -> Option<View<'a>> {
+/// The text of a result that is one function response, and whether that is all that it says.
+fn output<'a>(result: View<'a>, id: &str, name: &str) -> Option<(View<'a>, bool)> {
     let mut items = result.items();
     let only = items.next().filter(|_| items.next().is_none())?;
     let response = only.get("functionResponse")?;
     let said = response.get("response")?;
-    let text = said.get("output").filter(|text| text.text().is_some())?;
+    let text = |key: &str| said.get(key).filter(|text| text.text().is_some());
+    let output = text("output");
     let same =
         |key: &str, value: &str| response.get(key).is_none_or(|own| own.text().as_deref() == Some(value));
     let count = |view: View<'_>| view.members().count();
-    let plain = count(only) == 1
-        && count(said) == 1
-        && response.members().all(|(key, _)| matches!(&*key, "id" | "name" | "response"));
-    (plain && same("id", id) && same("name", name)).then_some(text)
+    let known = response.members().all(|(key, _)| matches!(&*key, "id" | "name" | "response"));
+    let plain = count(only) == 1 && count(said) == 1 && known && same("id", id) && same("name", name);
+    Some((output.or_else(|| text("error"))?, plain && output.is_some()))
 }

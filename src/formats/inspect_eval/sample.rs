@@ -90,6 +90,9 @@ pub(super) fn convert(
     for message in messages.into_iter().flat_map(View::items) {
         reading.message(message)?;
     }
+    if reading.turns.steps.is_empty() {
+        reading.input(sample)?;
+    }
     reading.last_output(sample);
     trajectory.steps = reading.turns.steps;
     let rest = sample.members().filter(|(key, _)| key != "messages");
@@ -174,6 +177,17 @@ impl<'a> Reading<'a, '_> {
             };
             told(&mut self.turns.steps[last], &call);
         }
+    }
+
+    /// What was asked, where a sample ended before anything was said.
+    fn input(&mut self, sample: View<'a>) -> Result<(), Refusal> {
+        let Some(input) = sample.some("input") else { return Ok(()) };
+        if input.is_array() {
+            return input.items().try_for_each(|message| self.message(message));
+        }
+        let content = self.content(Some(input));
+        self.turns.push(Source::User, content).extra.insert("source".to_owned(), "input".into());
+        Ok(())
     }
 
     fn message(&mut self, message: View<'a>) -> Result<(), Refusal> {

@@ -145,7 +145,9 @@ fn a_log_holds_a_trajectory_a_sample() {
     assert_eq!((&output.errors, &output.warnings), (&vec![], &vec![]));
     let [boats, gulls] = output.trajectories.as_slice() else { panic!("two samples") };
     assert_eq!(shape(boats), [(2, 2), (0, 0)]);
+    // It broke before anything was said.
     assert!(shape(gulls).is_empty());
+    assert_eq!(gulls.steps.iter().map(|step| step.message.text()).collect::<Vec<_>>(), ["And gulls?"]);
     assert_eq!((boats.id.as_deref(), gulls.id.as_deref()), (Some("sample-1"), Some("2_epoch_3")));
     assert_eq!((&*boats.agent.name, &*boats.agent.version), ("basic_agent", "0.3.285"));
     assert_eq!(boats.agent.model.as_deref(), Some("mock/m-1"));

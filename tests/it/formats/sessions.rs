@@ -179,6 +179,7 @@ fn items_of_one_response_of_codex_are_one_step() {
     assert_eq!(steps[0].reasoning.as_deref(), Some("List the files."));
     assert_eq!(steps[0].calls[0].arguments.raw.as_deref(), Some("{\"cmd\":\"ls boats\"}"));
     assert_eq!(steps[0].calls[1].name, "apply_patch");
+    assert_eq!(steps[0].calls[1].extra["item_type"], "custom_tool_call");
     assert_eq!(steps[1].calls[0].name, "local_shell");
     let result = &steps[1].observation.as_ref().expect("result").results[0];
     assert_eq!(result.content.as_ref().map(|said| said.text().into_owned()).as_deref(), Some("2"));
@@ -237,7 +238,12 @@ fn a_session_of_gemini_cli_is_read() {
         results[0].content.as_ref().map(|said| said.text().into_owned()).as_deref(),
         Some("gull\ngull")
     );
-    assert_eq!(results[0].extra["status"], "success");
+    assert_eq!((&results[0].extra["status"], results[0].extra.get("result")), (&"success".into(), None));
+    assert_eq!(
+        results[1].content.as_ref().map(|said| said.text().into_owned()).as_deref(),
+        Some("no such file")
+    );
+    assert_eq!(results[1].extra["result"][0]["functionResponse"]["name"], "read_file");
     assert_eq!(steps[0].calls[2].extra["status"], "cancelled");
     assert_eq!((&*steps[1].judged_text(), steps[1].model.as_deref()), ("Two gulls.", Some("gemini-y")));
     assert_eq!(trajectory.session_id.as_deref(), Some("g-1"));
