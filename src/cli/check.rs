@@ -84,7 +84,7 @@ fn augment(command: Command) -> Command {
             )
             .default_value("error"),
         )
-        .arg(word("format", "FORMAT", "Output: text, json, jsonl".to_owned()).default_value("text"))
+        .arg(word("format", "FORMAT", output::help()).default_value("text"))
         .arg(
             Arg::new("output")
                 .short('o')
@@ -113,13 +113,7 @@ fn runtimes() -> impl Iterator<Item = &'static str> {
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
     let plan = plan(matches)?;
-    let format = text(matches, "format");
-    let render = match format {
-        "text" => output::text,
-        "json" => output::json,
-        "jsonl" => output::jsonl,
-        other => return Err(unknown("output format", other, &["text", "json", "jsonl"])),
-    };
+    let format = output::named(text(matches, "format"))?;
     let paths: Vec<PathBuf> = matches.get_many::<PathBuf>("paths").into_iter().flatten().cloned().collect();
     let Gathered { files, errors } = input::gather(&paths, context);
     let first = paths.first().map_or_else(String::new, |path| path.to_string_lossy().into_owned());
@@ -132,7 +126,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
         context.say(&format!("passed by: {} {noun} of no known format", result.foreign));
     }
     let output = matches.get_one::<PathBuf>("output");
-    let rendered = render(&result, &plan, context.color_out && output.is_none());
+    let look = output::Look { color: context.color_out && output.is_none(), cwd: &context.cwd };
+    let rendered = (format.render)(&result, &plan, &look);
     match output {
         Some(path) => output::write(path, &rendered)?,
         None => context.data(&rendered),

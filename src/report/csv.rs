@@ -114,7 +114,7 @@ pub(super) fn number(value: Option<impl ToString>) -> String {
 }
 
 /// Text on one line that no spreadsheet takes for a formula.
-pub(super) fn guarded(cell: &str) -> String {
+pub fn guarded(cell: &str) -> String {
     let cell = text::one_line(cell);
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
         format!("'{cell}")

@@ -1,7 +1,7 @@
 //! `summary.json`: the run in numbers, for programs.
 
 use super::stats::{OUTCOMES, Stats, by_subject, by_task, totals};
-use super::{Options, Report};
+use super::{Options, Report, text};
 use crate::model::Usage;
 use crate::store::{RecordJson, RunView};
 use serde::Serialize;
@@ -80,7 +80,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     }
     summary.end()?;
     bytes.push(b'\n');
-    out.write_all(&bytes)
+    out.write_all(&text::json(&bytes))
 }
 
 /// A list of which one item at a time is in memory.

@@ -1,6 +1,6 @@
 //! One record a line, in plan order, as in the journal but without its checksum.
 
-use super::{Options, Report};
+use super::{Options, Report, text};
 use crate::store::{RecordJson, RunView};
 use std::io;
 
@@ -18,7 +18,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         line.clear();
         serde_json::to_writer(&mut line, &RecordJson { record, timing: options.timing })?;
         line.push(b'\n');
-        out.write_all(&line)?;
+        out.write_all(&text::json(&line))?;
     }
     Ok(())
 }

@@ -214,12 +214,12 @@ fn retries(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A code span for a table cell: a bar would end the cell even inside code.
-pub(super) fn cell(content: &str) -> String {
+pub fn cell(content: &str) -> String {
     code(content).replace('|', "\\|")
 }
 
 /// A code span whose fence is longer than any run of backticks inside.
-pub(super) fn code(content: &str) -> String {
+pub fn code(content: &str) -> String {
     let line = cut(&text::one_line(content), 300);
     if line.is_empty() {
         return String::new();

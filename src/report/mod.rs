@@ -4,6 +4,7 @@
 //! not know: engine, whether the run is live.
 
 pub mod compare;
+pub mod findings;
 mod stats;
 mod text;
 
@@ -12,6 +13,8 @@ use rayon::prelude::*;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use self::csv::guarded;
+pub use markdown::{cell, code};
 pub use stats::{OUTCOMES, Stats, TaskStats, by_subject, by_task, totals};
 pub use text::{ratio, usd};
 
@@ -47,7 +50,7 @@ pub struct Report {
 
 registry! {
     /// All reports, in the order of help.
-    Report: table, csv, json, jsonl, junit, markdown, html
+    Report: table, csv, json, jsonl, junit, markdown, html, sarif, github
 }
 
 /// The report of that name.

@@ -7,48 +7,25 @@ use super::stats::{Stats, by_subject, totals};
 use crate::model::{AttemptRecord, Outcome};
 use crate::stats::Rate;
 use crate::store::RunView;
+use crate::util::text;
+use std::borrow::Cow;
 
-/// Text on one line, nothing in it that steers a terminal.
+/// Text on one line; nothing in it steers a terminal or the CI service that shows it.
 pub(super) fn one_line(text: &str) -> String {
-    if is_plain(text) && !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ") {
-        // As most names are: nothing to change.
-        return text.to_owned();
-    }
-    visible(text).split_whitespace().collect::<Vec<_>>().join(" ")
+    text::unmarked(&text::one_line(text)).into_owned()
 }
 
 /// Control characters as their pictures, bidirectional overrides as their numbers; newlines and tabs stay.
 pub(super) fn visible(text: &str) -> String {
-    if is_plain(text) {
-        return text.to_owned();
-    }
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\t' => out.push(c),
-            '\0'..='\x1f' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}')),
-            '\x7f' => out.push('\u{2421}'),
-            '\u{80}'..='\u{9f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{200b}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{061c}'
-            | '\u{2028}'
-            | '\u{2029}'
-            | '\u{feff}'
-            | '\u{fffe}'
-            | '\u{ffff}' => out.extend(format!("⟨U+{:04X}⟩", c as u32).chars()),
-            _ => out.push(c),
-        }
-    }
-    out
+    text::unmarked(&text::visible(text)).into_owned()
 }
 
-/// Whether it is printable ASCII on one line.
-fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+/// JSON as it was, with what steers a terminal or a CI service escaped.
+pub(super) fn json(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(bytes).map(text::json_unmarked) {
+        Ok(Cow::Owned(safe)) => Cow::Owned(safe.into_bytes()),
+        _ => Cow::Borrowed(bytes),
+    }
 }
 
 /// `text` cut after `bytes` at a character, with how much was cut.
@@ -172,7 +149,7 @@ pub(super) fn reason(record: &AttemptRecord) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Rate, capped, count, duration, one_line, rate, usd, visible};
+    use super::{Rate, capped, count, duration, rate, usd};
 
     #[test]
     fn figures_say_when_they_are_unknown() {
@@ -187,9 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_text_is_shown_and_steers_nothing() {
-        assert_eq!(one_line("a\x1b[31mb\r\n\u{202e}c"), "a␛[31mb␍ ⟨U+202E⟩c");
-        assert_eq!(visible("\0\u{9b}中文\n"), "␀⟨U+009B⟩中文\n");
+    fn what_is_cut_is_cut_at_a_character() {
         assert_eq!(capped("中文", 4), ("中", 3));
     }
 }

@@ -10,6 +10,7 @@ mod attempts;
 mod backend;
 mod bad_input;
 mod check;
+mod check_outputs;
 mod clients;
 mod command;
 mod compare;

@@ -6,14 +6,32 @@ use super::text::{Excerpt, excerpt};
 use crate::formats::{self, Input, Locator, ReadError, ReadOutput};
 use crate::model::{Finding, Location, Place, Trajectory};
 use crate::rules::{self, Judgement, Options};
+use crate::util::digest::sha256_parts;
+use crate::util::redact::Redactor;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A finding with all that is needed to show it.
 pub(super) struct Item {
     pub(super) path: String,
     pub(super) finding: Finding,
     pub(super) excerpt: Option<Excerpt>,
+    /// One past the last character of its span.
+    pub(super) end: Option<Location>,
+    /// Digest of the rule and of what it found, wherever that stands.
+    pub(super) content: String,
+    /// Index of its trajectory in [`Checked::judged`].
+    pub(super) judged: usize,
+}
+
+/// A trajectory that was judged.
+pub(super) struct Judged {
+    pub(super) path: Arc<str>,
+    /// Line of the file where it starts, from 1.
+    pub(super) line: u64,
+    /// Its number in the file, from 1, embedded ones counted.
+    pub(super) number: usize,
 }
 
 /// Everything that a check found.
@@ -25,6 +43,8 @@ pub(super) struct Checked {
     pub(super) calls: u64,
     pub(super) compliant: u64,
     pub(super) items: Vec<Item>,
+    /// The trajectories, in the order of the files.
+    pub(super) judged: Vec<Judged>,
     pub(super) errors: Vec<ReadError>,
     pub(super) warnings: Vec<String>,
     /// Files in folders that no reader knows.
@@ -43,7 +63,9 @@ impl Checked {
         self.calls += other.calls;
         self.compliant += other.compliant;
         self.foreign += other.foreign;
-        self.items.extend(other.items);
+        let before = self.judged.len();
+        self.judged.extend(other.judged);
+        self.items.extend(other.items.into_iter().map(|item| Item { judged: item.judged + before, ..item }));
         self.errors.extend(other.errors);
         self.warnings.extend(other.warnings);
     }
@@ -107,13 +129,23 @@ fn one(input: &Input, files: &[Found], plan: &Plan) -> Checked {
         all.par_iter().map(|trajectory| rules::judge_with(trajectory, &plan.policy, &options)).collect();
     read.extend(members);
     let mut locators = Locators::new(&read);
+    let mut path: Arc<str> = Arc::from("");
+    let mut number = 0;
     for (trajectory, judgement) in all.into_iter().zip(judged) {
+        if *path != *trajectory.origin.path {
+            path = Arc::from(trajectory.origin.path.as_str());
+            number = 0;
+        }
+        number += 1;
+        let line = trajectory.origin.line.max(1);
+        checked.judged.push(Judged { path: Arc::clone(&path), line, number });
         checked.trajectories += 1;
         checked.messages += judgement.messages;
         checked.calls += judgement.calls;
         checked.compliant += judgement.compliant;
         for (finding, place) in judgement.findings.into_iter().zip(judgement.places) {
-            checked.items.push(locators.item(trajectory, finding, place));
+            let judged = checked.judged.len() - 1;
+            checked.items.push(locators.item(trajectory, judged, finding, place));
         }
     }
     checked
@@ -141,7 +173,13 @@ impl<'a> Locators<'a> {
         Self { files, open: BTreeMap::new() }
     }
 
-    fn item(&mut self, trajectory: &Trajectory, mut finding: Finding, place: Option<Place>) -> Item {
+    fn item(
+        &mut self,
+        trajectory: &Trajectory,
+        judged: usize,
+        mut finding: Finding,
+        place: Option<Place>,
+    ) -> Item {
         let origin = &trajectory.origin;
         let path = match place.map_or(0, |place| place.file as usize) {
             0 => &origin.path,
@@ -150,15 +188,44 @@ impl<'a> Locators<'a> {
         let index = self.files.iter().position(|(name, _)| name == path);
         let (Some(index), Some(place)) = (index, place) else {
             finding.location = Some(Location { line: origin.line.max(1), column: 1 });
-            return Item { path: path.clone(), finding, excerpt: None };
+            let content = content(&finding, b"");
+            return Item { path: path.clone(), finding, excerpt: None, end: None, content, judged };
         };
         let bytes: &'a [u8] = &self.files[index].1;
         let locator = self.open.entry(index).or_insert_with(|| Locator::new(bytes));
         let start = locator.byte(place, finding.span.map_or(0, |span| span.start));
         finding.location = Some(locator.position(start));
-        let line = finding.location.as_ref().map_or(1, |location| location.line);
+        let from = finding.location.clone().unwrap_or_default();
         let end = finding.span.filter(|span| !span.is_empty()).map(|span| locator.end_byte(place, span.end));
-        let excerpt = end.map(|end| excerpt(bytes, line, start, end, finding.rule == "SE001"));
-        Item { path: path.clone(), finding, excerpt }
+        let excerpt = end.map(|end| excerpt(bytes, from.line, start, end, finding.rule == "SE001"));
+        let under = bytes.get(start..end.unwrap_or(start)).unwrap_or(b"");
+        let content = content(&finding, under);
+        let end = end.map(|_| behind(&from, under));
+        Item { path: path.clone(), finding, excerpt, end, content, judged }
     }
+}
+
+/// The place behind `text` that starts at `from`. A walk from there: the file's locator goes forwards only, and
+/// findings may lie inside each other.
+fn behind(from: &Location, text: &[u8]) -> Location {
+    let lines = memchr::memchr_iter(b'\n', text).count() as u64;
+    let tail = memchr::memrchr(b'\n', text).map_or(text, |last| &text[last + 1..]);
+    let characters = tail.iter().filter(|&&byte| byte & 0xc0 != 0x80).count() as u64;
+    let column = if lines == 0 { from.column + characters } else { 1 + characters };
+    Location { line: from.line + lines, column }
+}
+
+/// Bytes of a span that its digest is about.
+const BEGINNING: usize = 4096;
+
+/// Digest of the rule, its sentence and the text under its span, that text without secrets.
+fn content(finding: &Finding, under: &[u8]) -> String {
+    // A span may be as long as the file; its beginning and its length tell it apart well enough.
+    let begin = String::from_utf8_lossy(&under[..under.len().min(BEGINNING)]);
+    let begin = Redactor::default().redact(&begin);
+    let length = under.len().to_le_bytes();
+    let parts = [finding.rule.as_bytes(), finding.text.as_bytes(), begin.as_bytes(), &length];
+    let mut digest = sha256_parts(parts);
+    digest.truncate(32);
+    digest
 }

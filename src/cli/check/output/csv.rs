@@ -1,0 +1,60 @@
+//! One finding a row, for spreadsheets; text that a spreadsheet would run is guarded, numbers stay numbers.
+
+use super::{Look, Output};
+use crate::cli::check::Plan;
+use crate::cli::check::judge::{Checked, Item};
+use crate::report::guarded;
+
+pub(super) static ITEM: Output = Output { name: "csv", about: "one finding a row, for spreadsheets", render };
+
+const COLUMNS: [&str; 15] = [
+    "path",
+    "trajectory",
+    "line",
+    "column",
+    "end_line",
+    "end_column",
+    "severity",
+    "rule",
+    "name",
+    "readings",
+    "step",
+    "message",
+    "byte_start",
+    "byte_end",
+    "text",
+];
+
+fn render(checked: &Checked, _: &Plan, _: &Look<'_>) -> String {
+    let mut writer = ::csv::Writer::from_writer(Vec::new());
+    // Writing to memory can't fail.
+    let _ = writer.write_record(COLUMNS);
+    for item in &checked.items {
+        let _ = writer.write_record(row(item, checked));
+    }
+    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
+}
+
+fn row(item: &Item, checked: &Checked) -> [String; 15] {
+    let finding = &item.finding;
+    let number = |value: Option<u64>| value.map_or(String::new(), |value| value.to_string());
+    let readings: Vec<String> = finding.readings.iter().map(ToString::to_string).collect();
+    let start = finding.location.as_ref();
+    [
+        guarded(&item.path),
+        number(checked.judged.get(item.judged).map(|judged| judged.number as u64)),
+        number(start.map(|place| place.line)),
+        number(start.map(|place| place.column)),
+        number(item.end.as_ref().map(|place| place.line)),
+        number(item.end.as_ref().map(|place| place.column)),
+        finding.severity.as_str().to_owned(),
+        finding.rule.to_owned(),
+        finding.name.to_owned(),
+        readings.join(" "),
+        number(finding.step),
+        number(finding.message),
+        number(finding.span.map(|span| span.start as u64)),
+        number(finding.span.map(|span| span.end as u64)),
+        guarded(&finding.text),
+    ]
+}

@@ -1,0 +1,45 @@
+//! Annotations of GitHub Actions: attempts that did not pass, then the findings of all attempts.
+
+use super::findings::github::{Annotation, commands};
+use super::{Options, Report, text};
+use crate::model::{Outcome, Severity};
+use crate::store::RunView;
+use std::io;
+
+pub(super) static ITEM: Report = Report {
+    name: "github",
+    file: None,
+    about: "Annotations of GitHub Actions: attempts that did not pass, and findings",
+    render,
+};
+
+fn render(view: &RunView, _: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut annotations = Vec::new();
+    for record in &view.records {
+        let severity = match record.outcome {
+            Outcome::Passed => continue,
+            Outcome::Skipped(_) | Outcome::Cancelled => Severity::Info,
+            _ => Severity::Error,
+        };
+        let reason = text::reason(record);
+        let outcome = text::outcome(record);
+        annotations.push(Annotation {
+            severity,
+            title: format!("{outcome}: {}", record.id),
+            message: if reason.is_empty() { outcome } else { reason },
+            place: None,
+        });
+    }
+    for record in &view.records {
+        for finding in &record.findings {
+            let step = finding.step.map_or(String::new(), |step| format!(" step {step}"));
+            annotations.push(Annotation {
+                severity: finding.severity,
+                title: format!("{} {}: {}{step}", finding.rule, finding.name, record.id),
+                message: finding.text.clone(),
+                place: None,
+            });
+        }
+    }
+    out.write_all(commands(&annotations).as_bytes())
+}

@@ -1,0 +1,33 @@
+//! SARIF: the findings of all attempts, for code scanning services.
+//!
+//! A finding is placed by its attempt and its step: the line of `trajectories.jsonl` depends on which attempt ended
+//! first, and a report does not.
+
+use super::findings::{Entry, Where, sarif};
+use super::{Options, Report};
+use crate::store::RunView;
+use crate::util::digest::sha256_parts;
+use std::io;
+
+pub(super) static ITEM: Report = Report {
+    name: "sarif",
+    file: None,
+    about: "SARIF 2.1.0: the findings of all attempts with the manuals of their rules",
+    render,
+};
+
+fn render(view: &RunView, _: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let entries: Vec<Entry<'_>> = view
+        .records
+        .iter()
+        .flat_map(|record| record.findings.iter().map(move |finding| (record.id.to_string(), finding)))
+        .map(|(id, finding)| {
+            let step = finding.step.unwrap_or(0).to_le_bytes();
+            let parts = [finding.rule.as_bytes(), finding.text.as_bytes(), id.as_bytes(), &step];
+            let mut content = sha256_parts(parts);
+            content.truncate(32);
+            Entry { finding, place: Where::Attempt(id), content }
+        })
+        .collect();
+    out.write_all(sarif::log(&entries, &[], None).as_bytes())
+}
