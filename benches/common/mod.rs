@@ -7,6 +7,8 @@
     reason = "a bench prints, and may stop at once"
 )]
 
+pub(crate) mod corpus;
+
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -24,6 +26,11 @@ pub(crate) fn figure(what: &str, measured: &str, must: &str, stretch: &str) {
 pub(crate) fn middle(mut times: Vec<Duration>) -> (Duration, Duration) {
     times.sort_unstable();
     (times[times.len() / 2], times[0])
+}
+
+/// As megabytes a second.
+pub(crate) fn rate(bytes: u64, time: Duration) -> String {
+    format!("{:.0} MB/s", bytes as f64 / 1e6 / time.as_secs_f64())
 }
 
 /// As milliseconds.

@@ -4,8 +4,8 @@ use super::{Markup, foreign_marks};
 use crate::model::Span;
 use memchr::memmem;
 
-const THINK: &str = "<think>";
-const THINK_END: &str = "</think>";
+pub(super) const THINK: &str = "<think>";
+pub(super) const THINK_END: &str = "</think>";
 
 /// Fills in what stands around the calls: the text behind the first one, reasoning, marks of other dialects.
 pub(super) fn around(text: &str, own: &'static str, mut markup: Markup) -> Markup {

@@ -8,7 +8,7 @@ mod foreign;
 
 use crate::model::{Arguments, Object, Span, ToolDef};
 
-pub use foreign::{detect, foreign_marks, next_mark};
+pub use foreign::{detect, foreign_marks, marks, next_mark};
 
 /// What a strict parse finds in one message.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -43,6 +43,15 @@ pub mod atif_lines {
     pub use super::atif::{line, read_line, value};
 }
 
+/// What the OpenAI chat format makes of parts of a record.
+pub mod openai {
+    /// The tool definitions of a list in JSON, those that could be read; `None` for what is no list.
+    pub fn tools(list: &[u8]) -> Option<Vec<crate::model::ToolDef>> {
+        let node = crate::util::json::parse_at(list, 0, &mut Vec::new()).ok()?;
+        super::chat::tools(crate::util::json::View::new(list, &node)).0
+    }
+}
+
 /// The format of that name.
 pub fn find(name: &str) -> Option<&'static Format> {
     ALL.iter().copied().find(|format| format.name == name)

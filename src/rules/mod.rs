@@ -5,6 +5,7 @@
 //! reading counts. Must not know: files, runs, scores. Invariant: `format_ok` depends on the FC family alone.
 
 mod found;
+pub mod quick;
 mod schema;
 mod view;
 

@@ -15,6 +15,7 @@ mod write;
 use super::Dialect;
 
 pub use prompt::{Frame, ToolStyle, frame, read_tools, tools_description};
+pub(super) use markers::looked_for;
 pub use write::read_observation;
 
 pub(super) static ITEM: Dialect = Dialect {
