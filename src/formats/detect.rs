@@ -147,7 +147,7 @@ fn by_name(path: &str, name: &str) -> Result<&'static Format, DetectError> {
 }
 
 /// Finds the one format that fits.
-fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError> {
+pub(super) fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError> {
     if let Some(error) = blank(source) {
         return Err(error);
     }

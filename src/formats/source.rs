@@ -44,6 +44,13 @@ impl<'a> Source<'a> {
         Self { path, bytes, start, shape: OnceLock::new(), first: OnceLock::new() }
     }
 
+    /// A piece out of a file: it has no byte order mark, and is of lines.
+    pub fn piece(path: &'a str, bytes: &'a [u8]) -> Self {
+        let source = Self { path, bytes, start: 0, shape: OnceLock::new(), first: OnceLock::new() };
+        source.shape.get_or_init(|| Shape::Lines);
+        source
+    }
+
     /// The text behind a byte order mark.
     pub fn text(&self) -> &'a [u8] {
         &self.bytes[self.start..]

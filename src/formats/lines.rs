@@ -1,0 +1,48 @@
+//! Files with one record a line, piece by piece: told by their beginning, read line by line.
+//!
+//! What comes out of a line does not depend on the piece that it stands in, but for places: they are those of the
+//! piece.
+
+use super::detect::detect;
+use super::{Format, Reader, ReadOutput, Shape, Source, find, record};
+
+/// The format of a file of lines, told by its first lines; `whole` if they are all of it. `None` for a file that has
+/// to be read as a whole: another shape, another kind of format, or none that fits for sure.
+///
+/// `from` overrides what the content shows.
+pub fn lines_format(path: &str, head: &[u8], whole: bool, from: Option<&str>) -> Option<&'static Format> {
+    let end = if whole { head.len() } else { memchr::memrchr(b'\n', head)? + 1 };
+    let source = Source::new(path, &head[..end]);
+    let lines = match source.shape() {
+        Shape::Lines => true,
+        // One line, and others behind it.
+        Shape::Document(node) => !whole && memchr::memchr(b'\n', &head[node.start..node.end]).is_none(),
+        _ => false,
+    };
+    if !lines {
+        return None;
+    }
+    let format = match from {
+        Some(name) => find(name)?,
+        None => detect(&source).ok()?,
+    };
+    matches!(format.read, Reader::Records(_)).then_some(format)
+}
+
+/// Reads lines of a file that [`lines_format`] gave a format to: `spans` of `piece`, in order. A line over `limit`
+/// bytes is an error.
+pub fn read_lines(
+    format: &Format,
+    path: &str,
+    piece: &[u8],
+    spans: &[(usize, usize)],
+    limit: usize,
+) -> ReadOutput {
+    let Reader::Records(convert) = format.read else { return ReadOutput::default() };
+    record::spans(&Source::piece(path, piece), spans, limit, format.name, convert)
+}
+
+/// What is said of a line over the limit.
+pub fn long_line(limit: usize) -> String {
+    record::long_line(limit)
+}
