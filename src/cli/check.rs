@@ -1,16 +1,21 @@
 //! `rolltape check PATH…`: findings of recorded trajectories.
 
+mod items;
 mod judge;
 mod output;
+mod spool;
+mod stream;
 mod text;
 mod tools;
 
 use super::input::{self, Gathered};
 use super::{CliError, Context, Exit, Verb};
 use crate::model::{CallPolicy, Policy, Reading, Severity, ToolDef};
+use crate::suite::parse_size;
 use crate::util::suggest::nearest;
 use crate::{dialects, formats, rules};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::PathBuf;
 
 pub(super) static ITEM: Verb =
@@ -23,7 +28,19 @@ struct Plan {
     tools: Option<Vec<ToolDef>>,
     off: Vec<&'static str>,
     fail_on: Severity,
+    /// Longest line of a file of lines, in bytes.
+    line_limit: usize,
+    /// Bytes of a file that are judged at once.
+    window: usize,
 }
+
+impl Plan {
+    /// What the rules are told.
+    fn options(&self) -> rules::Options<'_> {
+        rules::Options { tools: self.tools.as_deref(), off: &self.off }
+    }
+}
+
 
 fn augment(command: Command) -> Command {
     let word = |name: &'static str, value: &'static str, help: String| {
@@ -84,6 +101,20 @@ fn augment(command: Command) -> Command {
             )
             .default_value("error"),
         )
+        .arg(
+            word(
+                "line-limit",
+                "SIZE",
+                "Longest record of a file with one record a line; a longer one is an error".to_owned(),
+            )
+            .default_value("64MiB"),
+        )
+        .arg(
+            // For tests: the output must not depend on it.
+            word("window", "SIZE", "Bytes of a file that are judged at once".to_owned())
+                .hide(true)
+                .default_value("1MiB"),
+        )
         .arg(word("format", "FORMAT", output::help()).default_value("text"))
         .arg(
             Arg::new("output")
@@ -117,9 +148,9 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
     let paths: Vec<PathBuf> = matches.get_many::<PathBuf>("paths").into_iter().flatten().cloned().collect();
     let Gathered { files, errors } = input::gather(&paths, context);
     let first = paths.first().map_or_else(String::new, |path| path.to_string_lossy().into_owned());
-    let result = judge::judge(&first, &files, errors, &plan);
-    for warning in &result.warnings {
-        context.say(&format!("warning: {warning}"));
+    let result = judge::judge(&first, &files, errors, &plan).map_err(|error| aside(&error))?;
+    for warning in result.warnings.iter() {
+        context.say(&format!("warning: {}", warning.map_err(|error| aside(&error))?));
     }
     if result.foreign > 0 {
         let noun = if result.foreign == 1 { "file" } else { "files" };
@@ -127,21 +158,31 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
     }
     let output = matches.get_one::<PathBuf>("output");
     let look = output::Look { color: context.color_out && output.is_none(), cwd: &context.cwd };
-    let rendered = (format.render)(&result, &plan, &look);
     match output {
-        Some(path) => output::write(path, &rendered)?,
-        None => context.data(&rendered),
+        Some(path) => output::write(path, |out| (format.render)(&result, &plan, &look, out))?,
+        None => {
+            // A reader that went away (`| head`) is success.
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            let done = (format.render)(&result, &plan, &look, &mut out).and_then(|()| out.flush());
+            done.or_else(|error| if error.kind() == ErrorKind::Other { Err(aside(&error)) } else { Ok(()) })?;
+        }
     }
-    for error in &result.errors {
-        context.say(&output::error_text(error));
+    for error in result.errors.iter() {
+        context.say(&output::error_text(&error.map_err(|error| aside(&error))?));
     }
     Ok(if !result.errors.is_empty() {
         Exit::Usage
-    } else if result.findings().any(|item| item.finding.severity >= plan.fail_on) {
+    } else if result.any(plan.fail_on) {
         Exit::No
     } else {
         Exit::Fine
     })
+}
+
+/// The error for findings that waited in a file and can't be had back.
+fn aside(error: &std::io::Error) -> CliError {
+    CliError::usage(format!("the findings can't be read back: {error}"))
+        .hint("they wait in a file of the folder for temporary files; look at its disk")
 }
 
 fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
@@ -186,6 +227,18 @@ fn plan(matches: &ArgMatches) -> Result<Plan, CliError> {
         tools: matches.get_one::<PathBuf>("tools").map(|path| tools::read(path)).transpose()?,
         off: off(matches)?,
         fail_on,
+        line_limit: size(matches, "line-limit")?,
+        window: size(matches, "window")?,
+    })
+}
+
+/// A size such as `64MiB`.
+fn size(matches: &ArgMatches, name: &str) -> Result<usize, CliError> {
+    let word = text(matches, name);
+    let size = parse_size(word).and_then(|size| usize::try_from(size).ok());
+    size.filter(|size| *size <= isize::MAX as usize / 4).ok_or_else(|| {
+        CliError::usage(format!("the value of --{name}, '{word}', is no size"))
+            .hint("write a number and a unit: 512KiB, 64MiB, 1GiB")
     })
 }
 

@@ -30,6 +30,15 @@ impl Found {
     pub(super) fn size(&self) -> u64 {
         self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |meta| meta.len())
     }
+
+    /// Bytes to read, roughly: stdin may be of any size, and what is compressed grows.
+    pub(super) fn weight(&self) -> u64 {
+        let packed = ["gz", "zst"].iter().any(|end| self.name.ends_with(end));
+        match &self.path {
+            None => u64::MAX / 4,
+            Some(_) => self.size() * if packed { 8 } else { 1 },
+        }
+    }
 }
 
 /// What the arguments came to.

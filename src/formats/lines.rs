@@ -4,14 +4,23 @@
 //! piece.
 
 use super::detect::detect;
-use super::{Format, Reader, ReadOutput, Shape, Source, find, record};
+use super::{DetectError, Format, ReadOutput, Reader, Shape, Source, find, record};
 
 /// The format of a file of lines, told by its first lines; `whole` if they are all of it. `None` for a file that has
-/// to be read as a whole: another shape, another kind of format, or none that fits for sure.
+/// to be read as a whole: another shape, or another kind of format.
 ///
 /// `from` overrides what the content shows.
-pub fn lines_format(path: &str, head: &[u8], whole: bool, from: Option<&str>) -> Option<&'static Format> {
-    let end = if whole { head.len() } else { memchr::memrchr(b'\n', head)? + 1 };
+///
+/// # Errors
+/// If the lines are of no known format and there are more of them: the file need not be read whole to say so.
+pub fn lines_format(
+    path: &str,
+    head: &[u8],
+    whole: bool,
+    from: Option<&str>,
+) -> Result<Option<&'static Format>, DetectError> {
+    let end = if whole { Some(head.len()) } else { memchr::memrchr(b'\n', head).map(|at| at + 1) };
+    let Some(end) = end else { return Ok(None) };
     let source = Source::new(path, &head[..end]);
     let lines = match source.shape() {
         Shape::Lines => true,
@@ -20,13 +29,17 @@ pub fn lines_format(path: &str, head: &[u8], whole: bool, from: Option<&str>) ->
         _ => false,
     };
     if !lines {
-        return None;
+        return Ok(None);
     }
     let format = match from {
-        Some(name) => find(name)?,
-        None => detect(&source).ok()?,
+        Some(name) => find(name),
+        None => match detect(&source) {
+            Ok(format) => Some(format),
+            Err(error) if !whole => return Err(error),
+            Err(_) => None,
+        },
     };
-    matches!(format.read, Reader::Records(_)).then_some(format)
+    Ok(format.filter(|format| matches!(format.read, Reader::Records(_))))
 }
 
 /// Reads lines of a file that [`lines_format`] gave a format to: `spans` of `piece`, in order. A line over `limit`

@@ -134,7 +134,7 @@ fn hint(kind: Option<&'static str>) -> Option<String> {
 
 impl Trouble {
     /// As an error behind the last of `bytes`.
-    fn at(self, name: &str, bytes: &[u8]) -> ReadError {
+    pub(in crate::cli) fn at(self, name: &str, bytes: &[u8]) -> ReadError {
         let line = memchr::memchr_iter(b'\n', bytes).count() as u64 + 1;
         self.error(name, line, bytes.len() as u64)
     }

@@ -5,6 +5,7 @@
 
 use super::stream::{Stream, Trouble};
 use memchr::{memchr, memrchr};
+use std::collections::VecDeque;
 
 /// Bytes that are read at once while a long line is looked through.
 const STEP: usize = 1 << 18;
@@ -20,6 +21,8 @@ pub(in crate::cli) struct Windows {
     limit: usize,
     ended: bool,
     trouble: Option<Trouble>,
+    /// Where lines stand that were passed over and not yet told.
+    passed: VecDeque<u64>,
 }
 
 /// Whole lines, or the news of one that is too long.
@@ -47,7 +50,7 @@ impl Window {
 impl Windows {
     /// Windows of about `size` bytes; lines over `limit` bytes are passed over.
     pub(in crate::cli) fn new(stream: Stream, size: usize, limit: usize) -> Self {
-        Self { stream, rest: Vec::new(), offset: 0, number: 0, size, limit, ended: false, trouble: None }
+        Self { stream, rest: Vec::new(), offset: 0, number: 0, size, limit, ended: false, trouble: None, passed: VecDeque::new() }
     }
 
     /// The name of the file.
@@ -61,7 +64,15 @@ impl Windows {
         loop {
             let second = memchr(b'\n', &self.rest)
                 .is_some_and(|end| self.rest[end..].iter().any(|byte| !byte.is_ascii_whitespace()));
-            if self.ended || (second && self.rest.len() >= at_least) || self.rest.len() > self.limit {
+            if self.rest.len() > self.limit && memchr(b'\n', &self.rest).is_none() {
+                self.passed.push_back(self.offset);
+                let mut window = Window::default();
+                std::mem::swap(&mut window.buffer, &mut self.rest);
+                window.filled = window.buffer.len();
+                self.pass(&mut window);
+                continue;
+            }
+            if self.ended || (second && self.rest.len() >= at_least) || self.rest.len() > 2 * self.limit {
                 return self.ended;
             }
             let from = self.rest.len();
@@ -85,9 +96,14 @@ impl Windows {
         &self.rest
     }
 
-    /// The rest as a stream, and what was read of it before.
-    pub(in crate::cli) fn into_stream(self) -> (Stream, Vec<u8>) {
-        (self.stream, self.rest)
+    /// Whether the file begins with a line over the limit.
+    pub(in crate::cli) fn has_passed(&self) -> bool {
+        !self.passed.is_empty()
+    }
+
+    /// The rest as a stream, what was read of it before, and what went wrong with that.
+    pub(in crate::cli) fn into_stream(self) -> (Stream, Vec<u8>, Option<Trouble>) {
+        (self.stream, self.rest, self.trouble)
     }
 
     /// The next window; false behind the last one.
@@ -97,6 +113,11 @@ impl Windows {
         window.number = self.number;
         window.offset = self.offset;
         window.filled = 0;
+        if let Some(offset) = self.passed.pop_front() {
+            (window.offset, window.passed) = (offset, true);
+            self.number += 1;
+            return true;
+        }
         self.take_rest(window);
         let mut seen = 0;
         let cut = loop {
@@ -111,6 +132,7 @@ impl Windows {
                 }
                 if window.filled > self.limit {
                     self.pass(window);
+                    self.number += 1;
                     return true;
                 }
             }
@@ -172,7 +194,6 @@ impl Windows {
             window.filled = 0;
         }
         self.offset += length;
-        self.number += 1;
     }
 }
 

@@ -1,0 +1,225 @@
+//! A file with one record a line, judged window by window on all cores; findings come out in the order of the file.
+//!
+//! Invariant: the result does not depend on where windows are cut or which core was quicker, and no more windows
+//! are held than there are workers.
+
+use super::Plan;
+use super::items::Judged;
+use super::judge::{Checked, Item, judged_into};
+use crate::cli::input::{Trouble, Window, Windows, problem};
+use crate::formats::{self, Format, ReadError};
+use crate::rules::quick::{self, Quick};
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Windows that may be judged ahead of the one that is waited for.
+const AHEAD: usize = 64;
+
+/// Judges all windows of a file whose format is known.
+pub(super) fn judge(windows: Windows, format: &'static Format, plan: &Plan, workers: usize) -> Checked {
+    let path = windows.name().to_owned();
+    let job = Job {
+        path: &path,
+        format,
+        plan,
+        windows: Mutex::new(windows),
+        merged: Mutex::new(Merged::new(&path)),
+        next: Condvar::new(),
+    };
+    if workers > 1 {
+        rayon::scope(|scope| (0..workers).for_each(|_| scope.spawn(|_| job.work())));
+    } else {
+        job.work();
+    }
+    job.merged.into_inner().unwrap_or_else(PoisonError::into_inner).checked
+}
+
+/// The errors for lines over the limit at the beginning of a file that holds nothing else.
+pub(super) fn passed(mut windows: Windows, plan: &Plan) -> Vec<ReadError> {
+    let path = windows.name().to_owned();
+    let mut window = Window::default();
+    let mut errors = Vec::new();
+    while windows.next(&mut window) {
+        if window.passed {
+            let error = long(&path, formats::long_line(plan.line_limit));
+            let line = errors.len() as u64 + 1;
+            errors.push(ReadError { line, offset: window.offset, ..error });
+        }
+    }
+    errors
+}
+
+fn long(path: &str, message: String) -> ReadError {
+    ReadError { line: 1, ..problem(path.to_owned(), message, None) }
+}
+
+struct Job<'a> {
+    path: &'a str,
+    format: &'static Format,
+    plan: &'a Plan,
+    windows: Mutex<Windows>,
+    merged: Mutex<Merged>,
+    /// Told when the window that is waited for was merged.
+    next: Condvar,
+}
+
+/// What a window came to; lines and offsets are those of the window.
+#[derive(Default)]
+struct Part {
+    checked: Checked,
+    items: Vec<Item>,
+    errors: Vec<ReadError>,
+    warnings: Vec<ReadError>,
+    /// Line of each trajectory.
+    judged: Vec<u64>,
+    /// Lines of the window.
+    lines: u64,
+    offset: u64,
+    length: u64,
+    trouble: Option<Trouble>,
+}
+
+struct Merged {
+    checked: Checked,
+    path: String,
+    waiting: BTreeMap<u64, Part>,
+    number: u64,
+    /// Lines before the next window.
+    lines: u64,
+    /// Trajectories before it.
+    judged: usize,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Job<'_> {
+    fn work(&self) {
+        let options = self.plan.options();
+        let is_quick = self.format.name == quick::FORMAT;
+        let mut quick = is_quick.then(|| Quick::new(&self.plan.policy, &options)).flatten();
+        let mut window = Window::default();
+        while lock(&self.windows).next(&mut window) {
+            let part = self.part(&mut window, quick.as_mut());
+            let mut merged = lock(&self.merged);
+            merged.add(window.number, part);
+            self.next.notify_all();
+            while merged.waiting.len() > AHEAD {
+                merged = self.next.wait(merged).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    fn part(&self, window: &mut Window, mut quick: Option<&mut Quick>) -> Part {
+        let mut part = Part { offset: window.offset, trouble: window.trouble.take(), ..Part::default() };
+        if window.passed {
+            part.lines = 1;
+            let message = formats::long_line(self.plan.line_limit);
+            part.errors.push(long(self.path, message));
+            return part;
+        }
+        let bytes = window.bytes();
+        part.length = bytes.len() as u64;
+        let mut start = if window.offset == 0 && bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        let mut left = Vec::new();
+        let ends = memchr::memchr_iter(b'\n', bytes);
+        let tail = (!bytes.ends_with(b"\n") && !bytes.is_empty()).then_some(bytes.len());
+        for end in ends.chain(tail) {
+            part.lines += 1;
+            let known = quick.as_deref_mut().filter(|_| end - start <= self.plan.line_limit);
+            match known.and_then(|quick| quick.line(&bytes[start..end])) {
+                Some(counts) => {
+                    part.judged.push(part.lines);
+                    part.checked.trajectories += 1;
+                    part.checked.messages += counts.messages;
+                    part.checked.calls += counts.calls;
+                    part.checked.compliant += counts.messages;
+                }
+                None => left.push((start, end)),
+            }
+            start = end + 1;
+        }
+        if tail.is_some() {
+            part.lines -= 1;
+        }
+        if !left.is_empty() {
+            self.exact(bytes, &left, &mut part);
+        }
+        part
+    }
+
+    /// Judges lines as every other format is judged.
+    fn exact(&self, bytes: &[u8], lines: &[(usize, usize)], part: &mut Part) {
+        let output = formats::read_lines(self.format, self.path, bytes, lines, self.plan.line_limit);
+        let quick = std::mem::take(&mut part.judged);
+        let mut quick = quick.into_iter().peekable();
+        let (mut judged, mut items) = (Vec::new(), Vec::new());
+        let files = [(self.path, bytes)];
+        judged_into(&mut part.checked, &output.trajectories, &files, self.plan, false, &mut |origin, found| {
+            let line = origin.line;
+            while let Some(before) = quick.next_if(|before| *before < line) {
+                judged.push(before);
+            }
+            items.extend(found.into_iter().map(|item| Item { judged: judged.len(), ..item }));
+            judged.push(line);
+        });
+        judged.extend(quick);
+        part.judged = judged;
+        part.items = items;
+        part.errors.extend(output.errors);
+        part.warnings.extend(output.warnings);
+    }
+}
+
+impl Merged {
+    fn new(path: &str) -> Self {
+        let checked = Checked { files: 1, ..Checked::default() };
+        Self { checked, path: path.to_owned(), waiting: BTreeMap::new(), number: 0, lines: 0, judged: 0 }
+    }
+
+    /// Adds a window, and those behind it that waited for it.
+    fn add(&mut self, number: u64, part: Part) {
+        self.waiting.insert(number, part);
+        while let Some(part) = self.waiting.remove(&self.number) {
+            self.merge(part);
+            self.number += 1;
+        }
+    }
+
+    /// Places in the window become places in the file.
+    fn merge(&mut self, part: Part) {
+        let lines = self.lines;
+        let moved = |error: ReadError| ReadError {
+            line: error.line + lines,
+            offset: error.offset + part.offset,
+            ..error
+        };
+        let Part { checked, items, errors, warnings, judged, trouble, .. } = part;
+        let to = &mut self.checked;
+        to.trajectories += checked.trajectories;
+        to.messages += checked.messages;
+        to.calls += checked.calls;
+        to.compliant += checked.compliant;
+        to.errors.extend(errors.into_iter().map(moved));
+        to.warnings.extend(warnings.into_iter().map(moved));
+        for mut item in items {
+            let places = [item.finding.location.as_mut(), item.end.as_mut()];
+            places.into_iter().flatten().for_each(|place| place.line += lines);
+            if let Some(excerpt) = &mut item.excerpt {
+                excerpt.line += lines;
+            }
+            item.judged += self.judged;
+            to.items.push(&item);
+        }
+        for line in judged {
+            self.judged += 1;
+            to.judged.push(Judged { path: &self.path, line: line + lines, number: self.judged });
+        }
+        self.lines += part.lines;
+        if let Some(trouble) = trouble {
+            let offset = part.offset + part.length;
+            to.errors.push(trouble.error(&self.path, self.lines + 1, offset));
+        }
+    }
+}
