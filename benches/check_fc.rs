@@ -26,7 +26,12 @@ fn main() {
         };
         let fc = ["--select", "FC"];
         let (wall, cpu) = run(Some("1"), &fc);
-        figure(&format!("{what}: FC, one thread, by CPU time"), &rate(corpus.bytes, cpu), "≥ 1,000 MB/s", "1,500 MB/s");
+        figure(
+            &format!("{what}: FC, one thread, by CPU time"),
+            &rate(corpus.bytes, cpu),
+            "≥ 1,000 MB/s",
+            "1,500 MB/s",
+        );
         figure(&format!("{what}: FC, one thread, by wall clock"), &rate(corpus.bytes, wall), "", "");
         let (wall, cpu) = run(None, &fc);
         figure(&format!("{what}: FC, all cores, by wall clock"), &rate(corpus.bytes, wall), "", "");

@@ -68,7 +68,9 @@ pub(crate) fn chat(number: u64, calls: Calls) -> Value {
         });
         let output = output(number, turn);
         messages.push(match calls {
-            Calls::Text => json!({"role": "user", "content": format!("EXECUTION RESULT of [{name}]:\n{output}")}),
+            Calls::Text => {
+                json!({"role": "user", "content": format!("EXECUTION RESULT of [{name}]:\n{output}")})
+            }
             Calls::Native => json!({"role": "tool", "tool_call_id": id, "name": name, "content": output}),
         });
     }
@@ -91,7 +93,8 @@ pub(crate) fn chat(number: u64, calls: Calls) -> Value {
 }
 
 fn system(calls: Calls) -> Value {
-    let rules = "You work in a shell on a copy of a repository. Call exactly one function in each message.\n".repeat(20);
+    let rules = "You work in a shell on a copy of a repository. Call exactly one function in each message.\n"
+        .repeat(20);
     let text = match calls {
         Calls::Text => {
             let dialect = dialects::find("openhands").unwrap();
@@ -108,7 +111,8 @@ fn tools() -> Vec<ToolDef> {
         description: description.to_owned(),
         parameters,
     };
-    let long = "It runs in one shell that stays open, so that variables and the current folder are kept.\n".repeat(6);
+    let long = "It runs in one shell that stays open, so that variables and the current folder are kept.\n"
+        .repeat(6);
     vec![
         tool(
             "execute_bash",

@@ -58,6 +58,12 @@ pub(crate) fn children_cpu() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
+/// CPU time of this thread, exactly: other jobs of the machine do not count.
+pub(crate) fn thread_cpu() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(told.split_whitespace().next().unwrap().parse().unwrap())
+}
+
 /// Runs a command that must succeed, or end with `also`; its wall and CPU time.
 pub(crate) fn timed(command: &mut Command, also: i32) -> (Duration, Duration) {
     let cpu = children_cpu();

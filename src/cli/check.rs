@@ -41,7 +41,6 @@ impl Plan {
     }
 }
 
-
 fn augment(command: Command) -> Command {
     let word = |name: &'static str, value: &'static str, help: String| {
         Arg::new(name).long(name).value_name(value).help(help)

@@ -26,6 +26,12 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// A file that was named.
+    #[cfg(test)]
+    pub(super) fn named(path: &Path) -> Self {
+        Self { name: "f.jsonl".to_owned(), path: Some(path.to_owned()), walked: false }
+    }
+
     /// Bytes on disk, as far as they are known.
     pub(super) fn size(&self) -> u64 {
         self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |meta| meta.len())

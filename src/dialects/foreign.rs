@@ -47,7 +47,9 @@ static MARKS: LazyLock<Marks> = LazyLock::new(|| {
 pub fn marks() -> impl Iterator<Item = &'static str> {
     let own = ALL.iter().flat_map(|dialect| dialect.markers.iter().copied());
     let unread = UNREAD.iter().map(|(mark, _)| *mark);
-    own.chain(unread).chain(super::openhands::looked_for()).chain([super::common::THINK, super::common::THINK_END])
+    own.chain(unread)
+        .chain(super::openhands::looked_for())
+        .chain([super::common::THINK, super::common::THINK_END])
 }
 
 /// The next mark of any dialect at or after `from`: the dialect's name, and where the mark stands.

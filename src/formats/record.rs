@@ -121,10 +121,8 @@ fn lines(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOut
     if start < source.bytes.len() {
         spans.push((start, source.bytes.len()));
     }
-    let parts = spans
-        .into_par_iter()
-        .with_min_len(16)
-        .map(|span| line(source, span, LINE_LIMIT, format, convert));
+    let parts =
+        spans.into_par_iter().with_min_len(16).map(|span| line(source, span, LINE_LIMIT, format, convert));
     gather(source, parts.collect())
 }
 

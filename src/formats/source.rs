@@ -185,13 +185,13 @@ pub(super) struct Parsed {
 /// Scans the record in `start..end`; text behind it is given back as an offset.
 pub(super) fn scan(bytes: &[u8], start: usize, end: usize) -> Result<(Parsed, Option<usize>), Refusal> {
     let line = &bytes[start..end];
-    if let Some(hole) = line.iter().position(|&byte| byte == 0) {
+    if let Some(hole) = memchr::memchr(0, line) {
         let length = line[hole..].iter().take_while(|&&byte| byte == 0).count();
         let what =
             if length == 1 { "a NUL byte".to_owned() } else { format!("a block of {length} NUL bytes") };
         return Err((start + hole, format!("{what} instead of text")));
     }
-    if let Err(error) = std::str::from_utf8(line) {
+    if let Err(error) = simdutf8::compat::from_utf8(line) {
         return Err((start + error.valid_up_to(), "not valid UTF-8".to_owned()));
     }
     let mut notes = Vec::new();

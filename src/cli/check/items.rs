@@ -274,7 +274,10 @@ mod tests {
 
     fn shown(item: &Item) -> String {
         let excerpt = item.excerpt.as_ref().map(|e| (e.line, e.text.clone(), e.before, e.width));
-        format!("{} {:?} {excerpt:?} {:?} {} {}", item.path, item.finding, item.end, item.content, item.judged)
+        format!(
+            "{} {:?} {excerpt:?} {:?} {} {}",
+            item.path, item.finding, item.end, item.content, item.judged
+        )
     }
 
     #[test]

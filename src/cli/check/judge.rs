@@ -106,8 +106,7 @@ pub(super) fn judge(
             rest = &rest[1..];
             continue;
         }
-        let parts: Vec<Checked> =
-            rest[..count].par_iter().map(|one| input(one, files, plan, 1)).collect();
+        let parts: Vec<Checked> = rest[..count].par_iter().map(|one| input(one, files, plan, 1)).collect();
         for part in parts {
             checked.add(part)?;
         }
@@ -236,7 +235,10 @@ pub(super) fn judged_into(
         checked.calls += judgement.calls;
         checked.compliant += judgement.compliant;
         let places = judgement.findings.into_iter().zip(judgement.places);
-        tell(&trajectory.origin, places.map(|(finding, place)| locators.item(trajectory, finding, place)).collect());
+        tell(
+            &trajectory.origin,
+            places.map(|(finding, place)| locators.item(trajectory, finding, place)).collect(),
+        );
     }
 }
 

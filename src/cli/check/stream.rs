@@ -156,14 +156,21 @@ impl Job<'_> {
         let mut quick = quick.into_iter().peekable();
         let (mut judged, mut items) = (Vec::new(), Vec::new());
         let files = [(self.path, bytes)];
-        judged_into(&mut part.checked, &output.trajectories, &files, self.plan, false, &mut |origin, found| {
-            let line = origin.line;
-            while let Some(before) = quick.next_if(|before| *before < line) {
-                judged.push(before);
-            }
-            items.extend(found.into_iter().map(|item| Item { judged: judged.len(), ..item }));
-            judged.push(line);
-        });
+        judged_into(
+            &mut part.checked,
+            &output.trajectories,
+            &files,
+            self.plan,
+            false,
+            &mut |origin, found| {
+                let line = origin.line;
+                while let Some(before) = quick.next_if(|before| *before < line) {
+                    judged.push(before);
+                }
+                items.extend(found.into_iter().map(|item| Item { judged: judged.len(), ..item }));
+                judged.push(line);
+            },
+        );
         judged.extend(quick);
         part.judged = judged;
         part.items = items;
@@ -220,6 +227,85 @@ impl Merged {
         if let Some(trouble) = trouble {
             let offset = part.offset + part.length;
             to.errors.push(trouble.error(&self.path, self.lines + 1, offset));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::judge;
+    use super::super::output::{self, Look};
+    use super::*;
+    use crate::cli::input::Found;
+    use crate::model::{Policy, Severity};
+    use std::io::Write;
+    use std::path::Path;
+
+    const GOOD: &str = r#"{"messages":[{"role":"user","content":"go"},{"role":"assistant","content":"<function=finish>\n</function>"}]}"#;
+
+    /// All outputs of a check of a file, and its errors and warnings.
+    fn told(bytes: &[u8], window: usize, line_limit: usize, off: &[&'static str]) -> String {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(bytes).expect("written");
+        let plan = Plan {
+            policy: Policy::default(),
+            from: None,
+            tools: None,
+            off: off.to_vec(),
+            fail_on: Severity::Error,
+            line_limit,
+            window,
+        };
+        let checked =
+            judge::judge("f.jsonl", &[Found::named(file.path())], Vec::new(), &plan).expect("judged");
+        let mut out = Vec::new();
+        for name in ["text", "json", "csv", "junit"] {
+            let look = Look { color: false, cwd: Path::new("/") };
+            (output::named(name).expect("an output").render)(&checked, &plan, &look, &mut out)
+                .expect("written");
+        }
+        for error in checked.errors.iter().chain(checked.warnings.iter()) {
+            writeln!(out, "{:?}", error.expect("read")).expect("written");
+        }
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    /// Good lines, findings, blanks, damage, a secret, a line that is too long.
+    fn lines(end: &str) -> String {
+        let two = GOOD.replace("</function>", "</function>\\né→<function=g>\\n</function>");
+        let no_call = GOOD.replace("<function=finish>", "What? AKIAABCDEFGH12345678");
+        let again = GOOD.replace("\"user\"", "\"user\",\"x\":1,\"x\":2");
+        let long = GOOD.replace("\"go\"", &format!("\"{}\"", "go ".repeat(80)));
+        let torn = &GOOD[..40];
+        [GOOD, &two, "", GOOD, &no_call, "  ", torn, &again, &long, "[1, 2]", GOOD, &two, GOOD].join(end)
+    }
+
+    #[test]
+    fn where_windows_are_cut_does_not_matter() {
+        let fc: Vec<&'static str> =
+            crate::rules::ALL.iter().filter(|rule| rule.family() != "FC").map(|rule| rule.id).collect();
+        let texts = [lines("\n"), format!("\u{feff}{}\n", lines("\r\n"))];
+        for (off, text, step) in [(&[][..], &texts[0], 1), (&fc, &texts[0], 61), (&fc, &texts[1], 53)] {
+            let bytes = text.as_bytes();
+            let whole = told(bytes, 1 << 20, 250, off);
+            assert!(whole.contains("FC002") && whole.contains("FC001"), "{whole}");
+            assert!(whole.contains("a line is longer than the limit of 250 bytes"), "{whole}");
+            // With CR and LF, it is the CR that a torn string trips over.
+            assert!(whole.contains("torn JSON") || whole.contains("not JSON: a control"), "{whole}");
+            assert!(whole.contains("stands twice"), "{whole}");
+            for window in (1..=bytes.len() + 1).step_by(step) {
+                assert_eq!(told(bytes, window, 250, off), whole, "{window}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_cores_give_what_one_gives() {
+        let many = format!("{}\n", lines("\n")).repeat(200);
+        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        let one = pool(1).install(|| told(many.as_bytes(), 1 << 20, 250, &[]));
+        for (threads, window) in [(4, 300), (3, 1000), (2, 20_000)] {
+            assert_eq!(pool(threads).install(|| told(many.as_bytes(), window, 250, &[])), one);
         }
     }
 }

@@ -98,12 +98,17 @@ impl Stream {
                 message: format!("damaged {kind} data after {} bytes: {error}", self.given),
                 hint: hint(self.kind),
             },
-            (None, None) => Trouble { message: format!("can't be read: {}", lower(&error.to_string())), hint: None },
+            (None, None) => {
+                Trouble { message: format!("can't be read: {}", lower(&error.to_string())), hint: None }
+            }
         }
     }
 
     /// The rest of a file that has to be read whole, behind what was read of it; what went wrong stands beside it.
-    pub(in crate::cli) fn whole(mut self, mut head: Vec<u8>) -> Result<(Vec<u8>, Option<ReadError>), ReadError> {
+    pub(in crate::cli) fn whole(
+        mut self,
+        mut head: Vec<u8>,
+    ) -> Result<(Vec<u8>, Option<ReadError>), ReadError> {
         const STEP: usize = 1 << 20;
         let mut trouble = None;
         while !self.ended {
@@ -119,8 +124,12 @@ impl Stream {
                 trouble = Some(found.at(&self.name, &head));
             }
             if head.len() as u64 > WHOLE_LIMIT {
-                let message = format!("is larger than the limit of {} GiB for a file that is read whole", WHOLE_LIMIT >> 30);
-                let hint = "files with one record a line are read piece by piece, however large they are".to_owned();
+                let message = format!(
+                    "is larger than the limit of {} GiB for a file that is read whole",
+                    WHOLE_LIMIT >> 30
+                );
+                let hint =
+                    "files with one record a line are read piece by piece, however large they are".to_owned();
                 return Err(problem(self.name, message, Some(hint)));
             }
         }

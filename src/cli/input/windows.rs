@@ -50,7 +50,17 @@ impl Window {
 impl Windows {
     /// Windows of about `size` bytes; lines over `limit` bytes are passed over.
     pub(in crate::cli) fn new(stream: Stream, size: usize, limit: usize) -> Self {
-        Self { stream, rest: Vec::new(), offset: 0, number: 0, size, limit, ended: false, trouble: None, passed: VecDeque::new() }
+        Self {
+            stream,
+            rest: Vec::new(),
+            offset: 0,
+            number: 0,
+            size,
+            limit,
+            ended: false,
+            trouble: None,
+            passed: VecDeque::new(),
+        }
     }
 
     /// The name of the file.

@@ -14,8 +14,8 @@ mod write;
 
 use super::Dialect;
 
-pub use prompt::{Frame, ToolStyle, frame, read_tools, tools_description};
 pub(super) use markers::looked_for;
+pub use prompt::{Frame, ToolStyle, frame, read_tools, tools_description};
 pub use write::read_observation;
 
 pub(super) static ITEM: Dialect = Dialect {

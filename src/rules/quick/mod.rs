@@ -19,10 +19,14 @@ use walk::{Kind, Walk};
 /// The format whose lines are looked at.
 pub const FORMAT: &str = "openai-chat";
 
+/// What a system prompt that describes tools holds.
+const PROMPT_TOOLS: &[u8] = b"---- BEGIN FUNCTION #";
+
 /// Rules that are decided here; with another one on, lines are judged the exact way.
 const DECIDED: [&str; 23] = [
-    "FC001", "FC002", "FC003", "FC004", "FC005", "FC006", "FC007", "FC008", "FC009", "FC010", "FC011", "FC012",
-    "FC013", "FC014", "FC015", "FC016", "FC017", "FC018", "FC019", "FC020", "FC021", "FC022", "FC023",
+    "FC001", "FC002", "FC003", "FC004", "FC005", "FC006", "FC007", "FC008", "FC009", "FC010", "FC011",
+    "FC012", "FC013", "FC014", "FC015", "FC016", "FC017", "FC018", "FC019", "FC020", "FC021", "FC022",
+    "FC023",
 ];
 
 /// What is said of a line.
@@ -77,7 +81,12 @@ impl Quick {
             tools = Some(Rc::clone(given));
         } else if tools.is_none() {
             let prompts = messages.iter().filter(|message| message.role == Role::System);
-            tools = prompts.into_iter().find_map(|message| self.prompts.prompt(message.content));
+            for content in prompts.map(|message| message.content) {
+                if content.parts && memchr::memmem::find(content.raw, PROMPT_TOOLS).is_some() {
+                    return None;
+                }
+                tools = tools.or_else(|| self.prompts.prompt(content.raw));
+            }
         }
         judge(&messages, tools.as_deref(), &mut self.scratch)
     }
@@ -142,12 +151,20 @@ enum Role {
 #[derive(Default)]
 struct Message<'a> {
     role: Role,
-    /// Empty without one.
-    content: &'a [u8],
+    content: Content<'a>,
     reasoning: [&'a [u8]; 2],
     call: Option<Call<'a>>,
     call_id: Option<&'a [u8]>,
     name: Option<&'a [u8]>,
+}
+
+/// What a message says.
+#[derive(Clone, Copy, Default)]
+struct Content<'a> {
+    /// Its text, or its list of parts as it is written.
+    raw: &'a [u8],
+    /// Whether it is a list of other than one text.
+    parts: bool,
 }
 
 /// The native call of a message.
@@ -183,7 +200,7 @@ fn read_message<'a>(walk: &mut Walk<'a>) -> Option<Message<'a>> {
         keys.add(key)?;
         match key {
             b"role" => role = Some(walk.string()?),
-            b"content" => message.content = text_or_null(walk)?.unwrap_or_default(),
+            b"content" => message.content = read_content(walk)?,
             b"reasoning_content" => message.reasoning[0] = text_or_null(walk)?.unwrap_or_default(),
             b"reasoning" => message.reasoning[1] = text_or_null(walk)?.unwrap_or_default(),
             b"tool_calls" => message.call = read_calls(walk)?,
@@ -211,6 +228,58 @@ fn read_message<'a>(walk: &mut Walk<'a>) -> Option<Message<'a>> {
     };
     // Calls of anybody but the model mean nothing to the reader, and neither do they here.
     (message.role == Role::Assistant || message.call.is_none()).then_some(message)
+}
+
+/// Text, null, or a list of texts and objects.
+fn read_content<'a>(walk: &mut Walk<'a>) -> Option<Content<'a>> {
+    if walk.peek()? != b'[' {
+        return Some(Content { raw: text_or_null(walk)?.unwrap_or_default(), parts: false });
+    }
+    let (rest, from) = (walk.rest(), walk.at());
+    walk.skip(1);
+    if walk.peek()? == b']' {
+        walk.skip(1);
+        return Some(Content { raw: b"", parts: true });
+    }
+    let mut count = 0;
+    let mut only = None;
+    loop {
+        count += 1;
+        only = match walk.peek()? {
+            b'"' => walk.string(),
+            b'{' => read_part(walk)?,
+            _ => return None,
+        };
+        if !walk.more(b']')? {
+            break;
+        }
+    }
+    Some(match only.filter(|_| count == 1) {
+        Some(raw) => Content { raw, parts: false },
+        None => Content { raw: &rest[..walk.at() - from], parts: true },
+    })
+}
+
+/// A part of a list; the text of one that is of type `text`.
+fn read_part<'a>(walk: &mut Walk<'a>) -> Option<Option<&'a [u8]>> {
+    let (mut kind, mut text) = (None, None);
+    let mut keys = walk::Keys::default();
+    walk.take(b'{')?;
+    loop {
+        walk.blanks();
+        let key = walk.key()?;
+        keys.add(key)?;
+        match (key, walk.peek()?) {
+            (b"type", b'"') => kind = walk.string(),
+            (b"text", b'"') => text = walk.string(),
+            _ => {
+                walk.value()?;
+            }
+        }
+        if !walk.more(b'}')? {
+            return Some(text.filter(|_| kind == Some(b"text")));
+        }
+    }
 }
 
 fn text_or_null<'a>(walk: &mut Walk<'a>) -> Option<Option<&'a [u8]>> {
@@ -304,21 +373,24 @@ fn judge(messages: &[Message<'_>], tools: Option<&Tools>, scratch: &mut Vec<u8>)
             Role::System | Role::User => after_assistant = false,
             Role::Assistant => {
                 let quiet = message.reasoning.iter().all(|text| text.is_empty() || text::no_markup(text));
-                if after_assistant || !quiet || *native.get_or_insert(message.call.is_some()) != message.call.is_some()
+                if after_assistant
+                    || !quiet
+                    || *native.get_or_insert(message.call.is_some()) != message.call.is_some()
                 {
                     return None;
                 }
                 counts.messages += 1;
                 counts.calls += 1;
+                let text = (!message.content.parts).then_some(message.content.raw)?;
                 if let Some(call) = &message.call {
-                    if !text::no_markup(message.content) || !ids.insert(call.id) {
+                    if !text::no_markup(text) || !ids.insert(call.id) {
                         return None;
                     }
                     check_native(call, tools, scratch)?;
                     waits = Some(call);
                     last = call.name;
                 } else {
-                    last = text::one_call(message.content, tools)?;
+                    last = text::one_call(text, tools)?;
                 }
                 after_assistant = true;
             }
@@ -365,7 +437,9 @@ fn unescape(raw: &[u8], out: &mut Vec<u8>) {
             b'f' => out.push(12),
             b'u' => {
                 let mut end = at + 6;
-                if matches!(raw[at + 2], b'd' | b'D') && matches!(raw[at + 3], b'8'..=b'9' | b'a'..=b'b' | b'A'..=b'B') {
+                if matches!(raw[at + 2], b'd' | b'D')
+                    && matches!(raw[at + 3], b'8'..=b'9' | b'a'..=b'b' | b'A'..=b'B')
+                {
                     end = at + 12;
                 }
                 from = end;

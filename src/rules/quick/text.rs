@@ -42,7 +42,8 @@ fn escaped(mark: &str) -> String {
 /// Characters beyond ASCII that a mark may be made of; `None` if nothing can be said of texts at all.
 pub(super) fn watched() -> Option<&'static [u32]> {
     // What is found must be what the strict parser of this dialect would be asked for.
-    let own = dialects::detect("<function=x>\n</function>").is_some_and(|dialect| dialect.name == "openhands");
+    let own =
+        dialects::detect("<function=x>\n</function>").is_some_and(|dialect| dialect.name == "openhands");
     let first = dialects::ALL.first().is_some_and(|dialect| dialect.name == "openhands");
     MARKS.as_ref().filter(|_| own && first).map(|marks| marks.watched.as_slice())
 }
@@ -125,7 +126,10 @@ fn value(body: &[u8]) -> Option<(&[u8], &[u8])> {
 /// A plain name before a bracket.
 fn name(body: &[u8]) -> Option<&[u8]> {
     let window = &body[..body.len().min(NAME)];
-    let length = window.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')).count();
+    let length = window
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+        .count();
     (length > 0 && window.get(length) == Some(&b'>')).then_some(&window[..length])
 }
 

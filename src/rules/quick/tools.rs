@@ -1,10 +1,11 @@
 //! Tool lists boiled down to what can be checked on raw bytes. A schema that says more is a doubt.
 
+use super::PROMPT_TOOLS;
 use super::walk::{Keys, Kind, Walk};
 use crate::formats;
 use crate::model::ToolDef;
-use crate::util::json::unescape;
 use crate::rules::no_finish::FINISHERS;
+use crate::util::json::unescape;
 use serde_json::Value;
 use std::rc::Rc;
 
@@ -72,7 +73,10 @@ impl Tool {
     }
 
     /// Whether these arguments are surely right; none may be given twice.
-    pub(super) fn accepts<'a>(&self, given: impl Iterator<Item = Option<(&'a [u8], Given<'a>)>>) -> Option<()> {
+    pub(super) fn accepts<'a>(
+        &self,
+        given: impl Iterator<Item = Option<(&'a [u8], Given<'a>)>>,
+    ) -> Option<()> {
         let params = self.params.as_ref()?;
         let mut seen = 0_u64;
         for argument in given {
@@ -85,7 +89,8 @@ impl Tool {
             }
             seen |= bit;
         }
-        let missing = params.iter().enumerate().any(|(index, param)| param.required && seen & (1 << index) == 0);
+        let missing =
+            params.iter().enumerate().any(|(index, param)| param.required && seen & (1 << index) == 0);
         (!missing).then_some(())
     }
 }
@@ -134,7 +139,10 @@ fn wanted(schema: &Value) -> Option<Wanted> {
     };
     if let Some(list) = schema.get("enum") {
         let words = list.as_array()?.iter().map(|word| word.as_str().map(str::to_owned));
-        return words.collect::<Option<_>>().filter(|_| matches!(kind, None | Some(Kind::Text))).map(Wanted::Words);
+        return words
+            .collect::<Option<_>>()
+            .filter(|_| matches!(kind, None | Some(Kind::Text)))
+            .map(Wanted::Words);
     }
     let items = match schema.get("items") {
         None => None,
@@ -177,7 +185,11 @@ impl Wanted {
             (_, Given::Text(raw)) => {
                 let mut walk = Walk::new(raw);
                 match walk.value() {
-                    Some(kind) if walk.end().is_some() && raw.first() != Some(&b' ') && raw.last() != Some(&b' ') => {
+                    Some(kind)
+                        if walk.end().is_some()
+                            && raw.first() != Some(&b' ')
+                            && raw.last() != Some(&b' ') =>
+                    {
                         (kind, raw)
                     }
                     _ => return false,
@@ -191,7 +203,9 @@ impl Wanted {
             Wanted::List(items) => kind == Kind::Array && items.is_none_or(|wanted| all(raw, wanted)),
             Wanted::Words(words) => {
                 let inside = raw.strip_prefix(b"\"").and_then(|raw| raw.strip_suffix(b"\"")).unwrap_or(b"\\");
-                kind == Kind::Text && !inside.contains(&b'\\') && words.iter().any(|word| word.as_bytes() == inside)
+                kind == Kind::Text
+                    && !inside.contains(&b'\\')
+                    && words.iter().any(|word| word.as_bytes() == inside)
             }
         }
     }
@@ -293,7 +307,7 @@ impl Remembered {
 
     /// The tools that a system prompt describes, if it describes any. `raw` is the inside of a JSON string.
     pub(super) fn prompt(&mut self, raw: &[u8]) -> Option<Rc<Tools>> {
-        memchr::memmem::find(raw, b"---- BEGIN FUNCTION #")?;
+        memchr::memmem::find(raw, PROMPT_TOOLS)?;
         if let Some((length, tools)) = self.prefix(raw)
             && length == raw.len()
         {

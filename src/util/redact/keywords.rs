@@ -29,7 +29,9 @@ static PAIRS: LazyLock<Pairs> = LazyLock::new(|| {
     for (index, (word, shape)) in KEYWORDS.iter().enumerate() {
         let word = word.as_bytes();
         let exact = SHAPES[*shape].exact;
-        let cost = |at: &usize| weight(word[*at]) * weight(word[*at + 1]) + weight(word[*at + 1]) * weight(word[*at + 2]);
+        let cost = |at: &usize| {
+            weight(word[*at]) * weight(word[*at + 1]) + weight(word[*at + 1]) * weight(word[*at + 2])
+        };
         let rarest = (0..word.len() - 2).min_by_key(cost).unwrap_or(0);
         for at in [rarest, rarest + 1] {
             for first in cases(word[at], exact) {
@@ -145,9 +147,9 @@ mod tests {
     fn wanted(text: &str) -> Vec<(Span, usize)> {
         let words = KEYWORDS.iter().map(|(word, _)| word);
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(words).expect("automaton");
-        let hits = automaton.find_overlapping_iter(text).map(|hit| {
-            (Span::new(hit.start(), hit.end()), hit.pattern().as_usize())
-        });
+        let hits = automaton
+            .find_overlapping_iter(text)
+            .map(|hit| (Span::new(hit.start(), hit.end()), hit.pattern().as_usize()));
         let exact = |(span, index): &(Span, usize)| {
             let (word, shape) = KEYWORDS[*index];
             !SHAPES[shape].exact || span.text(text) == word
