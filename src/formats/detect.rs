@@ -154,7 +154,6 @@ pub(super) fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError
     let mut verdicts: Vec<_> = ALL.iter().map(|format| (*format, (format.sniff)(source))).collect();
     // The sort is stable: equals stay in the order of the registry.
     verdicts.sort_by_key(|(_, sniff)| std::cmp::Reverse(sniff.confidence));
-    let names = || ALL.iter().map(|format| format.name).collect::<Vec<_>>().join(", ");
     match verdicts.as_slice() {
         [(best, first), (other, second), ..] if first.confidence >= YES => {
             if second.confidence >= YES && first.confidence - second.confidence < MARGIN {
@@ -184,7 +183,7 @@ pub(super) fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError
                 .map(|(format, sniff)| format!("not {}: it {}", format.name, sniff.why));
             let message = format!("of no known format ({})", near.collect::<Vec<_>>().join("; "));
             let mut error = DetectError::new(source.path, message)
-                .hint(format!("name its format with --from: {}", names()));
+                .hint("name its format with --from; rolltape list formats shows all of them");
             error.foreign = true;
             Err(error)
         }

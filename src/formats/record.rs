@@ -67,6 +67,9 @@ fn document(source: &Source<'_>, format: &'static str, convert: Convert) -> Read
         Err((at, message)) => return source.refuse(source.error(at, message)),
     };
     let whole = View::new(source.bytes, &parsed.node);
+    if whole.is_array() && whole.items().next().is_none() {
+        return source.refuse(source.error(whole.offset(), "the list is empty: it holds no trajectory"));
+    }
     let parts: Vec<Part> = if is_record_list(whole) {
         let mut parts: Vec<Part> =
             whole.items().map(|item| convert_one(item, &[], format, convert)).collect();

@@ -1,5 +1,6 @@
 //! Readers: real logs, damaged input, and the way there and back.
 
+mod abuse;
 mod atif;
 mod hostile;
 mod logs;
