@@ -5,12 +5,11 @@
 mod common;
 
 use common::corpus::{Calls, chat};
-use common::{figure, rate, rounds, thread_cpu};
+use common::{cpu_of, figure, rate};
 use rolltape::model::Policy;
 use rolltape::rules::{self, Options, quick::Quick};
 use rolltape::util::redact::Redactor;
 use std::hint::black_box;
-use std::time::Duration;
 
 fn main() {
     let off: Vec<&'static str> =
@@ -20,7 +19,7 @@ fn main() {
         let lines: Vec<String> = (0..1000).map(|number| chat(number, calls).to_string()).collect();
         let bytes: u64 = lines.iter().map(|line| line.len() as u64).sum();
         let mut left = 0;
-        let time = quickest(|| {
+        let time = cpu_of(|| {
             let mut quick = Quick::new(&Policy::default(), &options).unwrap();
             left = lines.iter().filter(|line| black_box(quick.line(line.as_bytes())).is_none()).count();
         });
@@ -33,16 +32,7 @@ fn main() {
         let redactor = Redactor::default();
         let mut hits = 0;
         let time =
-            quickest(|| hits = lines.iter().map(|line| black_box(redactor.scan(line)).len()).sum::<usize>());
+            cpu_of(|| hits = lines.iter().map(|line| black_box(redactor.scan(line)).len()).sum::<usize>());
         figure(&format!("secret scan, {what}, {hits} found"), &rate(bytes, time), "≥ 300 MB/s", "600 MB/s");
     }
-}
-
-fn quickest(mut work: impl FnMut()) -> Duration {
-    let times = (0..rounds(7)).map(|_| {
-        let start = thread_cpu();
-        work();
-        thread_cpu() - start
-    });
-    times.min().unwrap()
 }

@@ -32,6 +32,8 @@ struct Plan {
     line_limit: usize,
     /// Bytes of a file that are judged at once.
     window: usize,
+    /// Whether the output shows source lines.
+    excerpts: bool,
 }
 
 impl Plan {
@@ -228,6 +230,7 @@ fn plan(matches: &ArgMatches) -> Result<Plan, CliError> {
         fail_on,
         line_limit: size(matches, "line-limit")?,
         window: size(matches, "window")?,
+        excerpts: text(matches, "format") == "text",
     })
 }
 

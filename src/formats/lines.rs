@@ -6,7 +6,8 @@
 use super::detect::detect;
 use super::{DetectError, Format, ReadOutput, Reader, Shape, Source, find, record};
 
-/// The format of a file of lines, told by its first lines; `whole` if they are all of it. `None` for a file that has
+/// The format of a file of lines, told by its first lines; `ended` if they go to its end, `others` if there are other
+/// lines than these. `None` for a file that has
 /// to be read as a whole: another shape, or another kind of format.
 ///
 /// `from` overrides what the content shows.
@@ -16,16 +17,17 @@ use super::{DetectError, Format, ReadOutput, Reader, Shape, Source, find, record
 pub fn lines_format(
     path: &str,
     head: &[u8],
-    whole: bool,
+    ended: bool,
+    others: bool,
     from: Option<&str>,
 ) -> Result<Option<&'static Format>, DetectError> {
-    let end = if whole { Some(head.len()) } else { memchr::memrchr(b'\n', head).map(|at| at + 1) };
+    let end = if ended { Some(head.len()) } else { memchr::memrchr(b'\n', head).map(|at| at + 1) };
     let Some(end) = end else { return Ok(None) };
     let source = Source::new(path, &head[..end]);
     let lines = match source.shape() {
         Shape::Lines => true,
-        // One line, and others behind it.
-        Shape::Document(node) => !whole && memchr::memchr(b'\n', &head[node.start..node.end]).is_none(),
+        // One line, and others that are not looked at.
+        Shape::Document(node) => others && memchr::memchr(b'\n', &head[node.start..node.end]).is_none(),
         _ => false,
     };
     if !lines {
@@ -35,7 +37,7 @@ pub fn lines_format(
         Some(name) => find(name),
         None => match detect(&source) {
             Ok(format) => Some(format),
-            Err(error) if !whole => return Err(error),
+            Err(error) if others => return Err(error),
             Err(_) => None,
         },
     };

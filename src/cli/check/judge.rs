@@ -131,11 +131,13 @@ fn input(input: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked
         let opened = Stream::open(file).and_then(|stream| {
             let mut windows = Windows::new(stream, plan.window, plan.line_limit);
             if alone {
-                let whole = windows.head(HEAD);
-                let from = plan.from.or(input.format);
-                match formats::lines_format(&file.name, windows.read(), whole, from) {
+                let ended = windows.head(HEAD);
+                let (passed, from) = (windows.has_passed(), plan.from.or(input.format));
+                let others = !ended || passed;
+                match formats::lines_format(&file.name, windows.read(), ended, others, from) {
                     Ok(Some(format)) => return Ok(Opened::Lines(windows, format)),
-                    Ok(None) if windows.has_passed() => return Ok(Opened::TooLong(windows)),
+                    Ok(None) if passed => return Ok(Opened::TooLong(windows, None)),
+                    Err(error) if passed => return Ok(Opened::TooLong(windows, Some(error))),
                     Ok(None) => {}
                     Err(error) => return Ok(Opened::Refused(error)),
                 }
@@ -146,9 +148,10 @@ fn input(input: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked
         });
         match opened {
             Ok(Opened::Lines(windows, format)) => return stream::judge(windows, format, plan, workers),
-            Ok(Opened::TooLong(windows)) => {
+            Ok(Opened::TooLong(windows, error)) => {
                 checked.files += 1;
                 checked.errors.extend(stream::passed(windows, plan));
+                checked.errors.extend(error.map(|error| problem(error.path, error.message, error.hint)));
                 return checked;
             }
             Ok(Opened::Refused(error)) => return refused(checked, error, file.walked, plan),
@@ -196,8 +199,8 @@ const HEAD: usize = 1 << 20;
 /// How a file is read.
 enum Opened {
     Lines(Windows, &'static Format),
-    /// No more than a line over the limit, or what is behind it can't be told.
-    TooLong(Windows),
+    /// A line over the limit, and behind it nothing that could be read.
+    TooLong(Windows, Option<DetectError>),
     Refused(DetectError),
     Whole(Vec<u8>, Option<ReadError>),
 }
@@ -228,7 +231,7 @@ pub(super) fn judged_into(
     let judge = |trajectory: &&Trajectory| rules::judge_with(trajectory, &plan.policy, &options);
     let judged: Vec<Judgement> =
         if parallel { all.par_iter().map(judge).collect() } else { all.iter().map(judge).collect() };
-    let mut locators = Locators::new(files);
+    let mut locators = Locators::new(files, plan.excerpts);
     for (trajectory, judgement) in all.into_iter().zip(judged) {
         checked.trajectories += 1;
         checked.messages += judgement.messages;
@@ -257,11 +260,13 @@ fn with_subagents(trajectories: &[Trajectory]) -> Vec<&Trajectory> {
 struct Locators<'a> {
     files: &'a [(&'a str, &'a [u8])],
     open: BTreeMap<usize, Locator<'a>>,
+    /// Whether source lines are shown.
+    excerpts: bool,
 }
 
 impl<'a> Locators<'a> {
-    fn new(files: &'a [(&'a str, &'a [u8])]) -> Self {
-        Self { files, open: BTreeMap::new() }
+    fn new(files: &'a [(&'a str, &'a [u8])], excerpts: bool) -> Self {
+        Self { files, open: BTreeMap::new(), excerpts }
     }
 
     fn item(&mut self, trajectory: &Trajectory, mut finding: Finding, place: Option<Place>) -> Item {
@@ -282,7 +287,8 @@ impl<'a> Locators<'a> {
         finding.location = Some(locator.position(start));
         let from = finding.location.clone().unwrap_or_default();
         let end = finding.span.filter(|span| !span.is_empty()).map(|span| locator.end_byte(place, span.end));
-        let excerpt = end.map(|end| excerpt(bytes, from.line, start, end, finding.rule == "SE001"));
+        let shown = end.filter(|_| self.excerpts);
+        let excerpt = shown.map(|end| excerpt(bytes, from.line, start, end, finding.rule == "SE001"));
         let under = bytes.get(start..end.unwrap_or(start)).unwrap_or(b"");
         let content = content(&finding, under);
         let end = end.map(|_| behind(&from, under));

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Windows that may be judged ahead of the one that is waited for.
-const AHEAD: usize = 64;
+const AHEAD: usize = 4;
+/// Bytes of lines whose trajectories are held at once.
+const EXACT: usize = 1 << 17;
 
 /// Judges all windows of a file whose format is known.
 pub(super) fn judge(windows: Windows, format: &'static Format, plan: &Plan, workers: usize) -> Checked {
@@ -143,39 +145,39 @@ impl Job<'_> {
         if tail.is_some() {
             part.lines -= 1;
         }
-        if !left.is_empty() {
-            self.exact(bytes, &left, &mut part);
-        }
+        self.exact(bytes, &left, &mut part);
         part
     }
 
     /// Judges lines as every other format is judged.
     fn exact(&self, bytes: &[u8], lines: &[(usize, usize)], part: &mut Part) {
-        let output = formats::read_lines(self.format, self.path, bytes, lines, self.plan.line_limit);
-        let quick = std::mem::take(&mut part.judged);
-        let mut quick = quick.into_iter().peekable();
+        let mut quick = std::mem::take(&mut part.judged).into_iter().peekable();
         let (mut judged, mut items) = (Vec::new(), Vec::new());
         let files = [(self.path, bytes)];
-        judged_into(
-            &mut part.checked,
-            &output.trajectories,
-            &files,
-            self.plan,
-            false,
-            &mut |origin, found| {
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let mut sum = 0;
+            let fits = |(start, end): &&(usize, usize)| {
+                sum += end - start;
+                sum <= EXACT
+            };
+            let (some, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            rest = others;
+            let output = formats::read_lines(self.format, self.path, bytes, some, self.plan.line_limit);
+            let trajectories = &output.trajectories;
+            judged_into(&mut part.checked, trajectories, &files, self.plan, false, &mut |origin, found| {
                 let line = origin.line;
                 while let Some(before) = quick.next_if(|before| *before < line) {
                     judged.push(before);
                 }
                 items.extend(found.into_iter().map(|item| Item { judged: judged.len(), ..item }));
                 judged.push(line);
-            },
-        );
+            });
+            part.errors.extend(output.errors);
+            part.warnings.extend(output.warnings);
+        }
         judged.extend(quick);
-        part.judged = judged;
-        part.items = items;
-        part.errors.extend(output.errors);
-        part.warnings.extend(output.warnings);
+        (part.judged, part.items) = (judged, items);
     }
 }
 
@@ -255,6 +257,7 @@ mod tests {
             fail_on: Severity::Error,
             line_limit,
             window,
+            excerpts: true,
         };
         let checked =
             judge::judge("f.jsonl", &[Found::named(file.path())], Vec::new(), &plan).expect("judged");

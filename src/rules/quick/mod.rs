@@ -19,6 +19,22 @@ use walk::{Kind, Walk};
 /// The format whose lines are looked at.
 pub const FORMAT: &str = "openai-chat";
 
+/// Members of a record that a reader may look at and that are not looked at here: a doubt unless they are null.
+const READ: [&[u8]; 7] =
+    [b"functions", b"choices", b"response", b"raw_response", b"request", b"finish_reason", b"output"];
+/// Members of a message that no reader and no rule looks at. Any other one is a doubt.
+const INERT: [&[u8]; 9] = [
+    b"refusal",
+    b"annotations",
+    b"audio",
+    b"weight",
+    b"timestamp",
+    b"cache_control",
+    b"cost",
+    b"tokens",
+    b"prefix",
+];
+
 /// What a system prompt that describes tools holds.
 const PROMPT_TOOLS: &[u8] = b"---- BEGIN FUNCTION #";
 
@@ -105,7 +121,7 @@ impl Quick {
             match key {
                 b"messages" => messages = Some(read_messages(&mut walk)?),
                 b"tools" => tools = self.tools(&mut walk)?,
-                b"functions" => {
+                _ if READ.contains(&key) => {
                     if walk.value()? != Kind::Null {
                         return None;
                     }
@@ -211,9 +227,10 @@ fn read_message<'a>(walk: &mut Walk<'a>) -> Option<Message<'a>> {
                     return None;
                 }
             }
-            _ => {
+            _ if INERT.contains(&key) => {
                 walk.value()?;
             }
+            _ => return None,
         }
         if !walk.more(b'}')? {
             break;
@@ -242,7 +259,7 @@ fn read_content<'a>(walk: &mut Walk<'a>) -> Option<Content<'a>> {
         return Some(Content { raw: b"", parts: true });
     }
     let mut count = 0;
-    let mut only = None;
+    let mut only;
     loop {
         count += 1;
         only = match walk.peek()? {

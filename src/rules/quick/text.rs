@@ -29,7 +29,7 @@ static MARKS: LazyLock<Option<Marks>> = LazyLock::new(|| {
     }
     watched.sort_unstable();
     watched.dedup();
-    let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts).ok()?;
+    let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(texts).ok()?;
     Some(Marks { automaton, watched })
 });
 
