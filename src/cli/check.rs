@@ -13,6 +13,7 @@ use super::{CliError, Context, Exit, Verb};
 use crate::model::{CallPolicy, Policy, Reading, Severity, ToolDef};
 use crate::suite::parse_size;
 use crate::util::suggest::nearest;
+use crate::util::text::{unmarked, visible};
 use crate::{dialects, formats, rules};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::io::{BufWriter, ErrorKind, Write as _};
@@ -151,7 +152,8 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
     let first = paths.first().map_or_else(String::new, |path| path.to_string_lossy().into_owned());
     let result = judge::judge(&first, &files, errors, &plan).map_err(|error| aside(&error))?;
     for warning in result.warnings.iter() {
-        context.say(&format!("warning: {}", warning.map_err(|error| aside(&error))?));
+        let warning = warning.map_err(|error| aside(&error))?.to_string();
+        context.say(&format!("warning: {}", unmarked(&visible(&warning))));
     }
     if result.foreign > 0 {
         let noun = if result.foreign == 1 { "file" } else { "files" };

@@ -115,6 +115,11 @@ fn walk(root: &Path, gathered: &mut Gathered, context: &Context) {
     }
 }
 
+/// Reads a file whole and decompresses it; a damaged rest comes back as an error beside the bytes.
+pub(super) fn read(found: &Found) -> Result<(Vec<u8>, Option<ReadError>), ReadError> {
+    Stream::open(found)?.whole(Vec::new())
+}
+
 /// The bytes of a file as they are.
 pub(super) fn raw(found: &Found) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();

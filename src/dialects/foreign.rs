@@ -1,28 +1,23 @@
 //! Which dialect a text is written in, and markup of other dialects in a text of one.
 //!
-//! The marks come from the registry; dialects that have no parser here are told by name only.
+//! The marks come from the registry; beside them stand marks that only some calls of a dialect have, and those of
+//! dialects that have no parser here, which are told by name only.
 
 use super::{ALL, Dialect};
 use crate::model::Span;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use std::sync::LazyLock;
 
-/// Marks of dialects that have no parser here.
-static UNREAD: &[(&str, &str)] = &[
-    ("<execute_bash>", "codeact-legacy"),
-    ("<execute_ipython>", "codeact-legacy"),
-    ("<execute_browse>", "codeact-legacy"),
-    ("<tool_call>", "hermes"),
-    ("<\u{ff5c}tool\u{2581}calls\u{2581}begin\u{ff5c}>", "deepseek-v3"),
-    ("<\u{ff5c}tool\u{2581}call\u{2581}begin\u{ff5c}>", "deepseek-v3"),
-    ("<\u{ff5c}DSML\u{ff5c}", "deepseek-v3.2"),
-    ("[TOOL_CALLS]", "mistral"),
+/// Marks that stand in some calls of a dialect and in no other's.
+static SOMETIMES: &[(&str, &str)] = &[
     ("<|python_tag|>", "llama3-json"),
     ("<|python_start|>", "llama-pythonic"),
-    ("<|tool_calls_section_begin|>", "kimi-k2"),
-    ("<|tool_call_begin|>", "kimi-k2"),
-    ("<minimax:tool_call>", "minimax"),
-    ("<|channel|>commentary to=", "harmony"),
+    ("```mswea_bash_command", "mini-swe-agent"),
+    ("<mswea_bash_command>", "mini-swe-agent"),
+];
+
+/// Marks of dialects that have no parser here.
+static UNREAD: &[(&str, &str)] = &[
     ("<invoke name=", "anthropic-xml"),
     ("<seed:tool_call>", "seed-oss"),
     ("<|START_ACTION|>", "cohere"),
@@ -36,7 +31,8 @@ struct Marks {
 
 static MARKS: LazyLock<Marks> = LazyLock::new(|| {
     let read = ALL.iter().flat_map(|dialect| dialect.markers.iter().map(|mark| (*mark, dialect.name)));
-    let (texts, names): (Vec<&str>, Vec<&'static str>) = read.chain(UNREAD.iter().copied()).unzip();
+    let (texts, names): (Vec<&str>, Vec<&'static str>) =
+        read.chain(SOMETIMES.iter().chain(UNREAD).copied()).unzip();
     // Where two dialects share a mark, the first one is taken; `name_at` looks again.
     let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(texts);
     Marks { automaton: automaton.ok(), names }
@@ -46,8 +42,8 @@ static MARKS: LazyLock<Marks> = LazyLock::new(|| {
 /// beside them. A text without any of them is a text without markup to every parser but those without marks.
 pub fn marks() -> impl Iterator<Item = &'static str> {
     let own = ALL.iter().flat_map(|dialect| dialect.markers.iter().copied());
-    let unread = UNREAD.iter().map(|(mark, _)| *mark);
-    own.chain(unread)
+    let others = SOMETIMES.iter().chain(UNREAD).map(|(mark, _)| *mark);
+    own.chain(others)
         .chain(super::openhands::looked_for())
         .chain([super::common::THINK, super::common::THINK_END])
 }
@@ -70,12 +66,14 @@ pub fn foreign_marks<'t>(text: &'t str, own: &'t str) -> impl Iterator<Item = (&
     marks.filter(move |(name, _)| *name != own)
 }
 
-/// The dialect of a text, told by the first mark that stands in it; `None` without a mark, or if
-/// its dialect has no parser here. Dialects without marks are never found.
+/// The dialect of a text, told by the first mark that stands in it, mentions in code quotes aside; `None`
+/// without a mark of a dialect that has a parser here.
 pub fn detect(text: &str) -> Option<&'static Dialect> {
     let mut at = 0;
     while let Some((name, span)) = next_mark(text, at) {
-        if let Some(dialect) = super::find(name) {
+        if let Some(dialect) = super::find(name)
+            && !super::common::mentioned(text, span)
+        {
             return Some(dialect);
         }
         at = span.end;
@@ -83,17 +81,25 @@ pub fn detect(text: &str) -> Option<&'static Dialect> {
     None
 }
 
-/// `<tool_call>` wraps JSON (Hermes), `<arg_key>` pairs (GLM), or OpenHands' tags (Qwen3-Coder).
-fn name_at(text: &str, name: &'static str, span: Span) -> &'static str {
-    if span.text(text) != "<tool_call>" {
-        return name;
-    }
+/// Which of the dialects that share a mark it belongs to.
+///
+/// `<tool_call>` wraps JSON (Hermes), a bare name with `<arg_key>` pairs (GLM), or OpenHands' tags (Qwen3-Coder).
+/// `[TOOL_CALLS]` is followed by a JSON list or, from version 11 on, by a name. DeepSeek V3 has a word before the name
+/// of a call, V3.1 has not.
+pub(super) fn name_at(text: &str, name: &'static str, span: Span) -> &'static str {
+    const OPEN: &str = "<\u{ff5c}tool\u{2581}call\u{2581}begin\u{ff5c}>";
+    const WORD: &str = "function<\u{ff5c}tool\u{2581}sep\u{ff5c}>";
     let rest = text[span.end..].trim_start();
-    if rest.starts_with("<function=") {
-        "qwen3-coder"
-    } else if rest.starts_with(['{', '[']) || rest.is_empty() {
-        "hermes"
-    } else {
-        "glm-4.5"
+    match span.text(text) {
+        "<tool_call>" if rest.starts_with("<function=") => "qwen3-coder",
+        "<tool_call>" if rest.starts_with(|c: char| c.is_alphanumeric() || c == '_') => "glm-4.5",
+        "<tool_call>" => "hermes",
+        "[TOOL_CALLS]" if rest.starts_with(|c: char| c.is_alphanumeric() || c == '_') => "mistral-v11",
+        "[TOOL_CALLS]" => "mistral",
+        _ if name == "deepseek-v3" => {
+            let call = rest.strip_prefix(OPEN).unwrap_or(rest).trim_start();
+            if call.is_empty() || call.starts_with(WORD) { name } else { "deepseek-v3.1" }
+        }
+        _ => name,
     }
 }

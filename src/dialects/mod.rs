@@ -4,11 +4,21 @@
 //! what a named runtime's parser makes of it, repairs included. Must not know: files, rules, agents.
 
 mod common;
+mod fenced;
 mod foreign;
+mod glm;
+mod json_call;
+mod literal;
+mod python;
+mod reading;
+mod stream;
+mod tokens;
+mod tool_list;
 
 use crate::model::{Arguments, Object, Span, ToolDef};
 
 pub use foreign::{detect, foreign_marks, marks, next_mark};
+pub use stream::{Event, Finished, Stream};
 
 /// What a strict parse finds in one message.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -94,6 +104,26 @@ pub enum FlawKind {
     StrayText,
     /// The closing tag is cut: `</`, `</func`.
     PartialClosingTag,
+    /// The call stands without the tags that should be around it.
+    MissingWrapper,
+    /// A parameter ends where the next one opens, without a closing tag.
+    UnclosedParameter,
+    /// Several calls stand in a list where the grammar has one.
+    ListOfCalls,
+    /// The arguments stand under another key than the grammar's.
+    OtherKey,
+    /// A call that has no arguments at all, not even empty ones.
+    MissingArguments,
+    /// A key stands twice in one JSON object.
+    RepeatedKey,
+    /// The JSON around the arguments is broken.
+    BrokenObject,
+    /// Python literals stand where JSON should.
+    PythonLiterals,
+    /// An id is not of the kind that the grammar asks for.
+    BadCallId,
+    /// What stands between the opening of a call or parameter and its value is not what the grammar has there.
+    BadHeader,
 }
 
 /// What a runtime makes of a message.
@@ -148,6 +178,10 @@ pub enum RefusalKind {
     BadEnum(String),
     /// Required parameters are missing.
     MissingParameters(Vec<String>),
+    /// No call was found, and one is demanded.
+    NoCall,
+    /// More calls were found than the runtime takes.
+    SeveralCalls,
     /// Anything else.
     Other,
 }
@@ -191,6 +225,24 @@ pub struct TextResult {
     pub content: Span,
 }
 
+/// A parse that can be taken up again, so that calls are known before their message ends.
+pub struct Incremental {
+    /// Strings at whose sight a call may have become complete. None of them needs to mean that one has.
+    pub ends: &'static [&'static str],
+    /// Reads on where an earlier reading stopped. Gives the calls from there on that stay what they are whatever
+    /// follows the text, in order and without a gap, and where to go on. Linear in what lies behind `from.at`.
+    pub read_on: fn(text: &str, from: Resume) -> (Vec<TextCall>, Resume),
+}
+
+/// Where to go on with a parse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Resume {
+    /// What lies before is not looked at again.
+    pub at: usize,
+    /// The opening tag of the section that is open there and has calls already.
+    pub section: Option<Span>,
+}
+
 /// A text dialect.
 pub struct Dialect {
     /// Name as in `--dialect NAME`.
@@ -198,10 +250,14 @@ pub struct Dialect {
     /// One line for `list dialects`.
     pub about: &'static str,
     /// Strings one of which stands in every call. Empty for a grammar that plain prose or code may look
-    /// like: such a dialect is never found in a text, only used when it is named.
+    /// like: such a dialect is never found in a text, only used when it is named. No call begins before the first
+    /// of them that stands outside of calls and open sections.
     pub markers: &'static [&'static str],
     /// Strict parse. Linear in the length of the text.
     pub parse: fn(text: &str) -> Markup,
+    /// How a reply that still comes in is read; `None` where only the end of a message tells what is a call in it
+    /// and what is text.
+    pub incremental: Option<Incremental>,
     /// Runtimes that speak it, oldest first.
     pub runtimes: &'static [Runtime],
     /// Renders the tool list and the format rules for the system prompt, in our own words.
@@ -217,7 +273,9 @@ pub struct Dialect {
 
 registry! {
     /// All dialects.
-    Dialect: openhands
+    Dialect: openhands, codeact_legacy, hermes, qwen3_coder, llama3_json, llama_pythonic, mistral, mistral_v11,
+    react, swe_agent_thought_action, swe_agent_xml, swe_agent_bash_block, mini_swe_agent,
+    deepseek_v3, deepseek_v31, deepseek_v32, kimi_k2, glm_45, glm_47, minimax, harmony
 }
 
 /// What readers need to know of OpenHands' prompts beside the grammar.

@@ -5,7 +5,7 @@
 
 use super::source::Refusal;
 use super::text_calls;
-use crate::dialects::{self, openhands_prompt};
+use crate::dialects::{self, Dialect, openhands_prompt};
 use crate::model::{
     Arguments, ContentPart, Message, Object, Observation, ObservationResult, Place, Reply, Source, Step,
     ToolCall, ToolDef,
@@ -19,6 +19,7 @@ pub(super) struct Chat {
     /// Steps so far.
     pub(super) steps: Vec<Step>,
     next_id: u32,
+    dialect: Option<&'static Dialect>,
 }
 
 /// Text or parts of a message, and where its text stands.
@@ -30,7 +31,13 @@ pub(super) struct Content {
 impl Chat {
     /// An empty conversation.
     pub(super) fn new() -> Self {
-        Self { steps: Vec::new(), next_id: 1 }
+        Self { steps: Vec::new(), next_id: 1, dialect: None }
+    }
+
+    /// An empty conversation whose text calls are in the dialect of that name, which no mark may tell. There a
+    /// user message right behind a call is its result. A name without a parser here is no dialect.
+    pub(super) fn in_dialect(name: Option<&str>) -> Self {
+        Self { dialect: name.and_then(dialects::find), ..Self::new() }
     }
 
     /// Adds one message.
@@ -52,6 +59,12 @@ impl Chat {
                 Err((at, format!("the role '{other}' is none of system, developer, user, assistant, tool")))
             }
         }
+    }
+
+    /// Adds an assistant message of nothing but text.
+    pub(super) fn say(&mut self, text: View<'_>) {
+        let message = Message::Text(text.text().unwrap_or_default().into_owned());
+        self.speak(Content { message, place: Some(text.place()) }, Vec::new(), Object::new(), None);
     }
 
     fn push(&mut self, source: Source, content: Content) -> &mut Step {
@@ -76,6 +89,7 @@ impl Chat {
         let text = content.message.text();
         let results = self.text_results(&text);
         if !results.is_empty() {
+            let extra = rest(message, &["role", "content"]);
             for (n, (name, output)) in results.into_iter().enumerate() {
                 let calls = self.steps.last().map_or(&[][..], |step| &step.calls);
                 let result = ObservationResult {
@@ -83,6 +97,7 @@ impl Chat {
                     name,
                     content: Some(Message::Text(output)),
                     place: content.place,
+                    extra: if n == 0 { extra.clone() } else { Object::new() },
                     ..ObservationResult::default()
                 };
                 self.attach(result);
@@ -100,6 +115,9 @@ impl Chat {
         let reply = before.and_then(|step| step.reply.as_ref()).filter(|reply| !reply.native);
         let dialect = reply.and_then(|reply| dialects::find(reply.dialect.as_deref()?));
         let results = dialect.map(|dialect| (dialect.read_observations)(text)).unwrap_or_default();
+        if results.is_empty() && reply.is_some() && self.dialect.is_some() {
+            return vec![(None, text.to_owned())];
+        }
         results.into_iter().map(|result| (result.name, result.content.text(text).to_owned())).collect()
     }
 
@@ -114,10 +132,17 @@ impl Chat {
             .iter()
             .find_map(|key| message.some(key).and_then(View::text))
             .map(std::borrow::Cow::into_owned);
+        self.speak(content, calls, extra, reasoning);
+        Ok(())
+    }
+
+    /// Adds an agent step; without native calls its text is searched for calls.
+    fn speak(&mut self, content: Content, calls: Vec<ToolCall>, extra: Object, reasoning: Option<String>) {
         let text = content.message.text().into_owned();
         let place = content.place;
         let native = !calls.is_empty();
         let mut next_id = self.next_id;
+        let known = self.dialect;
         let step = self.push(Source::Agent, content);
         step.extra = extra;
         step.reasoning = reasoning;
@@ -126,7 +151,10 @@ impl Chat {
             next_id += calls.len() as u32;
             step.calls = calls;
         } else {
-            let found = text_calls::read(&text, &mut next_id);
+            let found = match known {
+                Some(dialect) => text_calls::read_as(dialect, &text, &mut next_id),
+                None => text_calls::read(&text, &mut next_id),
+            };
             dialect = found.dialect.map(str::to_owned);
             step.calls = found.calls;
             if !step.calls.is_empty() {
@@ -135,23 +163,31 @@ impl Chat {
         }
         step.reply = Some(Reply { text, finish_reason: None, dialect, native, place });
         self.next_id = next_id;
-        Ok(())
     }
 
     fn result(&mut self, message: View<'_>) -> Result<(), Refusal> {
         let content = content(message.get("content"))?;
         let name = optional_text(message, "name")?;
         let mut call_id = optional_text(message, "tool_call_id")?;
+        let ids = message.some("tool_call_ids").filter(|_| call_id.is_none());
+        if let Some(first) = ids.and_then(|ids| ids.items().next()) {
+            // SWE-agent names the one call in a list.
+            call_id = first.text().map(std::borrow::Cow::into_owned);
+        }
         if call_id.is_none() && message.text_at("role").as_deref() == Some("function") {
             // The legacy form pairs by position.
             call_id = self.steps.last().and_then(|step| step.calls.last()).map(|call| call.id.clone());
+        }
+        let mut extra = rest(message, &["role", "content", "name", "tool_call_id"]);
+        if ids.is_some_and(|ids| ids.items().count() == 1) && call_id.is_some() {
+            extra.shift_remove("tool_call_ids");
         }
         self.attach(ObservationResult {
             call_id,
             name,
             content: Some(content.message),
             place: content.place,
-            extra: rest(message, &["role", "content", "name", "tool_call_id"]),
+            extra,
             ..ObservationResult::default()
         });
         Ok(())

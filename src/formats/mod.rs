@@ -32,7 +32,7 @@ pub use source::{LINE_LIMIT, Shape, Source};
 
 registry! {
     /// All formats, in the order of `list formats`.
-    Format: openhands_prompt_log, openhands_completion_log, openai_chat, atif, rolltape_run
+    Format: openhands_prompt_log, openhands_completion_log, openai_chat, atif, swe_agent, mini_swe_agent, tau_bench, tau2, bfcl, terminal_bench, rolltape_run
 }
 
 /// The blocks of a prompt log, before they become steps.

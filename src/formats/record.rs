@@ -7,14 +7,19 @@ use crate::util::json::{Note, View};
 use rayon::prelude::*;
 
 /// Turns one JSON value into one trajectory. Warnings go to the second argument.
-pub(super) type Convert = fn(View<'_>, &mut Vec<Refusal>) -> Result<Trajectory, Refusal>;
+pub(super) trait Convert:
+    Fn(View<'_>, &mut Vec<Refusal>) -> Result<Trajectory, Refusal> + Sync
+{
+}
+
+impl<T: Fn(View<'_>, &mut Vec<Refusal>) -> Result<Trajectory, Refusal> + Sync> Convert for T {}
 
 /// Reads a whole file record by record.
-pub(super) fn read(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+pub(super) fn read(source: &Source<'_>, format: &'static str, convert: impl Convert) -> ReadOutput {
     let mut output = match source.shape() {
-        Shape::Document(_) => document(source, format, convert),
-        Shape::Lines => lines(source, format, convert),
-        Shape::Stream => stream(source, format, convert),
+        Shape::Document(_) => document(source, format, &convert),
+        Shape::Lines => lines(source, format, &convert),
+        Shape::Stream => stream(source, format, &convert),
         Shape::Broken(error) => source.refuse(source.error(error.offset, sentence(error))),
         Shape::Text => source.refuse(source.error(source.start, "no JSON value begins here")),
     };
@@ -24,11 +29,11 @@ pub(super) fn read(source: &Source<'_>, format: &'static str, convert: Convert) 
 
 /// Reads text that is known to be one record: it is scanned once, not first for its shape. Whatever is wrong with
 /// it is told as [`read`] tells it.
-pub(super) fn one(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+pub(super) fn one(source: &Source<'_>, format: &'static str, convert: impl Convert) -> ReadOutput {
     match scan(source.bytes, source.start, source.bytes.len()) {
         Ok((parsed, None)) if source.bytes.len() <= LINE_LIMIT => {
             let view = View::new(source.bytes, &parsed.node);
-            let part = convert_one(view, &parsed.notes, format, convert);
+            let part = convert_one(view, &parsed.notes, format, &convert);
             ReadOutput { format, ..gather(source, vec![part]) }
         }
         _ => read(source, format, convert),
@@ -43,7 +48,7 @@ struct Part {
     warnings: Vec<Refusal>,
 }
 
-fn convert_one(view: View<'_>, notes: &[Note], format: &'static str, convert: Convert) -> Part {
+fn convert_one(view: View<'_>, notes: &[Note], format: &'static str, convert: &impl Convert) -> Part {
     let mut part = Part::default();
     part.warnings.extend(notes.iter().map(|note| (note.offset, note.kind.text().to_owned())));
     match convert(view, &mut part.warnings) {
@@ -57,7 +62,7 @@ fn convert_one(view: View<'_>, notes: &[Note], format: &'static str, convert: Co
     part
 }
 
-fn document(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+fn document(source: &Source<'_>, format: &'static str, convert: &impl Convert) -> ReadOutput {
     if let Some(at) = source.too_long() {
         return source.refuse(too_long(source.error(at, "")));
     }
@@ -84,7 +89,41 @@ fn document(source: &Source<'_>, format: &'static str, convert: Convert) -> Read
     gather(source, parts)
 }
 
-fn stream(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+/// Reads one document whose records stand in the list `key` inside it; `convert` gets the document and a record.
+pub(super) fn inside(
+    source: &Source<'_>,
+    format: &'static str,
+    key: &str,
+    convert: impl Fn(View<'_>, View<'_>, &mut Vec<Refusal>) -> Result<Trajectory, Refusal> + Sync,
+) -> ReadOutput {
+    let refuse = |at, message| ReadOutput { format, ..source.refuse(source.error(at, message)) };
+    if let Some(at) = source.too_long() {
+        return ReadOutput { format, ..source.refuse(too_long(source.error(at, ""))) };
+    }
+    let (parsed, _) = match scan(source.bytes, source.start, source.bytes.len()) {
+        Ok(found) => found,
+        Err((at, message)) => return refuse(at, message),
+    };
+    let whole = View::new(source.bytes, &parsed.node);
+    let Some(list) = whole.get(key) else { return refuse(whole.offset(), format!("has no \"{key}\"")) };
+    if !list.is_array() {
+        return refuse(list.offset(), format!("\"{key}\" must be a list, not {}", list.type_name()));
+    }
+    if list.items().next().is_none() {
+        return refuse(list.offset(), format!("the list \"{key}\" is empty: it holds no trajectory"));
+    }
+    let one = |item| {
+        convert_one(item, &[], format, &|record: View<'_>, warnings: &mut Vec<Refusal>| {
+            convert(whole, record, warnings)
+        })
+    };
+    let mut parts: Vec<Part> = list.items().map(one).collect();
+    let notes = parsed.notes.iter().map(|note| (note.offset, note.kind.text().to_owned()));
+    parts.insert(0, Part { warnings: notes.collect(), ..Part::default() });
+    ReadOutput { format, ..gather(source, parts) }
+}
+
+fn stream(source: &Source<'_>, format: &'static str, convert: &impl Convert) -> ReadOutput {
     let mut parts = Vec::new();
     let mut at = source.start;
     while let Some(start) = source.bytes[at..].iter().position(|byte| !byte.is_ascii_whitespace()) {
@@ -114,7 +153,7 @@ fn stream(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOu
     gather(source, parts)
 }
 
-fn lines(source: &Source<'_>, format: &'static str, convert: Convert) -> ReadOutput {
+fn lines(source: &Source<'_>, format: &'static str, convert: &impl Convert) -> ReadOutput {
     let mut spans = Vec::new();
     let mut start = source.start;
     for end in memchr::memchr_iter(b'\n', source.text()).map(|at| source.start + at) {
@@ -135,9 +174,9 @@ pub(super) fn spans(
     spans: &[(usize, usize)],
     limit: usize,
     format: &'static str,
-    convert: Convert,
+    convert: impl Convert,
 ) -> ReadOutput {
-    let parts = spans.iter().map(|span| line(source, *span, limit, format, convert));
+    let parts = spans.iter().map(|span| line(source, *span, limit, format, &convert));
     ReadOutput { format, ..gather(source, parts.collect()) }
 }
 
@@ -146,7 +185,7 @@ fn line(
     (start, end): (usize, usize),
     limit: usize,
     format: &'static str,
-    convert: Convert,
+    convert: &impl Convert,
 ) -> Part {
     let bytes = source.bytes;
     if bytes[start..end].iter().all(u8::is_ascii_whitespace) {

@@ -114,8 +114,12 @@ pub(super) fn number(value: Option<impl ToString>) -> String {
 }
 
 /// Text on one line that no spreadsheet takes for a formula.
-pub fn guarded(cell: &str) -> String {
-    let cell = text::one_line(cell);
+pub(super) fn guarded(cell: &str) -> String {
+    guard(text::one_line(cell))
+}
+
+/// A cell with a `'` before it if a spreadsheet would take it for a formula.
+pub fn guard(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠']) {
         format!("'{cell}")
     } else {

@@ -13,10 +13,10 @@ use rayon::prelude::*;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use self::csv::guarded;
+pub use self::csv::guard;
 pub use markdown::{cell, code};
 pub use stats::{OUTCOMES, Stats, TaskStats, by_subject, by_task, totals};
-pub use text::{ratio, usd};
+pub use text::{count, outcome, ratio, usd};
 
 /// How to render.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

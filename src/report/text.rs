@@ -64,7 +64,7 @@ pub(super) fn rates(view: &RunView) -> Vec<(Option<String>, Stats)> {
 }
 
 /// A whole number with thin groups, or `unknown`.
-pub(super) fn count(value: Option<u64>) -> String {
+pub fn count(value: Option<u64>) -> String {
     let Some(value) = value else { return "unknown".to_owned() };
     let digits = value.to_string();
     let mut out = String::new();
@@ -108,7 +108,7 @@ pub(super) fn reward(value: Option<f64>) -> String {
 }
 
 /// The outcome with its kind, class or nothing.
-pub(super) fn outcome(record: &AttemptRecord) -> String {
+pub fn outcome(record: &AttemptRecord) -> String {
     match &record.outcome {
         Outcome::Limit(kind) => format!("limit {}", kind.as_str()),
         Outcome::Error(error) => format!("error {}", error.class.as_str()),

@@ -27,6 +27,16 @@ fn check(_: &View, message: &Message, found: &mut Found) {
                 FlawKind::NameNotPlain => "the name holds blanks, quotes or markup",
                 FlawKind::CarriageReturn => "the markup has CR and LF as its line ends",
                 FlawKind::StrayText => "text inside the call belongs to no parameter",
+                FlawKind::MissingWrapper => "the call stands without the tags that belong around it",
+                FlawKind::UnclosedParameter => "a parameter has no closing tag",
+                FlawKind::ListOfCalls => "several calls stand in a list where the grammar has one",
+                FlawKind::OtherKey => "the arguments stand under another key than the grammar's",
+                FlawKind::MissingArguments => "the call has no arguments, not even empty ones",
+                FlawKind::RepeatedKey => "a key stands twice in the call, and the last one counts",
+                FlawKind::BrokenObject => "the JSON of the call is broken around its arguments",
+                FlawKind::PythonLiterals => "the call is written as a Python literal instead of JSON",
+                FlawKind::BadCallId => "the id of the call is not of the kind that the grammar asks for",
+                FlawKind::BadHeader => "the markup before a value is not that of the grammar",
                 // An unfinished closing tag is FC004's.
                 FlawKind::PartialClosingTag => continue,
             };

@@ -26,7 +26,8 @@ fn check(view: &View, message: &Message, found: &mut Found) {
         Span::new(call.span.start, end)
     });
     // The runtime of text calls takes one and drops the rest: in its reading there is no second call.
-    let runtime = (message.runtime_calls(view) > 1).then_some(Severity::Error);
+    let several = message.runtime_calls(view) > 1 || message.runtime_refuses_several();
+    let runtime = several.then_some(Severity::Error);
     let weight = Weight { strict: Some(Severity::Error), runtime };
     found.add(
         At::message(message, second),

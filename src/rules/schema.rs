@@ -89,7 +89,7 @@ fn refusal<'a>(message: &'a Message) -> Option<(Kind, &'a str)> {
         RefusalKind::MissingParameters(_) => Kind::MissingParameter,
         RefusalKind::BadType(_) => Kind::BadType,
         RefusalKind::BadEnum(_) => Kind::BadEnum,
-        RefusalKind::Other => return None,
+        RefusalKind::NoCall | RefusalKind::SeveralCalls | RefusalKind::Other => return None,
     };
     Some((kind, message))
 }

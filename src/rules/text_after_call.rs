@@ -47,6 +47,18 @@ fn check(_: &View, message: &Message, found: &mut Found) {
 
 /// Closing tags and fences that models leave behind.
 fn is_remnant(text: &str) -> bool {
-    text.split_whitespace()
-        .all(|word| matches!(word, "</think>" | "</tool_call>" | "```" | "</s>" | "</tool_calls>"))
+    text.split_whitespace().all(|word| {
+        matches!(
+            word,
+            "</think>"
+                | "</tool_call>"
+                | "```"
+                | "</s>"
+                | "</tool_calls>"
+                | "<|eot_id|>"
+                | "<|eom_id|>"
+                | "<|im_end|>"
+                | "<|python_end|>"
+        )
+    })
 }

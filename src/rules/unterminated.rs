@@ -19,13 +19,21 @@ fn check(_: &View, message: &Message, found: &mut Found) {
     }
     for call in message.text_calls().filter(|call| !call.closed) {
         let open = call.params.iter().find(|param| !param.closed);
+        let broken = call.arguments.as_ref().filter(|arguments| arguments.value.parsed.is_none());
         let end = (call.name_span.end + 1).min(call.span.end);
-        let (severity, span, text) = match open {
-            Some(param) => {
+        let (severity, span, text) = match (open, broken) {
+            (Some(param), _) => {
                 let text = format!("the call stops inside parameter {}", quote(&param.name));
-                (Severity::Error, param.name_span, text)
+                // In a code block the parameter has no name of its own.
+                let span = if param.name_span.is_empty() { call.name_span } else { param.name_span };
+                (Severity::Error, span, text)
             }
-            None => {
+            (None, Some(arguments)) => {
+                let line = super::first_line(arguments.span.text(&message.text));
+                let span = Span::new(arguments.span.start + line.start, arguments.span.start + line.end);
+                (Severity::Error, span, "the call stops inside its arguments".to_owned())
+            }
+            (None, None) => {
                 (Severity::Info, Span::new(call.span.start, end), "the call has no closing tag".to_owned())
             }
         };

@@ -1,6 +1,6 @@
 //! A trajectory prepared for the rules: every judged message parsed once, in both readings.
 
-use crate::dialects::{self, Dialect, Markup, Runtime, RuntimeReading, TextCall};
+use crate::dialects::{self, Dialect, Markup, RefusalKind, Runtime, RuntimeReading, TextCall};
 use crate::model::{Policy, Reading, Reply, Source, Span, Step, ToolCall, ToolDef, Trajectory};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -188,9 +188,17 @@ impl Message<'_> {
         matches!(self.seen, Some(RuntimeReading::Calls { .. }))
     }
 
-    /// Whether the runtime takes the whole text as a message to the user.
+    /// Whether the runtime takes the whole text as a message to the user, or refuses it for want of a call.
     pub(super) fn runtime_sees_no_call(&self) -> bool {
-        matches!(self.seen, Some(RuntimeReading::Message { .. }))
+        matches!(
+            self.seen,
+            Some(RuntimeReading::Message { .. } | RuntimeReading::Error { kind: RefusalKind::NoCall, .. })
+        )
+    }
+
+    /// Whether the runtime refuses the message because it holds too many calls.
+    pub(super) fn runtime_refuses_several(&self) -> bool {
+        matches!(self.seen, Some(RuntimeReading::Error { kind: RefusalKind::SeveralCalls, .. }))
     }
 
     /// Whether the model was cut off by its output limit.

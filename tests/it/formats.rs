@@ -2,6 +2,7 @@
 
 mod abuse;
 mod atif;
+mod benchmarks;
 mod hostile;
 mod logs;
 mod robust;

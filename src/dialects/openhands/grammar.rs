@@ -3,7 +3,7 @@
 //! Invariant: linear in the length of the text; every span lies on character boundaries. A call is
 //! counted only where it stands outside the parameter values of another one.
 
-use super::super::{Flaw, FlawKind, Markup, TextCall, TextParam, foreign_marks};
+use super::super::{Flaw, FlawKind, Markup, Resume, TextCall, TextParam, foreign_marks};
 use super::markers::{self, Mark};
 use crate::model::Span;
 use memchr::memmem;
@@ -53,6 +53,28 @@ pub(super) fn parse(text: &str) -> Markup {
         (!rest.is_empty()).then_some(rest)
     });
     markup
+}
+
+/// Goes on with a message that still comes in.
+pub(super) fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
+    let mut markup = Markup::default();
+    let mut closers = Closers::new(text);
+    let mut at = from.at;
+    while let Some((mark, span)) = markers::next(text, at) {
+        at = span.end;
+        if mark != Mark::Call {
+            continue;
+        }
+        // Behind a quote the rest of the line tells whether it is a call, and that may not be here yet.
+        if span.start > 0 && text.as_bytes()[span.start - 1] == b'`' {
+            break;
+        }
+        at = call_at(text, span, &mut closers, &mut markup);
+    }
+    let complete = |call: &TextCall| call.closed && call.params.iter().all(|param| param.closed);
+    let calls: Vec<TextCall> = markup.calls.into_iter().take_while(complete).collect();
+    let at = calls.last().map_or(from.at, |call| call.span.end);
+    (calls, Resume { at, section: None })
 }
 
 /// Reads the call whose opening tag begins at `open`; gives the position to go on from.

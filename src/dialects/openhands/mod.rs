@@ -6,7 +6,6 @@
 mod grammar;
 mod markers;
 mod prompt;
-mod python;
 mod runtime;
 mod v0;
 mod v1;
@@ -23,6 +22,7 @@ pub(super) static ITEM: Dialect = Dialect {
     about: "<function=NAME> with <parameter=NAME> inside, one call a message",
     markers: &[grammar::FN_OPEN],
     parse: grammar::parse,
+    incremental: Some(super::Incremental { ends: &[grammar::FN_CLOSE], read_on: grammar::read_on }),
     runtimes: &[v0::RUNTIME, v1::RUNTIME],
     describe: prompt::describe,
     render: write::render,

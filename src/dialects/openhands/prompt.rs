@@ -3,7 +3,7 @@
 //!
 //! Block markers and headings are protocol strings that readers rely on; all other wording is ours.
 
-use super::python;
+use super::super::python;
 use crate::model::{Span, ToolDef};
 use serde_json::{Value, json};
 use std::fmt::Write as _;

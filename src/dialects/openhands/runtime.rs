@@ -3,9 +3,9 @@
 //! Rebuilt from the behaviour measured in `notes` (oracle test in `tests/it/oracle.rs`): the first
 //! match wins, what follows it is dropped, only `integer` and `array` are converted.
 
+use super::super::python;
 use super::super::{RefusalKind, Repair, RuntimeCall, RuntimeReading};
 use super::grammar::{FN_CLOSE, FN_OPEN};
-use super::python;
 use crate::model::{Object, Span, ToolDef};
 use regex::Regex;
 use serde_json::Value;

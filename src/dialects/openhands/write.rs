@@ -1,8 +1,9 @@
 //! Calls and observations written as text, and observations read back.
 
+use super::super::common::plain_name;
+use super::super::python;
 use super::super::{Call, TextResult};
 use super::grammar::{FN_CLOSE, FN_OPEN, OBSERVATION as HEADING, PARAM_CLOSE, PARAM_OPEN};
-use super::python;
 use crate::model::{Object, Span, ToolCall};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -52,10 +53,10 @@ pub(super) fn render(content: &str, calls: &[Call<'_>]) -> Result<String, String
         if !out.is_empty() {
             out.push_str("\n\n");
         }
-        plain("a function name", call.name)?;
+        plain_name("a function name", call.name)?;
         let _ = writeln!(out, "{FN_OPEN}{}>", call.name);
         for (key, value) in call.arguments {
-            plain("a parameter name", key)?;
+            plain_name("a parameter name", key)?;
             let value = value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
             if value.contains(PARAM_CLOSE) {
                 return Err(format!("the value of '{key}' holds {PARAM_CLOSE}"));
@@ -65,14 +66,6 @@ pub(super) fn render(content: &str, calls: &[Call<'_>]) -> Result<String, String
         out.push_str(FN_CLOSE);
     }
     Ok(out)
-}
-
-/// A name ends at its bracket.
-fn plain(what: &str, name: &str) -> Result<(), String> {
-    if name.is_empty() || name.contains(['>', '\n']) {
-        return Err(format!("{what} is empty or holds a bracket or a newline"));
-    }
-    Ok(())
 }
 
 /// A user message that holds an observation.

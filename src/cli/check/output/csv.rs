@@ -3,7 +3,8 @@
 use super::{Look, Output};
 use crate::cli::check::Plan;
 use crate::cli::check::judge::{Checked, Item};
-use crate::report::guarded;
+use crate::report::guard;
+use crate::util::text::{name, one_line, unmarked};
 use std::io::{self, Write};
 
 pub(super) static ITEM: Output = Output { name: "csv", about: "one finding a row, for spreadsheets", render };
@@ -41,7 +42,7 @@ fn row(item: &Item, checked: &Checked) -> [String; 15] {
     let readings: Vec<String> = finding.readings.iter().map(ToString::to_string).collect();
     let start = finding.location.as_ref();
     [
-        guarded(&item.path),
+        guard(name(&item.path)),
         number(checked.judged.get(item.judged).map(|judged| judged.number as u64)),
         number(start.map(|place| place.line)),
         number(start.map(|place| place.column)),
@@ -55,6 +56,6 @@ fn row(item: &Item, checked: &Checked) -> [String; 15] {
         number(finding.message),
         number(finding.span.map(|span| span.start as u64)),
         number(finding.span.map(|span| span.end as u64)),
-        guarded(&finding.text),
+        guard(unmarked(&one_line(&finding.text)).into_owned()),
     ]
 }
