@@ -32,13 +32,19 @@ fn exact(line: &str, options: &Options<'_>) -> Result<Counts, String> {
 #[track_caller]
 fn agrees(line: &str) -> bool {
     let off = off();
-    let options = Options { off: &off, ..Options::default() };
-    let mut quick = Quick::new(&Policy::default(), &options).expect("a quick way");
+    let given = formats::openai::tools(tools().to_string().as_bytes());
+    let with_tools = Options { off: &off, tools: given.as_deref(), ..Options::default() };
+    same(line, &with_tools);
+    same(line, &Options { off: &off, ..Options::default() })
+}
+
+fn same(line: &str, options: &Options<'_>) -> bool {
+    let mut quick = Quick::new(&Policy::default(), options).expect("a quick way");
     // The second time, tools are remembered.
     let (first, second) = (quick.line(line.as_bytes()), quick.line(line.as_bytes()));
     assert_eq!(first, second, "{line}");
     if let Some(counts) = first {
-        assert_eq!(exact(line, &options), Ok(counts), "{line}");
+        assert_eq!(exact(line, options), Ok(counts), "{line}");
     }
     first.is_some()
 }
@@ -306,7 +312,7 @@ fn edited(line: String, edit: &Edit) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_was_done_to_a_line_both_ways_agree(
