@@ -18,7 +18,7 @@ pub(super) static ITEM: Verb =
 type Kind = (&'static str, fn() -> Vec<(&'static str, String)>);
 
 static KINDS: &[Kind] = &[
-    ("formats", || formats::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
+    ("formats", || formats::ALL.iter().map(|item| (item.name, format_row(item))).collect()),
     ("rules", || {
         let row =
             |rule: &rules::Rule| format!("{:<20}  {:<7}  {}", rule.name, rule.severity.as_str(), rule.about);
@@ -42,6 +42,12 @@ static KINDS: &[Kind] = &[
     // Not built in but on disk: told by `runs`.
     ("runs", Vec::new),
 ];
+
+/// Whether a format can be written as well, and what it is.
+fn format_row(format: &formats::Format) -> String {
+    let ways = if format.write.is_some() { "read, written" } else { "read" };
+    format!("{ways:<13}  {}", format.about)
+}
 
 /// What a target takes, in one line.
 fn target(target: &export::Target) -> String {

@@ -185,7 +185,7 @@ fn broken(text: &str, at: usize, limit: usize, keys: &Keys, torn: bool) -> Optio
     }
     match parts.finish(limit, false, value) {
         Read::Nothing(_) => None,
-        call => Some(call),
+        Read::Call(call) => Some(Read::Call(call)),
     }
 }
 

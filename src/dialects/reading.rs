@@ -4,7 +4,7 @@
 //! whoever decodes them, which is told here as the refusal that it comes to.
 
 use super::{RefusalKind, Repair, RuntimeCall, RuntimeReading};
-use crate::model::{Span, ToolDef};
+use crate::model::{Object, Span, ToolDef};
 use serde_json::Value;
 
 /// Calls and repairs as they are found.
@@ -85,7 +85,7 @@ impl Reading {
             }
             let parameters = item.get("parameters").filter(|value| !is_falsy(value));
             let arguments = parameters.or(item.get("arguments")).cloned();
-            self.call(name, arguments.unwrap_or_else(|| Value::Object(Default::default())))?;
+            self.call(name, arguments.unwrap_or_else(|| Value::Object(Object::new())))?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Source of the shape: the chat completions API reference; traps in DESIGN's notes on containers
 //! (content null, text or parts; arguments are text; legacy `function_call`; calls in plain text).
 
+use super::fields::Fields;
 use super::source::Refusal;
 use super::text_calls;
 use crate::dialects::{self, Dialect, openhands_prompt};
@@ -10,7 +11,7 @@ use crate::model::{
     Arguments, ContentPart, Message, Object, Observation, ObservationResult, Place, Reply, Source, Step,
     ToolCall, ToolDef,
 };
-use crate::util::json::View;
+use crate::util::json::{self, View};
 use serde_json::Value;
 
 /// Turns messages into steps; results go to the step of their call.
@@ -21,6 +22,9 @@ pub(super) struct Chat {
     next_id: u32,
     dialect: Option<&'static Dialect>,
 }
+
+/// Keys under which back ends send reasoning; the first one that holds text counts.
+const REASONING: [&str; 2] = ["reasoning_content", "reasoning"];
 
 /// Text or parts of a message, and where its text stands.
 pub(super) struct Content {
@@ -50,7 +54,13 @@ impl Chat {
             None => return Err((message.offset(), "a message has no \"role\"".to_owned())),
         };
         match &*role {
-            "system" | "developer" => self.plain(message, Source::System),
+            "system" | "developer" => {
+                self.plain(message, Source::System)?;
+                if let Some(step) = self.steps.last_mut().filter(|_| role == "developer") {
+                    step.extra.insert("role".to_owned(), "developer".into());
+                }
+                Ok(())
+            }
             "user" => self.user(message),
             "assistant" => self.assistant(message),
             "tool" | "function" => self.result(message),
@@ -64,10 +74,11 @@ impl Chat {
     /// Adds an assistant message of nothing but text.
     pub(super) fn say(&mut self, text: View<'_>) {
         let message = Message::Text(text.text().unwrap_or_default().into_owned());
-        self.speak(Content { message, place: Some(text.place()) }, Vec::new(), Object::new(), None);
+        self.said(Content { message, place: Some(text.place()) }, Vec::new());
     }
 
-    fn push(&mut self, source: Source, content: Content) -> &mut Step {
+    /// Adds a step.
+    pub(super) fn push(&mut self, source: Source, content: Content) -> &mut Step {
         let mut step = Step::new(self.steps.len() as u64 + 1, source, "");
         step.message = content.message;
         step.place = content.place;
@@ -86,27 +97,60 @@ impl Chat {
     /// A user message; an observation in the text protocol goes to the step of its call.
     fn user(&mut self, message: View<'_>) -> Result<(), Refusal> {
         let content = content(message.get("content"))?;
+        self.told(content, rest(message, &["role", "content"]));
+        Ok(())
+    }
+
+    /// Adds what a user said, or the results of text calls that stand in it.
+    pub(super) fn told(&mut self, content: Content, extra: Object) {
         let text = content.message.text();
         let results = self.text_results(&text);
-        if !results.is_empty() {
-            let extra = rest(message, &["role", "content"]);
-            for (n, (name, output)) in results.into_iter().enumerate() {
-                let calls = self.steps.last().map_or(&[][..], |step| &step.calls);
-                let result = ObservationResult {
-                    call_id: calls.get(n).map(|call| call.id.clone()),
-                    name,
-                    content: Some(Message::Text(output)),
-                    place: content.place,
-                    extra: if n == 0 { extra.clone() } else { Object::new() },
+        if results.is_empty() {
+            drop(text);
+            if self.answers_call() {
+                let call_id =
+                    self.steps.last().and_then(|step| step.calls.first()).map(|call| call.id.clone());
+                let (content, place) = (Some(content.message), content.place);
+                self.attach(ObservationResult {
+                    call_id,
+                    content,
+                    place,
+                    extra,
                     ..ObservationResult::default()
-                };
-                self.attach(result);
+                });
+            } else {
+                self.push(Source::User, content).extra = extra;
             }
-            return Ok(());
+            return;
         }
-        let extra = rest(message, &["role", "content"]);
-        self.push(Source::User, content).extra = extra;
-        Ok(())
+        let mut extra = Some(extra);
+        for (name, output) in results {
+            // Results come in the order of their calls, in one message or in several.
+            let step = self.steps.last();
+            let before = step.and_then(|step| step.observation.as_ref()).map_or(0, |all| all.results.len());
+            let result = ObservationResult {
+                call_id: step.and_then(|step| step.calls.get(before)).map(|call| call.id.clone()),
+                name,
+                content: Some(Message::Text(output)),
+                place: content.place,
+                extra: extra.take().unwrap_or_default(),
+                ..ObservationResult::default()
+            };
+            match self.steps.last_mut().filter(|_| result.call_id.is_none()) {
+                // One result more than there are calls: it stays where it stood.
+                Some(step) => {
+                    step.observation.get_or_insert_with(Observation::default).results.push(result);
+                }
+                None => self.attach(result),
+            }
+        }
+    }
+
+    /// Whether a user message now is the result of a text call: so it is where the dialect is known by its name.
+    fn answers_call(&self) -> bool {
+        let before = self.steps.last().filter(|step| step.source == Source::Agent && !step.calls.is_empty());
+        let reply = before.and_then(|step| step.reply.as_ref()).filter(|reply| !reply.native);
+        self.dialect.is_some() && reply.is_some()
     }
 
     /// The results of text calls that a user message holds: tool name and text of each.
@@ -115,54 +159,64 @@ impl Chat {
         let reply = before.and_then(|step| step.reply.as_ref()).filter(|reply| !reply.native);
         let dialect = reply.and_then(|reply| dialects::find(reply.dialect.as_deref()?));
         let results = dialect.map(|dialect| (dialect.read_observations)(text)).unwrap_or_default();
-        if results.is_empty() && reply.is_some() && self.dialect.is_some() {
-            return vec![(None, text.to_owned())];
-        }
         results.into_iter().map(|result| (result.name, result.content.text(text).to_owned())).collect()
     }
 
     fn assistant(&mut self, message: View<'_>) -> Result<(), Refusal> {
         let content = content(message.get("content"))?;
         let calls = native_calls(message, self.next_id)?;
-        let extra = rest(
-            message,
-            &["role", "content", "tool_calls", "function_call", "reasoning_content", "reasoning"],
-        );
-        let reasoning = ["reasoning_content", "reasoning"]
-            .iter()
-            .find_map(|key| message.some(key).and_then(View::text))
-            .map(std::borrow::Cow::into_owned);
-        self.speak(content, calls, extra, reasoning);
+        let mut known = vec!["role", "content", "tool_calls", "function_call"];
+        let reasoning =
+            REASONING.iter().find_map(|key| Some((*key, message.some(key)?.text()?.into_owned())));
+        let reasoning = reasoning.map(|(key, text)| {
+            known.push(key);
+            text
+        });
+        let extra = rest(message, &known);
+        let step = self.said(content, calls);
+        step.extra = extra;
+        step.reasoning = reasoning;
         Ok(())
     }
 
-    /// Adds an agent step; without native calls its text is searched for calls.
-    fn speak(&mut self, content: Content, calls: Vec<ToolCall>, extra: Object, reasoning: Option<String>) {
-        let text = content.message.text().into_owned();
+    /// Adds what the model said: with the calls that stand beside the text, else with those inside it.
+    pub(super) fn said(&mut self, content: Content, calls: Vec<ToolCall>) -> &mut Step {
         let place = content.place;
         let native = !calls.is_empty();
         let mut next_id = self.next_id;
-        let known = self.dialect;
-        let step = self.push(Source::Agent, content);
-        step.extra = extra;
-        step.reasoning = reasoning;
         let mut dialect = native.then(|| "native".to_owned());
-        if native {
+        let mut message = content.message;
+        let mut found = Vec::new();
+        let text = if native {
             next_id += calls.len() as u32;
-            step.calls = calls;
+            message.text().into_owned()
         } else {
-            let found = match known {
+            let text = message.text();
+            let reading = match self.dialect {
                 Some(dialect) => text_calls::read_as(dialect, &text, &mut next_id),
                 None => text_calls::read(&text, &mut next_id),
             };
-            dialect = found.dialect.map(str::to_owned);
-            step.calls = found.calls;
-            if !step.calls.is_empty() {
-                step.message = Message::Text(found.content);
+            dialect = reading.dialect.map(str::to_owned);
+            found = reading.calls;
+            match found.is_empty() {
+                true => text.into_owned(),
+                false => {
+                    let before = reading.content.into_owned();
+                    drop(text);
+                    // Parts that are no text stay beside the text before the calls.
+                    match std::mem::replace(&mut message, Message::Text(before)) {
+                        Message::Text(text) => text,
+                        Message::Parts(parts) => split(parts, &mut message),
+                    }
+                }
             }
-        }
+        };
+        let step = self.push(Source::Agent, Content { message, place });
+        step.calls = if native { calls } else { found };
         step.reply = Some(Reply { text, finish_reason: None, dialect, native, place });
         self.next_id = next_id;
+        let last = self.steps.len() - 1;
+        &mut self.steps[last]
     }
 
     fn result(&mut self, message: View<'_>) -> Result<(), Refusal> {
@@ -194,7 +248,7 @@ impl Chat {
     }
 
     /// Puts a result into the latest step that made its call, else into the latest agent step.
-    fn attach(&mut self, result: ObservationResult) {
+    pub(super) fn attach(&mut self, result: ObservationResult) {
         let made = |step: &Step| step.calls.iter().any(|call| Some(&call.id) == result.call_id.as_ref());
         // Calls are answered soon: only the latest agent steps are looked at, so that a log of
         // nothing but orphans costs no more than its length.
@@ -209,12 +263,29 @@ impl Chat {
     }
 }
 
+/// The text of parts; what is no text goes behind the message.
+fn split(parts: Vec<ContentPart>, message: &mut Message) -> String {
+    let text = parts.iter().filter_map(|part| part.text.as_deref()).collect();
+    let others: Vec<ContentPart> = parts
+        .into_iter()
+        .filter(|part| part.text.is_none() || part.source.is_some())
+        .map(|part| ContentPart { text: None, ..part })
+        .collect();
+    if !others.is_empty() {
+        let before = std::mem::replace(message, Message::Parts(Vec::new()));
+        let first =
+            Some(text_part(before.text().into_owned())).filter(|part| part.text.as_deref() != Some(""));
+        *message = Message::Parts(first.into_iter().chain(others).collect());
+    }
+    text
+}
+
 /// `what must be X, not Y`
 pub(super) fn expected(found: View<'_>, what: &str, wanted: &str) -> Refusal {
     (found.offset(), format!("{what} must be {wanted}, not {}", found.type_name()))
 }
 
-fn optional_text(message: View<'_>, key: &str) -> Result<Option<String>, Refusal> {
+pub(super) fn optional_text(message: View<'_>, key: &str) -> Result<Option<String>, Refusal> {
     match message.some(key) {
         None => Ok(None),
         Some(value) => match value.text() {
@@ -237,29 +308,41 @@ pub(super) fn content(value: Option<View<'_>>) -> Result<Content, Refusal> {
     }
     let mut parts = Vec::new();
     for item in value.items() {
-        if let Some(text) = item.text() {
-            parts.push(text_part(text.into_owned()));
-            continue;
-        }
-        if !item.is_object() {
+        if item.text().is_none() && !item.is_object() {
             return Err(expected(item, "a part of \"content\"", "an object"));
         }
-        match part_text(item) {
-            Some(text) => parts.push(text_part(text.text().unwrap_or_default().into_owned())),
-            None => {
-                let kind = item.text_at("type").unwrap_or_default();
-                let kind = kind.strip_suffix("_url").unwrap_or(&kind).to_owned();
-                parts.push(ContentPart { kind, text: None, source: Some(item.object()) });
-            }
-        }
+        parts.push(part(item));
     }
     let place = parts_place(value);
     // One text part is text.
     let message = match parts.as_mut_slice() {
-        [ContentPart { text: Some(text), .. }] => Message::Text(std::mem::take(text)),
+        [ContentPart { text: Some(text), source: None, .. }] => Message::Text(std::mem::take(text)),
         _ => Message::Parts(parts),
     };
     Ok(Content { message, place })
+}
+
+/// One part: text with what stands beside it, or an object as it is.
+pub(super) fn part(item: View<'_>) -> ContentPart {
+    if let Some(text) = item.text() {
+        return text_part(text.into_owned());
+    }
+    let Some(text) = part_text(item).and_then(View::text) else {
+        let kind = item.text_at("type").unwrap_or_default();
+        let kind = kind.strip_suffix("_url").unwrap_or(&kind).to_owned();
+        return ContentPart { kind, text: None, source: Some(item.object()) };
+    };
+    let mut part = text_part(text.into_owned());
+    let mut fields = Fields::of(item);
+    fields.mark("text");
+    fields.take("type", |kind| kind.text().is_some());
+    for key in ["annotations", "logprobs"] {
+        // Empty lists say nothing.
+        fields.take(key, |list| list.is_array() && list.items().next().is_none());
+    }
+    let more = fields.rest();
+    part.source = (!more.is_empty()).then_some(more);
+    part
 }
 
 /// The text of a text part; a bare string is one.
@@ -278,12 +361,12 @@ pub(super) fn parts_place(list: View<'_>) -> Option<Place> {
     Some(if texts.next().is_some() { list.parts_place() } else { first.place() })
 }
 
-fn text_part(text: String) -> ContentPart {
+pub(super) fn text_part(text: String) -> ContentPart {
     ContentPart { kind: "text".to_owned(), text: Some(text), source: None }
 }
 
 /// The members that have no place of their own.
-fn rest(message: View<'_>, known: &[&str]) -> Object {
+pub(super) fn rest(message: View<'_>, known: &[&str]) -> Object {
     let unknown = message.members().filter(|(key, _)| !known.contains(&&**key));
     unknown.map(|(key, value)| (key.into_owned(), value.value())).collect()
 }
@@ -295,7 +378,10 @@ fn native_calls(message: View<'_>, next_id: u32) -> Result<Vec<ToolCall>, Refusa
             return Err(expected(list, "\"tool_calls\"", "a list"));
         }
         for item in list.items() {
-            calls.push(native_call(item)?);
+            calls.push(match item.text() {
+                Some(text) => call_in_text(item, &text)?,
+                None => native_call(item)?,
+            });
         }
     }
     if let Some(legacy) = message.some("function_call") {
@@ -311,20 +397,69 @@ fn native_calls(message: View<'_>, next_id: u32) -> Result<Vec<ToolCall>, Refusa
     Ok(calls)
 }
 
+/// A call that stands as JSON inside a string, as verifiers writes it.
+fn call_in_text(item: View<'_>, text: &str) -> Result<ToolCall, Refusal> {
+    let unreadable = || (item.offset(), "a tool call is a string that holds no JSON object".to_owned());
+    let node = json::parse_at(text.as_bytes(), 0, &mut Vec::new()).map_err(|_| unreadable())?;
+    // Offsets inside the string would mislead.
+    native_call(View::new(text.as_bytes(), &node)).map_err(|(_, what)| (item.offset(), what))
+}
+
 fn native_call(item: View<'_>) -> Result<ToolCall, Refusal> {
     if !item.is_object() {
         return Err(expected(item, "a tool call", "an object"));
     }
-    let function = item.some("function").filter(|function| function.is_object()).unwrap_or(item);
+    if let Some(custom) = item.some("custom").filter(|custom| custom.is_object()) {
+        return custom_call(item, custom);
+    }
+    let inner = item.some("function").filter(|function| function.is_object());
+    let mut extra = match inner {
+        Some(_) => rest(item, &["id", "function"]),
+        None => rest(item, &["id", "name", "arguments"]),
+    };
+    if extra.get("type").is_some_and(|kind| kind == "function") {
+        extra.shift_remove("type");
+    }
+    let function = inner.unwrap_or(item);
+    let more = inner.map(|inner| rest(inner, &["name", "arguments"])).unwrap_or_default();
+    if !more.is_empty() {
+        extra.insert("function".to_owned(), more.into());
+    }
     Ok(ToolCall {
         id: optional_text(item, "id")?.unwrap_or_default(),
         name: call_name(function)?,
         arguments: arguments(function.get("arguments")),
-        extra: rest(item, &["id", "function", "type", "name", "arguments"]),
+        extra,
     })
 }
 
-fn call_name(function: View<'_>) -> Result<String, Refusal> {
+/// A call with free text: no JSON, even where it looks like it.
+fn custom_call(item: View<'_>, custom: View<'_>) -> Result<ToolCall, Refusal> {
+    let mut fields = Fields::of(item);
+    let id = fields.must_text("id")?.unwrap_or_default();
+    fields.mark("custom");
+    fields.take("type", |kind| kind.text().as_deref() == Some("custom"));
+    let mut inner = Fields::of(custom);
+    inner.mark("name");
+    let raw = inner.must_text("input")?;
+    let mut extra = fields.rest();
+    let more = inner.rest();
+    if !more.is_empty() {
+        extra.insert("custom".to_owned(), more.into());
+    }
+    extra.entry("type").or_insert_with(|| CUSTOM.into());
+    Ok(ToolCall { id, name: call_name(custom)?, arguments: Arguments { raw, parsed: None }, extra })
+}
+
+/// The type of a call with free text, as the Responses API names it.
+pub(super) const CUSTOM: &str = "custom_tool_call";
+
+/// Whether a call has free text in the place of arguments.
+pub(super) fn is_custom(call: &ToolCall) -> bool {
+    call.extra.get("type").is_some_and(|kind| kind == CUSTOM)
+}
+
+pub(super) fn call_name(function: View<'_>) -> Result<String, Refusal> {
     match function.get("name") {
         Some(name) => {
             let text = name.text().ok_or_else(|| expected(name, "the name of a tool call", "a string"))?;
@@ -334,8 +469,8 @@ fn call_name(function: View<'_>) -> Result<String, Refusal> {
     }
 }
 
-/// Text is kept as written; an object (some writers) as it is.
-fn arguments(value: Option<View<'_>>) -> Arguments {
+/// Arguments of a call: text is kept as written; an object (some writers) as it is.
+pub(super) fn arguments(value: Option<View<'_>>) -> Arguments {
     match value {
         Some(value) if value.is_object() => Arguments::object(value.object()),
         Some(value) => match value.text() {
@@ -352,20 +487,66 @@ pub(super) fn tools(list: View<'_>) -> (Option<Vec<ToolDef>>, Option<Vec<Value>>
         return (None, None);
     }
     let raw: Vec<Value> = list.items().map(View::value).collect();
+    tools_of(&raw)
+}
+
+/// The same of values.
+pub(super) fn tools_of(raw: &[Value]) -> (Option<Vec<ToolDef>>, Option<Vec<Value>>) {
     let read: Vec<ToolDef> = raw.iter().filter_map(tool).collect();
     let same = raw.len() == read.len() && raw.iter().zip(&read).all(|(raw, read)| *raw == tool_value(read));
-    (Some(read), (!same).then_some(raw))
+    (Some(read), (!same).then(|| raw.to_vec()))
 }
 
 /// Reads `{type: function, function: {name, …}}`, or the inner object alone.
-fn tool(value: &Value) -> Option<ToolDef> {
-    let function = value.get("function").unwrap_or(value);
-    let parameters = function.get("parameters").or_else(|| function.get("input_schema"));
-    Some(ToolDef {
-        name: function.get("name")?.as_str()?.to_owned(),
-        description: function.get("description").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        parameters: parameters.cloned().unwrap_or(Value::Null),
-    })
+pub(super) fn tool(value: &Value) -> Option<ToolDef> {
+    tool_parts(value).map(|(tool, _)| tool)
+}
+
+/// A tool, and what its definition holds beside it.
+pub(super) fn tool_parts(value: &Value) -> Option<(ToolDef, Object)> {
+    let outer = value.as_object()?;
+    let function = outer.get("function").and_then(Value::as_object);
+    let inner = function.unwrap_or(outer);
+    let schema = ["parameters", "input_schema", "parametersJsonSchema", "parameters_json_schema"];
+    let schema = schema.into_iter().find(|key| inner.contains_key(*key));
+    let mut more = Object::new();
+    if function.is_some() {
+        more.extend(outer.iter().filter(|(key, _)| *key != "function").map(|(k, v)| (k.clone(), v.clone())));
+    }
+    let described = inner.get("description").is_none_or(|text| text.is_string());
+    let own = |key: &str| key == "name" || Some(key) == schema || (described && key == "description");
+    for (key, value) in inner.iter().filter(|(key, _)| !own(key)) {
+        let key = if more.contains_key(key) { format!("function.{key}") } else { key.clone() };
+        more.insert(key, value.clone());
+    }
+    // Anthropic calls the tools of its client custom ones.
+    let client = |kind: &Value| kind == "function" || kind == "custom" && schema == Some("input_schema");
+    if more.get("type").is_some_and(client) {
+        more.shift_remove("type");
+    }
+    let tool = ToolDef {
+        name: inner.get("name")?.as_str()?.to_owned(),
+        description: inner.get("description").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        parameters: schema.and_then(|key| inner.get(key)).cloned().unwrap_or(Value::Null),
+    };
+    Some((tool, more))
+}
+
+/// The same of a tool that is a function; tools that an API runs by itself have a shape of their own.
+pub(super) fn function_parts(value: &Value) -> Option<(ToolDef, Object)> {
+    let keys = ["function", "parameters", "input_schema", "parametersJsonSchema", "parameters_json_schema"];
+    let kind = value.get("type");
+    let plain = kind.is_none_or(|kind| kind == "function") || keys.iter().any(|key| value.get(key).is_some());
+    tool_parts(value).filter(|_| plain)
+}
+
+/// All tools of a trajectory as their definitions were written; those that were only read, in OpenAI's form.
+pub(super) fn tool_list(agent: &crate::model::AgentInfo) -> Option<Vec<Value>> {
+    match (&agent.raw_tools, &agent.tools) {
+        (Some(raw), _) => Some(raw.clone()),
+        (None, Some(tools)) => Some(tools.iter().map(tool_value).collect()),
+        (None, None) => None,
+    }
 }
 
 /// Writes what [`tool`] reads.

@@ -146,6 +146,17 @@ fn by_name(path: &str, name: &str) -> Result<&'static Format, DetectError> {
     })
 }
 
+/// The format of a decompressed file: the one named `from`, or the one that its content shows.
+///
+/// # Errors
+/// As those of [`read_bytes`].
+pub fn format_of(source: &Source<'_>, from: Option<&str>) -> Result<&'static Format, DetectError> {
+    match from {
+        Some(name) => by_name(source.path, name),
+        None => detect(source),
+    }
+}
+
 /// Finds the one format that fits.
 pub(super) fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError> {
     if let Some(error) = blank(source) {

@@ -1,11 +1,14 @@
 //! A trajectory as a list of facts: what a conversion has to keep.
 //!
 //! A fact is a field's name and its value, without the step's number: formats divide a conversation into steps in
-//! different ways and mean the same. Places, origins and step numbers are no facts, nor is a text that is empty.
+//! different ways and mean the same. Places, origins and step numbers are no facts, nor is a text that is empty, nor
+//! what follows from another fact: the name of a result that is the one of its call. Arguments are facts by their
+//! value; their text is one besides where the value does not hold all of it (repeated keys, long numbers).
 
 use crate::model::{
     AgentInfo, FinalMetrics, Message, Object, ObservationResult, Reply, Step, ToolCall, Trajectory, Usage,
 };
+use crate::util::json::parse_at;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -62,10 +65,13 @@ impl<'a> List<'a> {
 
     fn rest(&mut self, field: &'static str, object: &'a Object) {
         for (key, value) in object {
-            let field = Cow::Owned(format!("{}{field}.{key}", self.prefix));
-            let value = json(value);
-            self.facts.push(Fact { field, step: self.step, value });
+            self.one(field, key, value);
         }
+    }
+
+    fn one(&mut self, field: &'static str, key: &str, value: &'a Value) {
+        let field = Cow::Owned(format!("{}{field}.{key}", self.prefix));
+        self.facts.push(Fact { field, step: self.step, value: json(value) });
     }
 
     fn trajectory(&mut self, trajectory: &'a Trajectory) {
@@ -94,16 +100,26 @@ impl<'a> List<'a> {
         self.put("agent.name", agent.name.as_str());
         self.put("agent.version", agent.version.as_str());
         self.text("agent.model", agent.model.as_deref());
-        match (&agent.raw_tools, &agent.tools) {
-            (Some(tools), _) => tools.iter().for_each(|tool| self.put("agent.tool", json(tool))),
-            (None, Some(tools)) => {
-                tools
-                    .iter()
-                    .for_each(|tool| self.put("agent.tool", super::chat::tool_value(tool).to_string()));
-            }
-            (None, None) => {}
+        for tool in super::chat::tool_list(agent).unwrap_or_default() {
+            self.tool(&tool);
         }
         self.rest("agent.extra", &agent.extra);
+    }
+
+    /// A tool is told in one shape, whatever the shape of its source; what else its definition holds stands apart.
+    fn tool(&mut self, value: &Value) {
+        let Some((mut tool, more)) = super::chat::tool_parts(value) else {
+            self.put("agent.tool", value.to_string());
+            return;
+        };
+        // No schema and one without properties both say that there are no arguments.
+        if tool.parameters == serde_json::json!({"type": "object", "properties": {}}) {
+            tool.parameters = Value::Null;
+        }
+        self.put("agent.tool", super::chat::tool_value(&tool).to_string());
+        if !more.is_empty() {
+            self.put("agent.tool_extra", object(&more));
+        }
     }
 
     fn step(&mut self, step: &'a Step) {
@@ -116,7 +132,7 @@ impl<'a> List<'a> {
         self.text("step.reasoning", step.reasoning.as_deref());
         step.calls.iter().for_each(|call| self.call(call));
         for result in step.observation.iter().flat_map(|observation| &observation.results) {
-            self.result(result);
+            self.result(result, step);
         }
         if let Some(usage) = &step.usage {
             self.usage(usage);
@@ -131,7 +147,13 @@ impl<'a> List<'a> {
         self.number("step.llm_calls", step.llm_calls);
         self.number("step.frame", step.frame.then_some(true));
         self.rest("step.extra", &step.extra);
-        self.rest("step.metrics", &step.metrics_extra);
+        for (key, value) in &step.metrics_extra {
+            match value {
+                // ATIF has figures that it does not know one level down.
+                Value::Object(inner) if key == "extra" => self.rest("step.metrics", inner),
+                value => self.one("step.metrics", key, value),
+            }
+        }
     }
 
     fn message(&mut self, field: &'static str, message: &'a Message) {
@@ -140,10 +162,13 @@ impl<'a> List<'a> {
             Message::Parts(parts) => {
                 for part in parts {
                     match (&part.text, &part.source) {
-                        (Some(text), _) => self.put(field, text.as_str()),
-                        (None, Some(source)) => {
-                            self.put("step.media", Value::Object(source.clone()).to_string())
+                        (Some(text), more) => {
+                            self.put(field, text.as_str());
+                            if let Some(more) = more {
+                                self.put("step.part", object(more));
+                            }
                         }
+                        (None, Some(source)) => self.put("step.media", object(source)),
                         (None, None) => self.put("step.media", part.kind.as_str()),
                     }
                 }
@@ -154,7 +179,10 @@ impl<'a> List<'a> {
     fn call(&mut self, call: &'a ToolCall) {
         self.put("call.name", call.name.as_str());
         match (&call.arguments.parsed, &call.arguments.raw) {
-            (Some(parsed), _) => self.put("call.arguments", Value::Object(parsed.clone()).to_string()),
+            (Some(parsed), raw) => {
+                self.put("call.arguments", object(parsed));
+                self.text("call.arguments_text", raw.as_deref().filter(|raw| !is_exact(raw)));
+            }
             (None, Some(raw)) => self.put("call.arguments", raw.as_str()),
             (None, None) => {}
         }
@@ -162,14 +190,16 @@ impl<'a> List<'a> {
         self.rest("call.extra", &call.extra);
     }
 
-    fn result(&mut self, result: &'a ObservationResult) {
+    fn result(&mut self, result: &'a ObservationResult, step: &Step) {
         if let Some(content) = &result.content {
             self.message("result.content", content);
         }
         self.text("result.call_id", result.call_id.as_deref());
-        self.text("result.name", result.name.as_deref());
+        let call = step.calls.iter().find(|call| Some(&call.id) == result.call_id.as_ref());
+        let own = call.map(|call| call.name.as_str());
+        self.text("result.name", result.name.as_deref().filter(|name| Some(*name) != own));
         for reference in &result.subagents {
-            self.put("result.subagent", Value::Object(reference.clone()).to_string());
+            self.put("result.subagent", object(reference));
         }
         self.rest("result.extra", &result.extra);
     }
@@ -198,6 +228,16 @@ impl<'a> List<'a> {
         self.text("reply.finish_reason", reply.finish_reason.as_deref());
         self.text("reply.dialect", reply.dialect.as_deref().filter(|name| *name != "native"));
     }
+}
+
+/// Whether reading the text gives a value that holds everything in it.
+pub(super) fn is_exact(text: &str) -> bool {
+    let mut notes = Vec::new();
+    parse_at(text.as_bytes(), 0, &mut notes).is_ok() && notes.is_empty()
+}
+
+fn object(object: &Object) -> String {
+    serde_json::to_string(object).unwrap_or_default()
 }
 
 fn json(value: &Value) -> Cow<'_, str> {

@@ -7,13 +7,19 @@
 //! [`read_files`] reads a group, [`read_bytes`] one file; [`decompress`] and [`Locator`] turn an
 //! offset in a message into line and column of the decompressed file.
 
+mod calls_as;
 mod chat;
 mod compress;
+mod convert;
 mod detect;
+mod events;
 mod facts;
+mod fields;
+mod json_out;
 mod lines;
 mod locate;
 mod loss;
+mod media;
 mod plan;
 mod record;
 mod source;
@@ -21,18 +27,23 @@ mod text_calls;
 
 use crate::model::Trajectory;
 
+pub use calls_as::{CallForm, calls_as};
 pub use compress::{Decompressed, decompress};
-pub use detect::{DetectError, read_bytes, read_files, read_group};
+pub use convert::{Output, convert, convert_all};
+pub use detect::{DetectError, format_of, read_bytes, read_files, read_group};
 pub use facts::{Fact, facts};
 pub use lines::{lines_format, long_line, read_lines};
 pub use locate::Locator;
 pub use loss::{Change, Changes, Loss, Lost, loss};
 pub use plan::{Input, plan};
+pub use record::Pieces;
 pub use source::{LINE_LIMIT, Shape, Source};
 
 registry! {
     /// All formats, in the order of `list formats`.
-    Format: openhands_prompt_log, openhands_completion_log, openai_chat, atif, swe_agent, mini_swe_agent, tau_bench, tau2, bfcl, terminal_bench, rolltape_run
+    Format: openhands_prompt_log, openhands_completion_log, openai_chat, openai_completion_log, openai_responses,
+    anthropic, gemini, atif, openhands_v0_events, openhands_eval_output, openhands_v1_events, sharegpt, adp, swe_agent,
+    mini_swe_agent, tau_bench, tau2, bfcl, terminal_bench, verifiers, langchain, otel, rolltape_run
 }
 
 /// The blocks of a prompt log, before they become steps.

@@ -1,10 +1,15 @@
 //! `openai-chat`: messages of OpenAI's chat API, bare or in an object with `messages`.
 
 use super::chat::{self, Chat, expected};
+use super::fields::Fields;
 use super::source::Refusal;
-use super::{Format, Reader, Sniff, Source};
-use crate::model::{Object, Trajectory};
+use super::{Format, Reader, Sniff, Source, Writer};
+use crate::model::Trajectory;
 use crate::util::json::View;
+
+mod write;
+
+pub(super) use write::told_in_prompt;
 
 const NAME: &str = "openai-chat";
 
@@ -14,7 +19,7 @@ pub(super) static ITEM: Format = Format {
     sniff,
     read: Reader::Records(convert),
     folder: None,
-    write: None,
+    write: Some(Writer::Lines(write::line)),
 };
 
 fn sniff(source: &Source<'_>) -> Sniff {
@@ -26,6 +31,14 @@ fn sniff(source: &Source<'_>) -> Sniff {
     } else {
         return Sniff::new(0, "has no \"messages\"");
     };
+    let logged = ["response", "choices"].iter().any(|key| {
+        record.some(key).is_some_and(|reply| {
+            reply.is_array() && key == &"choices" || reply.get("choices").is_some_and(View::is_array)
+        })
+    });
+    if logged {
+        return Sniff::new(40, "has the choices of a response beside its messages");
+    }
     if record.get("trajectory_format").is_some() {
         return Sniff::new(30, "names another \"trajectory_format\"");
     }
@@ -42,12 +55,15 @@ fn sniff(source: &Source<'_>) -> Sniff {
             content.items().any(|part| {
                 part.get("type")
                     .and_then(View::text)
-                    .is_some_and(|kind| matches!(&*kind, "tool_use" | "tool_result"))
+                    .is_some_and(|kind| matches!(&*kind, "tool_use" | "tool_result" | "thinking"))
             })
         })
     });
     if blocks {
         return Sniff::new(20, "has content blocks of another API");
+    }
+    if super::anthropic::has_system(record) {
+        return Sniff::new(20, "has \"system\" beside its messages");
     }
     if !first.is_object() || !roles {
         // One damaged message must not hide the format; where none has a role, it is another one.
@@ -55,8 +71,13 @@ fn sniff(source: &Source<'_>) -> Sniff {
         let why = "has messages without a \"role\"";
         return Sniff::new(if record.is_object() && some { 50 } else { 0 }, why);
     }
-    if messages.items().all(|message| message.get("content").is_none() && message.get("text").is_some()) {
-        return Sniff::new(20, "has messages with \"text\" in the place of \"content\"");
+    let keys = ["content", "tool_calls", "function_call"];
+    let other = |message: View<'_>| {
+        keys.iter().all(|key| message.get(key).is_none())
+            && ["text", "blocks", "parts"].iter().any(|key| message.get(key).is_some())
+    };
+    if messages.items().all(other) {
+        return Sniff::new(20, "has messages with something else in the place of \"content\"");
     }
     Sniff::new(80, "")
 }
@@ -78,20 +99,14 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
         conversation.add(message)?;
     }
     let mut trajectory = Trajectory { steps: conversation.steps, ..Trajectory::default() };
-    if let Some(list) = record.some("tools") {
-        (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list);
-    } else if let Some(list) = record.some("functions") {
-        (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list);
-    } else {
-        trajectory.agent.tools = chat::tools_in_prompt(&trajectory.steps);
+    let mut fields = Fields::of(record);
+    fields.mark("messages");
+    match fields.list("tools").or_else(|| fields.list("functions")) {
+        Some(list) => (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list),
+        None => trajectory.agent.tools = chat::tools_in_prompt(&trajectory.steps),
     }
-    trajectory.agent.model = record.text_at("model");
-    trajectory.id = record.text_at("id");
-    let known = ["messages", "tools", "functions"];
-    let rest = record.members().filter(|(key, value)| {
-        let taken = matches!(&**key, "model" | "id") && value.text().is_some();
-        !known.contains(&&**key) && !taken
-    });
-    trajectory.extra = rest.map(|(key, value)| (key.into_owned(), value.value())).collect::<Object>();
+    trajectory.agent.model = fields.string("model");
+    trajectory.id = fields.string("id");
+    trajectory.extra = fields.rest();
     Ok(trajectory)
 }

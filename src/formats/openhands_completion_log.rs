@@ -5,10 +5,12 @@
 //! messages of its history belong to other files and are marked as frame.
 
 use super::chat::{self, Chat, expected};
+use super::fields::{self, Fields};
 use super::source::Refusal;
 use super::{Format, Reader, Sniff, Source};
 use crate::model::{Object, Source as Role, Trajectory, Usage};
 use crate::util::json::View;
+use serde_json::Value;
 
 const NAME: &str = "openhands-completion-log";
 
@@ -31,8 +33,11 @@ fn sniff(source: &Source<'_>) -> Sniff {
         return Sniff::new(0, "has no \"response\" with \"choices\"");
     }
     let request = ["kwargs", "latency_sec", "cost"].iter().any(|key| record.get(key).is_some());
-    // Chat alone is 80: a log without its request is still more than chat.
-    Sniff::new(if request { 95 } else { 91 }, "")
+    if request || record.get("raw_response").is_some() {
+        Sniff::new(95, "")
+    } else {
+        Sniff::new(60, "has nothing beside its messages and response that the OpenHands SDK logs")
+    }
 }
 
 fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory, Refusal> {
@@ -63,12 +68,24 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
     let converted = response.and_then(|reply| reply.get("choices")?.items().next()?.get("message"));
     conversation.add(converted.filter(|_| hollow(message)).unwrap_or(message))?;
     let mut trajectory = Trajectory { steps: conversation.steps, ..Trajectory::default() };
+    let mut fields = Fields::of(record);
+    fields.list("messages");
+    let mut answer = fields.object("response");
+    let mut raw_answer = fields.object("raw_response");
     if let Some(step) = trajectory.steps.last_mut() {
-        step.usage = response.or(raw).and_then(|reply| reply.some("usage")).map(usage);
-        if let Some(cost) = record.get("cost").and_then(View::float) {
+        if let Some(figures) =
+            answer.as_mut().or(raw_answer.as_mut()).and_then(|answer| answer.object("usage"))
+        {
+            let (usage, rest) = fields::usage(figures);
+            (step.usage, step.metrics_extra) = (Some(usage), rest);
+        }
+        if let Some(cost) = fields.float("cost") {
             step.usage.get_or_insert_default().cost_usd = Some(cost);
         }
         step.timestamp = record.get("timestamp").and_then(View::float).and_then(iso_time);
+        if step.timestamp.is_some() {
+            fields.any("timestamp");
+        }
         step.llm_calls = Some(1);
         if let Some(sent) = &mut step.reply {
             sent.finish_reason = choice.text_at("finish_reason");
@@ -77,15 +94,48 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
             sent.dialect = Some(asked.to_owned());
         }
     }
-    let tools = record.some("tools").or_else(|| record.get("kwargs")?.some("tools"));
+    let kwargs = record.get("kwargs");
+    let tools = fields.list("tools").or_else(|| kwargs?.some("tools"));
     match tools {
         Some(list) => (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list),
         None => trajectory.agent.tools = chat::tools_in_prompt(&trajectory.steps),
     }
     trajectory.agent.model = reply.text_at("model");
     trajectory.id = reply.text_at("id");
-    trajectory.extra = extra(record);
+    // What was read of the reply is left out of what is kept beside it: in text mode the reply after conversion is not.
+    let read = |answer: Option<Fields<'_>>, whole: bool| {
+        answer.map(|answer| beside(answer, whole, &trajectory)).unwrap_or_default()
+    };
+    let (kept, raw_kept) = (read(answer, raw.is_some()), read(raw_answer, false));
+    if let Some(step) = trajectory.steps.last_mut() {
+        step.extra.extend(fields::some_object("response", kept));
+        step.extra.extend(fields::some_object("raw_response", raw_kept));
+    }
+    trajectory.extra = extra(fields, tools);
     Ok(trajectory)
+}
+
+/// What else stands in a reply: of its first choice, too, unless that is kept whole.
+fn beside(mut answer: Fields<'_>, whole: bool, read: &Trajectory) -> Object {
+    answer.drop_if("id", |id| id.text().map(std::borrow::Cow::into_owned) == read.id);
+    answer.drop_if("model", |model| model.text().map(std::borrow::Cow::into_owned) == read.agent.model);
+    let mut choices: Vec<Value> = Vec::new();
+    if !whole && let Some(list) = answer.list("choices") {
+        for (n, choice) in list.items().enumerate() {
+            let mut choice = Fields::of(choice);
+            if n == 0 {
+                choice.text("finish_reason");
+                choice.drop_if("index", |index| index.uint() == Some(0));
+                choice.object("message");
+            }
+            choices.push(choice.rest().into());
+        }
+    }
+    let mut kept = answer.rest();
+    if choices.iter().any(|choice| choice.as_object().is_some_and(|choice| !choice.is_empty())) {
+        kept.insert("choices".to_owned(), choices.into());
+    }
+    kept
 }
 
 /// Whether the message has calls of which nothing is left but empty objects.
@@ -95,18 +145,13 @@ fn hollow(message: View<'_>) -> bool {
     })
 }
 
-/// Request parameters and figures that no other field holds.
-fn extra(record: View<'_>) -> Object {
-    let mut extra = Object::new();
-    for key in ["context_window", "latency_sec"] {
-        if let Some(value) = record.get(key) {
-            extra.insert(key.to_owned(), value.value());
-        }
-    }
-    if let Some(kwargs) = record.get("kwargs") {
-        let mut kwargs = kwargs.object();
-        kwargs.shift_remove("tools");
-        extra.insert("kwargs".to_owned(), kwargs.into());
+/// Everything else, tools that were read left out of the request's parameters.
+fn extra(mut fields: Fields<'_>, tools: Option<View<'_>>) -> Object {
+    let kwargs = fields.object("kwargs");
+    let mut extra = fields.rest();
+    if let Some(mut kwargs) = kwargs {
+        kwargs.drop_if("tools", |list| tools.is_some_and(|tools| tools.value() == list.value()));
+        extra.insert("kwargs".to_owned(), kwargs.rest().into());
     }
     extra
 }
@@ -124,7 +169,7 @@ pub(super) fn usage(usage: View<'_>) -> Usage {
 }
 
 /// Seconds since 1970 as ISO 8601.
-fn iso_time(seconds: f64) -> Option<String> {
+pub(super) fn iso_time(seconds: f64) -> Option<String> {
     let millis = (seconds * 1000.0).round();
     if !millis.is_finite() {
         return None;

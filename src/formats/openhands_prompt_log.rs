@@ -3,10 +3,11 @@
 
 mod folder;
 mod roles;
+mod write;
 
 use super::record::too_long;
 use super::text_calls;
-use super::{Folder, Format, ReadOutput, Reader, Sniff, Source};
+use super::{Folder, Format, ReadOutput, Reader, Sniff, Source, Writer};
 use crate::dialects::openhands_prompt;
 use crate::model::{
     AgentInfo, Message, Observation, ObservationResult, Origin, Place, Reply, Source as Speaker, Step,
@@ -24,7 +25,7 @@ pub(super) static ITEM: Format = Format {
     sniff,
     read: Reader::Whole(read),
     folder: Some(Folder { claim: folder::claim, confirm: |_| true, read: folder::read }),
-    write: None,
+    write: Some(Writer::Document { extension: "log", write: write::write }),
 };
 
 /// How much of a file is looked at to tell its format.

@@ -1,10 +1,13 @@
 //! Formats whose unit is a JSON value: a document, a list of them, or one a line.
 
 use super::source::{Parsed, Refusal, is_record_list, scan, sentence};
-use super::{LINE_LIMIT, ReadError, ReadOutput, Shape, Source};
+use super::{Format, LINE_LIMIT, ReadError, ReadOutput, Reader, Shape, Source};
 use crate::model::{Origin, Trajectory};
 use crate::util::json::{Note, View};
 use rayon::prelude::*;
+
+/// Bytes of lines that are read together.
+const PIECE: usize = 8 << 20;
 
 /// Turns one JSON value into one trajectory. Warnings go to the second argument.
 pub(super) trait Convert:
@@ -154,18 +157,72 @@ fn stream(source: &Source<'_>, format: &'static str, convert: &impl Convert) -> 
 }
 
 fn lines(source: &Source<'_>, format: &'static str, convert: &impl Convert) -> ReadOutput {
+    let parts = lines_in(source, (source.start, source.bytes.len()), format, convert);
+    gather(source, parts)
+}
+
+/// The lines of a part of the file that ends with a line.
+fn lines_in(
+    source: &Source<'_>,
+    (mut start, end): (usize, usize),
+    format: &'static str,
+    convert: &impl Convert,
+) -> Vec<Part> {
     let mut spans = Vec::new();
-    let mut start = source.start;
-    for end in memchr::memchr_iter(b'\n', source.text()).map(|at| source.start + at) {
-        spans.push((start, end));
-        start = end + 1;
+    let from = start;
+    for stop in memchr::memchr_iter(b'\n', &source.bytes[from..end]).map(|at| from + at) {
+        spans.push((start, stop));
+        start = stop + 1;
     }
-    if start < source.bytes.len() {
-        spans.push((start, source.bytes.len()));
+    if start < end {
+        spans.push((start, end));
     }
     let parts =
         spans.into_par_iter().with_min_len(16).map(|span| line(source, span, LINE_LIMIT, format, convert));
-    gather(source, parts.collect())
+    parts.collect()
+}
+
+/// A file of lines, read some at a time: what is in memory together is bounded by a piece, not by the file. Any other
+/// file comes in one piece.
+pub struct Pieces<'s, 'a> {
+    source: &'s Source<'a>,
+    format: &'static Format,
+    at: usize,
+    done: bool,
+    counter: LineCounter<'a>,
+}
+
+impl<'s, 'a> Pieces<'s, 'a> {
+    /// The pieces of a decompressed file in that format.
+    pub fn new(source: &'s Source<'a>, format: &'static Format) -> Self {
+        let counter = LineCounter { bytes: source.bytes, at: 0, line: 1 };
+        Self { source, format, at: source.start, done: false, counter }
+    }
+}
+
+impl Iterator for Pieces<'_, '_> {
+    type Item = ReadOutput;
+
+    fn next(&mut self) -> Option<ReadOutput> {
+        if self.done {
+            return None;
+        }
+        let bytes = self.source.bytes;
+        let convert = match self.format.read {
+            Reader::Records(convert) if *self.source.shape() == Shape::Lines => convert,
+            _ => {
+                self.done = true;
+                return Some(self.format.read(self.source));
+            }
+        };
+        let far = self.at.saturating_add(PIECE).min(bytes.len());
+        let end = memchr::memchr(b'\n', &bytes[far..]).map_or(bytes.len(), |at| far + at + 1);
+        let parts = lines_in(self.source, (self.at, end), self.format.name, &convert);
+        self.at = end;
+        self.done = end == bytes.len();
+        let format = self.format.name;
+        Some(ReadOutput { format, ..gather_from(self.source, parts, &mut self.counter) })
+    }
 }
 
 /// Reads some lines, one after the other.
@@ -224,7 +281,10 @@ pub(super) fn too_long(mut error: ReadError) -> ReadError {
 
 /// Puts the parts together; lines are counted once, from the start of the file to its end.
 fn gather(source: &Source<'_>, parts: Vec<Part>) -> ReadOutput {
-    let mut counter = LineCounter { bytes: source.bytes, at: 0, line: 1 };
+    gather_from(source, parts, &mut LineCounter { bytes: source.bytes, at: 0, line: 1 })
+}
+
+fn gather_from(source: &Source<'_>, parts: Vec<Part>, counter: &mut LineCounter<'_>) -> ReadOutput {
     let mut output = ReadOutput::default();
     for part in parts {
         if let Some(mut trajectory) = part.trajectory {
@@ -247,14 +307,20 @@ fn gather(source: &Source<'_>, parts: Vec<Part>) -> ReadOutput {
 }
 
 /// Counts lines forward; a step back starts again from the top of the file.
-struct LineCounter<'a> {
+pub(super) struct LineCounter<'a> {
     bytes: &'a [u8],
     at: usize,
     line: u64,
 }
 
-impl LineCounter<'_> {
-    fn line_of(&mut self, offset: usize) -> u64 {
+impl<'a> LineCounter<'a> {
+    /// A counter at the top of a file.
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, line: 1 }
+    }
+
+    /// The line of a byte, from 1.
+    pub(super) fn line_of(&mut self, offset: usize) -> u64 {
         let offset = offset.min(self.bytes.len());
         if offset >= self.at {
             self.line += memchr::memchr_iter(b'\n', &self.bytes[self.at..offset]).count() as u64;

@@ -211,7 +211,7 @@ fn last(entry: View<'_>, dialect: Option<&str>, before: &[Step]) -> Step {
         let found = text_calls::read_as(dialect, &text, &mut next_id);
         step.calls = found.calls;
         if !step.calls.is_empty() {
-            step.message = Message::Text(found.content);
+            step.message = Message::Text(found.content.into_owned());
         }
     } else if let Some(word) = action.split_whitespace().next().filter(|_| native) {
         // The call itself is not kept there, only the command that it came to.

@@ -23,7 +23,7 @@ pub struct Schema {
 
 registry! {
     /// All schemas, in the order of help.
-    Schema: suite, task, config, record, finding, manifest, cassette, trajectory
+    Schema: suite, task, config, record, finding, manifest, cassette, trajectory, loss_report
 }
 
 /// The schema of that name.

@@ -1,8 +1,18 @@
 //! Readers: real logs, damaged input, and the way there and back.
 
 mod abuse;
+mod adp;
+mod apis;
 mod atif;
 mod benchmarks;
+mod consumers;
 mod hostile;
 mod logs;
+mod openhands_eval;
+mod openhands_v0;
+mod openhands_v1;
+mod prompt_log;
 mod robust;
+mod roundtrip;
+mod sharegpt;
+mod traces;

@@ -89,11 +89,8 @@ pub(super) fn read_observations(text: &str) -> Vec<TextResult> {
     if !text.starts_with(HEADING) {
         return Vec::new();
     }
-    let (name, content) = match read_observation(text) {
-        Some((name, content)) => (Some(name.to_owned()), content),
-        None => (None, text),
-    };
-    // The content is a part of the text.
-    let start = content.as_ptr() as usize - text.as_ptr() as usize;
-    vec![TextResult { name, content: Span::new(start, start + content.len()) }]
+    // Unlike the runtimes, nothing is stripped: what was observed is kept as it is.
+    let head = read_observation(text).map(|(name, _)| (name, HEADING.len() + name.len() + "]:\n".len()));
+    let (name, start) = head.map_or((None, 0), |(name, start)| (Some(name.to_owned()), start));
+    vec![TextResult { name, content: Span::new(start, text.len()) }]
 }

@@ -39,7 +39,12 @@ pub(super) fn write(message: &Message) -> (Value, Option<Value>) {
     if parts.iter().all(fits) {
         return (all(), None);
     }
-    let fitting = parts.iter().filter(|part| fits(part)).map(plain).collect();
+    let fitting = parts.iter().filter_map(|part| match (&part.text, fits(part)) {
+        (_, true) => Some(plain(part)),
+        (Some(text), false) => Some(json!({"type": "text", "text": text})),
+        (None, false) => None,
+    });
+    let fitting = fitting.collect();
     (Value::Array(fitting), Some(all()))
 }
 

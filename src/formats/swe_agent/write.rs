@@ -68,6 +68,10 @@ fn messages(step: &Step, history: &mut Vec<Value>, changes: &mut Changes) {
             message.insert("reasoning_content".to_owned(), reasoning.clone().into());
         }
     }
+    if step.frame {
+        // A demonstration has no entry in the trajectory, and is not judged.
+        message.insert("is_demo".to_owned(), true.into());
+    }
     for (key, value) in step.extra.iter().filter(|(key, _)| *key != ENTRY) {
         message.insert(key.clone(), value.clone());
     }
@@ -115,7 +119,7 @@ fn observed(result: &ObservationResult, native: bool) -> Value {
 
 /// What the agent did with a reply.
 fn entry(step: &Step) -> Option<Value> {
-    if step.source != Source::Agent {
+    if step.source != Source::Agent || step.frame {
         return None;
     }
     let text = |key: &str| step.extra.get(key).and_then(Value::as_str);

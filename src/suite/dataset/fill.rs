@@ -237,9 +237,9 @@ fn settings_of(mut value: Value, base: &Settings, services: &[ServiceSpec], task
             Some("leave the row out, or give it a value".to_owned()),
         )];
     }
-    let text = match toml::to_string(&value) {
+    let text = match settings_text(&value) {
         Ok(text) => text,
-        Err(error) => return vec![(format!("the settings of this row can't be read: {error}"), None)],
+        Err(what) => return vec![(format!("the settings of this row can't be read: {what}"), None)],
     };
     let mut reader = Reader::new("", &text);
     let document = document(&mut reader, &text);
@@ -260,6 +260,28 @@ fn settings_of(mut value: Value, base: &Settings, services: &[ServiceSpec], task
         }
     }
     reader.errors.into_iter().map(|error| (error.message, error.hint)).collect()
+}
+
+/// The settings as TOML. Numbers are exact in JSON values, and no types of serde's own: each kind is said here.
+fn settings_text(value: &Value) -> Result<String, String> {
+    fn of(value: &Value) -> Result<toml::Value, String> {
+        Ok(match value {
+            Value::Null => return Err("null has no form in TOML".to_owned()),
+            Value::Bool(flag) => toml::Value::Boolean(*flag),
+            Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => toml::Value::Integer(whole),
+                (None, Some(float)) => toml::Value::Float(float),
+                (None, None) => return Err(format!("{number} is out of range")),
+            },
+            Value::String(text) => toml::Value::String(text.clone()),
+            Value::Array(items) => toml::Value::Array(items.iter().map(of).collect::<Result<_, _>>()?),
+            Value::Object(members) => {
+                let pairs = members.iter().map(|(key, value)| Ok((key.clone(), of(value)?)));
+                toml::Value::Table(pairs.collect::<Result<_, String>>()?)
+            }
+        })
+    }
+    toml::to_string(&of(value)?).map_err(|error| error.to_string())
 }
 
 fn holds_null(value: &Value) -> bool {

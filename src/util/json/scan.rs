@@ -248,7 +248,6 @@ impl Scanner<'_> {
     }
 
     fn number(&mut self) -> Result<Kind, JsonError> {
-        let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
             if self.peek() == Some(b'I') {
@@ -271,26 +270,8 @@ impl Scanner<'_> {
             }
             self.digits()?;
         }
-        if !is_exact(&self.bytes[start..self.at]) {
-            self.note(start, NoteKind::InexactNumber);
-        }
         Ok(Kind::Number)
     }
-}
-
-/// Whether 64 bits or a double surely hold the number. Up to 17 digits written by a program come
-/// from a double and go back into it.
-fn is_exact(text: &[u8]) -> bool {
-    if text.len() <= 15 && !text.iter().any(|byte| matches!(byte, b'e' | b'E')) {
-        return true;
-    }
-    let Ok(text) = std::str::from_utf8(text) else { return false };
-    if text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) {
-        return text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
-    }
-    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
-    let digits = mantissa.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count();
-    digits <= 17 && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 /// Offset of the first key that stands twice.

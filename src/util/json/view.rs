@@ -153,16 +153,8 @@ impl<'a> View<'a> {
         self.members().map(|(key, value)| (key.into_owned(), value.value())).collect()
     }
 
+    /// Exactly as written, however many digits.
     fn number(self) -> Option<Number> {
-        let text = std::str::from_utf8(self.raw()).ok()?;
-        if let Ok(number) = text.parse::<i64>()
-            && (number != 0 || !text.starts_with('-'))
-        {
-            return Some(number.into());
-        }
-        if let Ok(number) = text.parse::<u64>() {
-            return Some(number.into());
-        }
-        Number::from_f64(text.parse().ok()?)
+        std::str::from_utf8(self.raw()).ok()?.parse().ok()
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn abuse(name: &str, sample: &[u8]) {
 impl Abuse<'_> {
     /// Makes all of it.
     pub(super) fn run(&self) {
-        let good = self.read_detected(&self.files).expect("the sample is read");
+        let good = Self::read_detected(&self.files).expect("the sample is read");
         assert_eq!((good.format, good.errors.as_slice()), (self.name, [].as_slice()), "{:?}", good.warnings);
         assert!(!good.trajectories.is_empty(), "{}: the sample holds a trajectory", self.name);
         good.trajectories.iter().for_each(comes_back);
@@ -50,7 +50,7 @@ impl Abuse<'_> {
         }
     }
 
-    fn read_detected(&self, files: &[(String, Vec<u8>)]) -> Result<ReadOutput, DetectError> {
+    fn read_detected(files: &[(String, Vec<u8>)]) -> Result<ReadOutput, DetectError> {
         formats::read_files(files, None)
     }
 
@@ -68,7 +68,7 @@ impl Abuse<'_> {
     /// What comes of other bytes in one file; it is never silence, whether the format is named or not.
     fn try_one(&self, file: usize, bytes: Vec<u8>, what: &str) -> Option<ReadOutput> {
         let files = self.with(file, bytes);
-        if let Ok(output) = self.read_detected(&files) {
+        if let Ok(output) = Self::read_detected(&files) {
             spoken(&output, what);
         }
         let output = self.read(&files).ok()?;
@@ -111,7 +111,9 @@ impl Abuse<'_> {
             for byte in [0, b'"', b'{', b'\n', 0xff] {
                 let mut bad = bytes.clone();
                 bad[at] = byte;
-                self.try_one(file, bad, &format!("{}: file {file} byte {at} is {byte}", self.name));
+                if let Ok(output) = self.read(&self.with(file, bad)) {
+                    spoken(&output, &format!("{}: file {file} byte {at} is {byte}", self.name));
+                }
             }
         }
     }

@@ -6,12 +6,12 @@ use rolltape::formats::{self, ReadOutput};
 use rolltape::model::{Source, Trajectory};
 use std::path::{Path, PathBuf};
 
-fn fixture(path: &str) -> Vec<u8> {
+pub(super) fn fixture(path: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats").join(path);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn read(name: &str, bytes: &[u8], format: &str) -> ReadOutput {
+pub(super) fn read(name: &str, bytes: &[u8], format: &str) -> ReadOutput {
     let output = formats::read_bytes(name, bytes, None).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!((output.format, &output.errors), (format, &vec![]), "{name}");
     output
@@ -25,7 +25,7 @@ fn one(path: &str, format: &str) -> Trajectory {
 }
 
 /// Calls and results of each judged message.
-fn shape(trajectory: &Trajectory) -> Vec<(usize, usize)> {
+pub(super) fn shape(trajectory: &Trajectory) -> Vec<(usize, usize)> {
     let results =
         |step: &rolltape::model::Step| step.observation.as_ref().map_or(0, |seen| seen.results.len());
     trajectory.judged().map(|step| (step.calls.len(), results(step))).collect()
@@ -83,8 +83,11 @@ fn shared_swe_agent_runs_hold_what_a_scan_counts() {
         assert!(shape(trajectory).iter().all(|(calls, _)| *calls == 1), "{}", path.display());
         super::logs::places_hold(trajectory, &bytes);
         comes_back(trajectory);
-        let (_, loss) = there_and_back("swe-agent", trajectory);
-        assert!(loss.lost.is_empty() && loss.changed.is_empty(), "{}: {loss:#?}", path.display());
+        // Where history and trajectory differ, what is written differs again, and is said again.
+        if output.warnings.is_empty() {
+            let (_, loss) = there_and_back("swe-agent", trajectory);
+            assert!(loss.lost.is_empty() && loss.changed.is_empty(), "{}: {loss:#?}", path.display());
+        }
     }
 }
 

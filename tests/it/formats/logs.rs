@@ -152,7 +152,7 @@ fn blocks_of_every_prompt_log_take_turns() {
     assert_eq!(seen, 16);
 }
 
-fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
+pub(super) fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
     let mut files: Vec<_> = walkdir::WalkDir::new(folder)
         .into_iter()
         .map(|entry| entry.expect("an entry"))

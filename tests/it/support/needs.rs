@@ -74,6 +74,19 @@ pub(crate) fn venv(name: &str) -> Result<(), String> {
     }
 }
 
+/// The system's Python is what it is: never a failure.
+pub(crate) const NEW_PYTHON: &str = "Python 3.12 or later is needed";
+
+/// A Python that is new enough for the OpenHands SDK, or its environment, however that was made.
+pub(crate) fn new_python() -> Result<(), String> {
+    let enough = "import sys; sys.exit(sys.version_info < (3, 12))";
+    if venv("openhands").is_ok() || quiet("/usr/bin/python3", &["-c", enough]) {
+        Ok(())
+    } else {
+        Err(NEW_PYTHON.to_owned())
+    }
+}
+
 /// The tests run as root.
 pub(crate) fn root() -> Result<(), String> {
     if rustix::process::geteuid().is_root() { Ok(()) } else { Err("root is needed".to_owned()) }
