@@ -29,7 +29,8 @@ fn main() {
     let mut file = BufWriter::new(std::fs::File::create(&path).unwrap());
     file.write_all(good).unwrap();
     file.write_all(b"\n{\"messages\":[\"").unwrap();
-    (0..1000).for_each(|_| file.write_all(&[b'x'; 1_000_000]).unwrap());
+    let part = vec![b'x'; 1_000_000];
+    (0..1000).for_each(|_| file.write_all(&part).unwrap());
     file.write_all(b"\"]}\n").unwrap();
     file.write_all(good).unwrap();
     drop(file);

@@ -67,11 +67,11 @@ pub(crate) fn cpu_of(mut work: impl FnMut()) -> Duration {
     };
     work();
     let (start, mut times) = (cpu(), 0);
-    while times == 0 || cpu() - start < Duration::from_secs(1) {
+    while times == 0 || cpu().saturating_sub(start) < Duration::from_secs(1) {
         work();
         times += 1;
     }
-    (cpu() - start) / times
+    cpu().saturating_sub(start) / times
 }
 
 /// Runs a command that must succeed, or end with `also`; its wall and CPU time.

@@ -96,7 +96,7 @@ fn a_line_over_the_limit_is_passed_over() {
                 }
                 let _ = input.write_all(b"{\"messages\":[\"");
                 for _ in 0..100 {
-                    let _ = input.write_all(&[b'x'; 1 << 20]);
+                    let _ = input.write_all(&vec![b'x'; 1 << 20]);
                 }
                 let _ = input.write_all(b"\"]}\n");
                 let _ = input.write_all(good);

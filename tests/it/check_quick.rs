@@ -33,9 +33,9 @@ fn exact(line: &str, options: &Options<'_>) -> Result<Counts, String> {
 fn agrees(line: &str) -> bool {
     let off = off();
     let given = formats::openai::tools(tools().to_string().as_bytes());
-    let with_tools = Options { off: &off, tools: given.as_deref(), ..Options::default() };
-    same(line, &with_tools);
-    same(line, &Options { off: &off, ..Options::default() })
+    let options = Options { off: &off, ..Options::default() };
+    same(line, &Options { tools: given.as_deref(), ..options });
+    same(line, &options)
 }
 
 fn same(line: &str, options: &Options<'_>) -> bool {
@@ -367,7 +367,9 @@ fn each_chat(value: &Value, tell: &mut dyn FnMut(Value)) {
             if list.iter().any(|item| item.get("role").is_some()) {
                 tell(json!({ "messages": list }));
             }
-            list.iter().for_each(|item| each_chat(item, tell));
+            for item in list {
+                each_chat(item, tell);
+            }
         }
         Value::Object(object) => {
             if object.get("messages").is_some_and(Value::is_array) {

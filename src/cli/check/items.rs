@@ -64,7 +64,9 @@ impl Items {
             number(out, rules::ALL.iter().position(|rule| rule.id == finding.rule).unwrap_or(0) as u64);
             number(out, finding.severity as u64);
             number(out, readings.len() as u64);
-            readings.into_iter().for_each(|reading| number(out, reading));
+            for reading in readings {
+                number(out, reading);
+            }
             option(out, finding.step);
             option(out, finding.message);
             option(out, finding.span.map(|span| span.start as u64));
@@ -251,7 +253,7 @@ mod tests {
     fn item(n: u64) -> Item {
         let rule = rules::ALL[n as usize % rules::ALL.len()];
         let runtime = ReadingKind::Runtime("openhands-v1".to_owned());
-        let some = n % 3 > 0;
+        let some = !n.is_multiple_of(3);
         Item {
             path: format!("file-{}", n % 4),
             finding: Finding {
@@ -301,7 +303,7 @@ mod tests {
             line: n,
             offset: n << 40,
             message: format!("m {n}"),
-            hint: (n % 2 == 0).then(|| "h".to_owned()),
+            hint: n.is_multiple_of(2).then(|| "h".to_owned()),
         };
         let mut errors = Errors { spool: Spool::holding(50) };
         errors.extend((0..100).map(error));

@@ -186,7 +186,9 @@ fn input(input: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked
             number = 0;
         }
         number += 1;
-        found.into_iter().for_each(|item| items.push(&Item { judged: judged.len(), ..item }));
+        for item in found {
+            items.push(&Item { judged: judged.len(), ..item });
+        }
         judged.push(Judged { path: &path, line: origin.line.max(1), number });
     });
     (checked.judged, checked.items) = (judged, items);

@@ -114,7 +114,7 @@ impl Stream {
         while !self.ended {
             let from = head.len();
             // Twice the size each time, so that a large file is not copied again and again.
-            head.resize(from + from.max(STEP).min(64 * STEP), 0);
+            head.resize(from + from.clamp(STEP, 64 * STEP), 0);
             let count = self.fill(&mut head[from..]);
             head.truncate(from + count.as_ref().map_or(0, |count| *count));
             if let Err(found) = count {
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn damaged_data_is_given_as_far_as_it_goes() {
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
-        packed.write_all(&[b'x'; 100_000]).expect("written");
+        packed.write_all(&vec![b'x'; 100_000]).expect("written");
         let mut packed = packed.finish().expect("packed");
         packed.truncate(50_000);
         let stream = Stream::of("f".to_owned(), Box::new(Cursor::new(packed))).expect("open");

@@ -102,10 +102,9 @@ fn params<'a>(rest: &mut &'a [u8], tool: Option<&Tool>) -> Option<&'a [u8]> {
     };
     let mut given = std::iter::from_fn(next);
     match tool {
-        Some(tool) => tool.accepts(given.by_ref())?,
-        None => given.by_ref().try_for_each(|argument| argument.map(|_| ()))?,
+        Some(tool) => tool.accepts(given)?,
+        None => given.try_for_each(|argument| argument.map(|_| ()))?,
     }
-    drop(given);
     end
 }
 
