@@ -10,10 +10,10 @@ use crate::backend::{Metered, OpenError, Stop};
 use crate::model::{AgentInfo, AttemptId, Policy, Step, ToolDef};
 use crate::suite::Task;
 use crate::tools::Toolbox;
+use crate::util::tell::Tell;
 use async_trait::async_trait;
 use std::borrow::Cow;
 use std::net::{SocketAddr, TcpListener};
-use tokio::sync::mpsc::UnboundedSender;
 
 /// How an agent loop ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +31,12 @@ pub enum AgentEnd {
 pub struct StepLog {
     steps: Vec<Step>,
     tools: Vec<ToolDef>,
-    listener: Option<UnboundedSender<(u64, String)>>,
+    listener: Option<Tell<(u64, String)>>,
 }
 
 impl StepLog {
     /// An empty log that tells each step's id and summary to `listener`.
-    pub fn new(listener: Option<UnboundedSender<(u64, String)>>) -> Self {
+    pub fn new(listener: Option<Tell<(u64, String)>>) -> Self {
         Self { listener, ..Self::default() }
     }
 
@@ -44,8 +44,7 @@ impl StepLog {
     pub fn push(&mut self, mut step: Step, summary: impl Into<String>) {
         step.id = self.steps.len() as u64 + 1;
         if let Some(listener) = &self.listener {
-            // Nobody listening is no reason to stop.
-            let _ = listener.send((step.id, summary.into()));
+            listener.tell((step.id, summary.into()));
         }
         self.steps.push(step);
     }
@@ -58,12 +57,6 @@ impl StepLog {
     /// Steps so far.
     pub fn steps(&self) -> &[Step] {
         &self.steps
-    }
-
-    /// The same log with nobody listening any more.
-    #[must_use]
-    pub fn silent(self) -> Self {
-        Self { listener: None, ..self }
     }
 
     /// The last step that made a call of this id.

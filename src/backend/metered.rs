@@ -8,9 +8,9 @@ use crate::model::{
 };
 use crate::util::digest::{Growing, sha256_hex};
 use crate::util::redact::Redactor;
+use crate::util::tell::Tell;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedSender;
 
 /// What an attempt may use of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -52,7 +52,7 @@ pub struct Metered {
     purse: Option<Arc<Purse>>,
     price: Option<Price>,
     redactor: Redactor,
-    exchanges: Option<UnboundedSender<Exchanged>>,
+    exchanges: Option<Tell<Exchanged>>,
     turns: u32,
     used_tokens: u64,
     used_usd: f64,
@@ -74,7 +74,7 @@ impl Metered {
         params: Object,
         budget: Budget,
         redactor: Redactor,
-        exchanges: Option<UnboundedSender<Exchanged>>,
+        exchanges: Option<Tell<Exchanged>>,
     ) -> Self {
         Self {
             price: backend.price(),
@@ -101,12 +101,6 @@ impl Metered {
     #[must_use]
     pub fn with_purse(self, purse: Option<Arc<Purse>>) -> Self {
         Self { purse: purse.filter(|_| !self.backend.on_tape()), ..self }
-    }
-
-    /// The same counters with nobody recording any more.
-    #[must_use]
-    pub fn silent(self) -> Self {
-        Self { exchanges: None, ..self }
     }
 
     /// Turns so far.
@@ -257,7 +251,7 @@ impl Metered {
         let Some(exchanges) = &self.exchanges else { return };
         let sse = reply.sse.as_ref().and_then(|chunks| self.stream(chunks, reply));
         let new_messages =
-            request.new_messages().map(|message| self.redacted(&chat::message(message))).collect();
+            request.new_messages().map(|message| self.redacted(chat::message(message))).collect();
         let line = CassetteLine {
             scope: request.scope,
             suite: self.attempt.suite.clone(),
@@ -267,7 +261,7 @@ impl Metered {
             turn: request.turn,
             prefix_sha256: request.prefix_sha256.clone(),
             new_messages,
-            params: self.redacted(&request.params),
+            params: self.redacted(request.params.clone()),
             tools_sha256,
             status: reply.status,
             body: match (&reply.body, &sse) {
@@ -278,16 +272,12 @@ impl Metered {
             sse,
             usage: reply.usage,
         };
-        // A closed channel means that the run is over; the reply itself is still good.
-        let _ = exchanges.send(Exchanged { attempt: self.attempt.clone(), line });
+        exchanges.tell(Exchanged { attempt: self.attempt.clone(), line });
     }
 
     /// Messages and parameters may carry a key.
-    fn redacted(&self, object: &Object) -> Object {
-        match self.redactor.redact_value(Value::Object(object.clone())) {
-            Value::Object(object) => object,
-            _ => Object::new(),
-        }
+    fn redacted(&self, object: Object) -> Object {
+        self.redactor.redact_object(object)
     }
 
     /// A stream without secrets. One that comes in pieces can't be found in any of them, and what is taken out of a

@@ -1,21 +1,29 @@
 //! `rolltape check PATH…`: findings of recorded trajectories.
 
+mod baseline;
 mod items;
 mod judge;
 mod output;
+mod redact;
+mod settings;
 mod spool;
+mod statistics;
 mod stream;
 mod text;
 mod tools;
 
 use super::input::{self, Gathered};
 use super::{CliError, Context, Exit, Verb};
-use crate::model::{CallPolicy, Policy, Reading, Severity, ToolDef};
+use crate::model::{CallPolicy, Policy, Severity, ToolDef};
 use crate::suite::parse_size;
+use crate::util::plural::plural;
+use crate::util::redact::Redactor;
 use crate::util::suggest::nearest;
-use crate::util::text::{unmarked, visible};
+use crate::util::text::{name, one_line, unmarked, visible};
 use crate::{dialects, formats, rules};
+use baseline::Baseline;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::collections::BTreeSet;
 use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::PathBuf;
 
@@ -23,6 +31,7 @@ pub(super) static ITEM: Verb =
     Verb { name: "check", about: "Judges the call format of recorded trajectories", augment, run };
 
 /// What was asked for, names resolved.
+#[derive(Clone)]
 struct Plan {
     policy: Policy,
     from: Option<&'static str>,
@@ -35,12 +44,33 @@ struct Plan {
     window: usize,
     /// Whether the output shows source lines.
     excerpts: bool,
+    /// Severities in the place of the rules' own.
+    severities: Vec<(&'static str, Severity)>,
+    /// What finds secrets: shapes, and the keys that are set here.
+    redactor: Redactor,
+    /// What is known to be no secret.
+    allowed: BTreeSet<String>,
+    statistics: bool,
+    baseline: Option<Baseline>,
+    write_baseline: Option<PathBuf>,
+    redact: bool,
 }
 
 impl Plan {
+    /// Whether findings are known by the message around them.
+    fn has_baseline(&self) -> bool {
+        self.baseline.is_some() || self.write_baseline.is_some()
+    }
+
     /// What the rules are told.
     fn options(&self) -> rules::Options<'_> {
-        rules::Options { tools: self.tools.as_deref(), off: &self.off }
+        rules::Options {
+            tools: self.tools.as_deref(),
+            off: &self.off,
+            severities: &self.severities,
+            redactor: Some(&self.redactor),
+            allowed: Some(&self.allowed),
+        }
     }
 }
 
@@ -81,7 +111,7 @@ fn augment(command: Command) -> Command {
             word(
                 "tools",
                 "FILE",
-                "JSON file of tool definitions that takes the place of the log's own".to_owned(),
+                "Tool definitions that take the place of the log's own: JSON of OpenAI, Anthropic, Gemini or MCP, or a prompt of OpenHands".to_owned(),
             )
             .value_parser(file.clone()),
         )
@@ -94,6 +124,31 @@ fn augment(command: Command) -> Command {
             word("ignore", "RULES", "All but these rules".to_owned())
                 .value_delimiter(',')
                 .action(ArgAction::Append),
+        )
+        .arg(
+            word("baseline", "FILE", "Findings that are accepted: they are counted, not told".to_owned())
+                .value_parser(file.clone()),
+        )
+        .arg(
+            word("write-baseline", "FILE", "Write what is found as a baseline, and accept it".to_owned())
+                .value_parser(file.clone())
+                .conflicts_with("baseline"),
+        )
+        .arg(
+            word("allow-secrets", "FILE", "Values or placeholders that are no secrets, one a line".to_owned())
+                .value_parser(file.clone()),
+        )
+        .arg(
+            Arg::new("redact")
+                .long("redact")
+                .action(ArgAction::SetTrue)
+                .help("Write copies without secrets to the folder that -o names"),
+        )
+        .arg(
+            Arg::new("statistics")
+                .long("statistics")
+                .action(ArgAction::SetTrue)
+                .help("Rates by rule, model and tool, with 95 % intervals; for the formats text and json"),
         )
         .arg(
             word(
@@ -124,7 +179,7 @@ fn augment(command: Command) -> Command {
                 .long("output")
                 .value_name("FILE")
                 .value_parser(file)
-                .help("Write to FILE, whole or not at all, instead of stdout"),
+                .help("Write to FILE, whole or not at all, instead of stdout; with --redact the folder of the copies"),
         )
 }
 
@@ -145,12 +200,28 @@ fn runtimes() -> impl Iterator<Item = &'static str> {
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
-    let plan = plan(matches)?;
+    let plan = settings::plan(matches, context)?;
     let format = output::named(text(matches, "format"))?;
     let paths: Vec<PathBuf> = matches.get_many::<PathBuf>("paths").into_iter().flatten().cloned().collect();
     let Gathered { files, errors } = input::gather(&paths, context);
     let first = paths.first().map_or_else(String::new, |path| path.to_string_lossy().into_owned());
-    let result = judge::judge(&first, &files, errors, &plan).map_err(|error| aside(&error))?;
+    let output = matches.get_one::<PathBuf>("output");
+    if plan.redact {
+        redact::run(&paths, &files, &plan, output, context)?;
+    }
+    let output = output.filter(|_| !plan.redact);
+    let mut result = judge::judge(&first, &files, errors, &plan).map_err(|error| aside(&error))?;
+    if let Some(path) = &plan.write_baseline {
+        let text = Baseline::write(&result.items).map_err(|error| aside(&error))?;
+        output::write(path, |out| out.write_all(text.as_bytes()))?;
+        let found = plural(result.items.len(), "finding");
+        context.say(&format!("baseline: {found} written to {}", name(&path.to_string_lossy())));
+        result.items = items::Items::default();
+    }
+    if let Some(baseline) = &plan.baseline {
+        let applied = baseline.apply(&mut result, &plan.off).map_err(|error| aside(&error))?;
+        say_applied(&applied, context);
+    }
     for warning in result.warnings.iter() {
         let warning = warning.map_err(|error| aside(&error))?.to_string();
         context.say(&format!("warning: {}", unmarked(&visible(&warning))));
@@ -159,7 +230,6 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
         let noun = if result.foreign == 1 { "file" } else { "files" };
         context.say(&format!("passed by: {} {noun} of no known format", result.foreign));
     }
-    let output = matches.get_one::<PathBuf>("output");
     let look = output::Look { color: context.color_out && output.is_none(), cwd: &context.cwd };
     match output {
         Some(path) => output::write(path, |out| (format.render)(&result, &plan, &look, out))?,
@@ -175,7 +245,7 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
     }
     Ok(if !result.errors.is_empty() {
         Exit::Usage
-    } else if result.any(plan.fail_on) {
+    } else if baseline::fails(&result, plan.fail_on) {
         Exit::No
     } else {
         Exit::Fine
@@ -188,52 +258,17 @@ fn aside(error: &std::io::Error) -> CliError {
         .hint("they wait in a file of the folder for temporary files; look at its disk")
 }
 
-fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
-    matches.get_one::<String>(name).map_or("", String::as_str)
+/// Tells what a baseline accepted, and which of its entries nothing was found for.
+fn say_applied(applied: &baseline::Applied, context: &Context) {
+    context.say(&format!("baseline: {} accepted", plural(applied.accepted as usize, "finding")));
+    for (entry, missing) in &applied.stale {
+        let often = if *missing == 1 { String::new() } else { format!(" ({missing} times)") };
+        context.say(&format!("baseline: no longer found{often}: {}", unmarked(&one_line(entry))));
+    }
 }
 
-fn plan(matches: &ArgMatches) -> Result<Plan, CliError> {
-    let calls = text(matches, "policy");
-    let words: Vec<&str> = CallPolicy::ALL.iter().map(|policy| policy.as_str()).collect();
-    let calls = CallPolicy::parse(calls).ok_or_else(|| unknown("policy", calls, &words))?;
-    let ask = match text(matches, "ask") {
-        "allow" => true,
-        "deny" => false,
-        other => return Err(unknown("value of --ask", other, &["allow", "deny"])),
-    };
-    let reading = reading(text(matches, "reading"))?;
-    let dialect = matches.get_one::<String>("dialect").cloned();
-    if let Some(name) = dialect.as_deref()
-        && name != "native"
-        && dialects::find(name).is_none()
-    {
-        let mut names: Vec<&str> = dialects::ALL.iter().map(|dialect| dialect.name).collect();
-        names.push("native");
-        return Err(unknown("dialect", name, &names));
-    }
-    let from = match matches.get_one::<String>("from") {
-        None => None,
-        Some(name) => Some(formats::find(name).map(|format| format.name).ok_or_else(|| {
-            let names: Vec<&str> = formats::ALL.iter().map(|format| format.name).collect();
-            unknown("format", name, &names)
-        })?),
-    };
-    let fail_on = match text(matches, "fail-on") {
-        "error" => Severity::Error,
-        "warning" => Severity::Warning,
-        "info" => Severity::Info,
-        other => return Err(unknown("severity", other, &["error", "warning", "info"])),
-    };
-    Ok(Plan {
-        policy: Policy { calls, ask, reading, dialect },
-        from,
-        tools: matches.get_one::<PathBuf>("tools").map(|path| tools::read(path)).transpose()?,
-        off: off(matches)?,
-        fail_on,
-        line_limit: size(matches, "line-limit")?,
-        window: size(matches, "window")?,
-        excerpts: text(matches, "format") == "text",
-    })
+fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
+    matches.get_one::<String>(name).map_or("", String::as_str)
 }
 
 /// A size such as `64MiB`.
@@ -244,43 +279,6 @@ fn size(matches: &ArgMatches, name: &str) -> Result<usize, CliError> {
         CliError::usage(format!("the value of --{name}, '{word}', is no size"))
             .hint("write a number and a unit: 512KiB, 64MiB, 1GiB")
     })
-}
-
-fn reading(word: &str) -> Result<Reading, CliError> {
-    match word.split_once(':') {
-        None if word == "strict" => Ok(Reading::Strict),
-        None if word == "runtime" => Ok(Reading::Runtime(None)),
-        Some(("runtime", name)) if dialects::find_runtime(name).is_some() => {
-            Ok(Reading::Runtime(Some(name.to_owned())))
-        }
-        Some(("runtime", name)) => Err(unknown("runtime", name, &runtimes().collect::<Vec<_>>())),
-        _ => Err(unknown("reading", word, &["strict", "runtime"])),
-    }
-}
-
-/// Ids of the rules that are off.
-fn off(matches: &ArgMatches) -> Result<Vec<&'static str>, CliError> {
-    let list = |name: &str| -> Result<Vec<&'static str>, CliError> {
-        let words = matches.get_many::<String>(name).into_iter().flatten();
-        let ids: Result<Vec<_>, _> = words.map(|word| ids(word.trim())).collect();
-        Ok(ids?.concat())
-    };
-    let (selected, ignored) = (list("select")?, list("ignore")?);
-    let all = rules::ALL.iter().map(|rule| rule.id);
-    Ok(all.filter(|id| (!selected.is_empty() && !selected.contains(id)) || ignored.contains(id)).collect())
-}
-
-/// Ids behind an id, a name or a family.
-fn ids(word: &str) -> Result<Vec<&'static str>, CliError> {
-    if let Some(rule) = rules::find(word) {
-        return Ok(vec![rule.id]);
-    }
-    let family: Vec<&'static str> = rules::ALL
-        .iter()
-        .filter(|rule| rule.family().eq_ignore_ascii_case(word))
-        .map(|rule| rule.id)
-        .collect();
-    if family.is_empty() { Err(no_rule(word)) } else { Ok(family) }
 }
 
 /// An error of a source as it is told.

@@ -1,11 +1,11 @@
-//! `rolltape.toml` from the disk: which files count, and what a back end's name means.
+//! `rolltape.toml` from the disk: which files count, what a back end's name means, what `check` is told.
 //!
 //! Nearest first: the file that ROLLTAPE_CONFIG names, the project's (the first one upwards from the current folder),
 //! the user's. A table `[backend.NAME]` is taken whole from the nearest file that has it.
 
 use super::{CliError, Context, suite_files};
 use crate::backend::{self, Preset, Settings};
-use crate::suite::{self, BackendProfile, SuiteError};
+use crate::suite::{self, BackendProfile, CheckConfig, SuiteError};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,8 @@ const MAX_BYTES: u64 = 1 << 20;
 pub(super) struct Configuration {
     /// Nearest first; a name may stand several times.
     profiles: Vec<BackendProfile>,
+    /// What each file says of `check`, with the folder that its paths are relative to; nearest first.
+    pub(super) checks: Vec<(CheckConfig, PathBuf)>,
 }
 
 /// What a back end's name means.
@@ -43,7 +45,11 @@ pub(super) fn load(context: &Context) -> Result<Configuration, CliError> {
         let read =
             read(&path, &shown).and_then(|bytes| suite::parse_config(&shown, &bytes, &kinds, &presets));
         match read {
-            Ok(config) => found.profiles.extend(config.backends),
+            Ok(config) => {
+                found.profiles.extend(config.backends);
+                let folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+                found.checks.push((config.check, folder));
+            }
             Err(more) => errors.extend(more),
         }
     }
@@ -105,6 +111,16 @@ fn read(path: &Path, shown: &str) -> Result<Vec<u8>, Vec<SuiteError>> {
 }
 
 impl Configuration {
+    /// Variables that hold keys of back ends: those of all tables and presets.
+    pub(super) fn key_variables(&self) -> Vec<&str> {
+        let own = self.profiles.iter().filter_map(|profile| profile.settings.key_env.as_deref());
+        let mut names: Vec<&str> =
+            own.chain(backend::PRESETS.iter().filter_map(|preset| preset.key_env)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
     /// A table of the configuration first, then a preset, then a kind.
     pub(super) fn meaning(&self, name: &str) -> Result<Meant, CliError> {
         let preset = Preset::find(name);

@@ -55,8 +55,10 @@ impl Progress {
     }
 
     fn finished(&mut self, record: &AttemptRecord) {
-        let id = record.id.to_string();
-        self.running.retain(|running| *running != id);
+        if self.bar.is_some() {
+            let id = record.id.to_string();
+            self.running.retain(|running| *running != id);
+        }
         *self.counts.entry(record.outcome.word()).or_default() += 1;
         if self.context.verbosity == Verbosity::Verbose {
             self.line(&told(record));
@@ -96,7 +98,8 @@ impl Sink for Progress {
     fn on(&mut self, event: &Event) -> Result<(), SinkError> {
         match event {
             Event::RunStarted(manifest) => self.started(manifest.planned),
-            Event::AttemptStarted(id) => {
+            // Who runs is told by the bar alone.
+            Event::AttemptStarted(id) if self.bar.is_some() => {
                 self.running.push(id.to_string());
                 self.refresh();
             }
@@ -104,7 +107,7 @@ impl Sink for Progress {
             Event::Warning(text) if self.context.verbosity > Verbosity::Quiet => {
                 self.line(&format!("warning: {text}"));
             }
-            Event::StepAdded { .. } | Event::Exchanged(_) | Event::Warning(_) => {}
+            Event::AttemptStarted(_) | Event::StepAdded { .. } | Event::Exchanged(_) | Event::Warning(_) => {}
             Event::RunFinished(summary) => self.ended(summary),
         }
         Ok(())

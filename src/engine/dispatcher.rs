@@ -142,7 +142,7 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
     for planned in queue {
         // What was not started is told as such; a resume starts it.
         let finished = judge::without_run(&plan, &planned, Outcome::Cancelled);
-        dispatcher.emit(&Event::AttemptFinished(Box::new(finished)));
+        dispatcher.emit(&Event::AttemptFinished(Arc::new(finished)));
     }
     summary.interrupted |= dispatcher.stopped();
     dispatcher.emit(&Event::RunFinished(summary.clone()));
@@ -207,6 +207,6 @@ impl Dispatcher<'_> {
             // A key that is refused once is refused always; the first refusal is told.
             self.refused.get_or_insert_with(|| error.clone());
         }
-        self.emit(&Event::AttemptFinished(Box::new(finished)));
+        self.emit(&Event::AttemptFinished(Arc::new(finished)));
     }
 }

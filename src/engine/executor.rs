@@ -9,16 +9,16 @@ use super::surroundings::{Message, Surroundings};
 use super::unwind::Unwinding;
 use crate::agent::{Agent, AgentEnd, Door, Session, StepLog};
 use crate::backend::{Budget, Metered, Stop, Troubles};
-use crate::model::{AttemptId, ErrorClass, Exchanged, Finished, Object, Outcome, RunError};
+use crate::model::{ErrorClass, Finished, Object, Outcome, RunError};
 use crate::sandbox::{ExitReport, Sandbox, nowhere};
 use crate::service::{self, Authority, Running};
 use crate::suite::Task;
 use crate::tools::Toolbox;
 use crate::util::redact::Redactor;
+use crate::util::tell::Tell;
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// Port of an agent's door in a sandbox with a loopback of its own, below those of the services.
 const DOOR: u16 = 8079;
@@ -130,17 +130,8 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     hidden.extend(folder_of(sandbox.as_ref()).map(|folder| (FOLDER.to_owned(), folder)));
     hidden.extend(subject.backend.iter().flat_map(|backend| backend.secrets()));
     played.redactor = Redactor::new(hidden);
-    let (steps, step_inbox) = unbounded_channel();
-    let (exchanges, exchange_inbox) = unbounded_channel();
-    let forwarder = tokio::spawn(forward(
-        around.messages.clone(),
-        planned.id.clone(),
-        step_inbox,
-        exchange_inbox,
-        played.redactor.clone(),
-    ));
-    played.log = StepLog::new(Some(steps));
-    let mut metered = metered(around, planned, &played.redactor, exchanges);
+    played.log = StepLog::new(Some(steps(around, planned, &played.redactor)));
+    let mut metered = metered(around, planned, &played.redactor);
     let troubles = metered.as_ref().map(Metered::troubles).unwrap_or_default();
     let mut toolbox = Toolbox::new(sandbox.clone());
     let session = Session {
@@ -170,23 +161,26 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     played.report.limits.extend(closed.limits);
     played.report.leftovers += closed.leftovers;
     played.metered = metered;
-    // The log's sender is what keeps the forwarder alive; it ends when the last step is told.
-    let log = std::mem::take(&mut played.log);
-    played.log = log.silent();
-    let metered = played.metered.take().map(Metered::silent);
-    played.metered = metered;
-    let _ = forwarder.await;
     played
 }
 
+/// Tells what the agent does while it does it, redacted.
+fn steps(around: &Surroundings, planned: &Planned, redactor: &Redactor) -> Tell<(u64, String)> {
+    let (messages, attempt, redactor) = (around.messages.clone(), planned.id.clone(), redactor.clone());
+    Tell::new(move |(step, summary): (u64, String)| {
+        let summary = redactor.redact(&summary).into_owned();
+        let _ = messages.send(Message::Step(attempt.clone(), step, summary));
+    })
+}
+
 /// The model of an attempt, if its agent asks one.
-fn metered(
-    around: &Surroundings,
-    planned: &Planned,
-    redactor: &Redactor,
-    exchanges: UnboundedSender<Exchanged>,
-) -> Option<Metered> {
+fn metered(around: &Surroundings, planned: &Planned, redactor: &Redactor) -> Option<Metered> {
     let (_, task, subject) = around.plan.parts(planned);
+    let messages = around.messages.clone();
+    let exchanges = Tell::new(move |exchanged| {
+        // The dispatcher outlives every attempt; a closed channel means that the process ends.
+        let _ = messages.send(Message::Exchanged(Arc::new(exchanged)));
+    });
     let budget = Budget { turns: task.limits.turns, tokens: task.limits.tokens, usd: task.limits.usd };
     let metered = Metered::new(
         subject.backend.clone()?,
@@ -277,28 +271,5 @@ async fn wall(task: &Task) {
     match task.limits.wall {
         Some(limit) => tokio::time::sleep(limit).await,
         None => pending().await,
-    }
-}
-
-/// Passes on what the agent does while it does it, redacted.
-async fn forward(
-    messages: UnboundedSender<Message>,
-    attempt: AttemptId,
-    mut steps: tokio::sync::mpsc::UnboundedReceiver<(u64, String)>,
-    mut exchanges: tokio::sync::mpsc::UnboundedReceiver<Exchanged>,
-    redactor: Redactor,
-) {
-    loop {
-        let message = tokio::select! {
-            Some((step, summary)) = steps.recv() => {
-                Message::Step(attempt.clone(), step, redactor.redact(&summary).into_owned())
-            }
-            Some(exchanged) = exchanges.recv() => Message::Exchanged(Box::new(exchanged)),
-            else => break,
-        };
-        // The dispatcher outlives every attempt; a closed channel means that the process ends.
-        if messages.send(message).is_err() {
-            break;
-        }
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::model::{Message, Object, Source, Step, ToolDef};
 use crate::util::redact::{Hit, Redactor};
-use serde_json::Value;
 
 /// A step without secrets; raw text, parsed forms and extras alike. Hits in the text that the rules judge are
 /// added to `hits` with the step's id.
@@ -56,12 +55,7 @@ pub(super) fn tools(tools: Vec<ToolDef>, redactor: &Redactor) -> Vec<ToolDef> {
 
 /// An object without secrets.
 pub(super) fn object(object: &mut Object, redactor: &Redactor) {
-    if object.is_empty() {
-        return;
-    }
-    if let Value::Object(clean) = redactor.redact_value(Value::Object(std::mem::take(object))) {
-        *object = clean;
-    }
+    *object = redactor.redact_object(std::mem::take(object));
 }
 
 fn message(message: &mut Message, redactor: &Redactor) {

@@ -53,5 +53,5 @@ pub(super) enum Message {
     /// A step was added.
     Step(AttemptId, u64, String),
     /// A model exchange took place.
-    Exchanged(Box<Exchanged>),
+    Exchanged(Arc<Exchanged>),
 }

@@ -142,12 +142,16 @@ fn strict<'t>(
     if !clean || !text.get(end..)?.trim().is_empty() {
         return None;
     }
+    let wraps = wraps_values(dialect);
     let calls: Vec<(String, Arguments)> = markup
         .calls
         .iter()
         .map(|call| {
             let mut arguments = text_calls::arguments(call, text);
             if call.arguments.is_none() {
+                if wraps {
+                    unwrap_lines(&mut arguments);
+                }
                 typed(&mut arguments, tools.iter().find(|tool| tool.name == call.name));
             }
             (call.name.clone(), arguments)
@@ -179,6 +183,28 @@ fn written(content: &str, calls: &[(String, Arguments)], dialect: &Dialect) -> O
         .map(|(name, arguments)| Some(Call { id: "", name, arguments: arguments.parsed.as_ref()? }))
         .collect();
     (dialect.render)(content, &calls?).ok()
+}
+
+/// Whether the dialect writes each value on lines of its own: then a newline before and one behind it are markup.
+fn wraps_values(dialect: &Dialect) -> bool {
+    let probe = Object::from_iter([("p".to_owned(), Value::from("x"))]);
+    let Ok(text) = (dialect.render)("", &[Call { id: "", name: "f", arguments: &probe }]) else {
+        return false;
+    };
+    let markup = (dialect.parse)(&text);
+    let value =
+        markup.calls.first().and_then(|call| call.params.first()).map(|param| param.value.text(&text));
+    value == Some("\nx\n")
+}
+
+/// Values without the newlines that are markup.
+fn unwrap_lines(arguments: &mut Arguments) {
+    for (_, value) in arguments.parsed.iter_mut().flatten() {
+        if let Value::String(text) = value {
+            let inner = text.strip_prefix('\n').unwrap_or(text);
+            *text = inner.strip_suffix('\n').unwrap_or(inner).to_owned();
+        }
+    }
 }
 
 /// Values that were written as bare text, of the types that the tool says.

@@ -198,16 +198,15 @@ impl Chat {
             };
             dialect = reading.dialect.map(str::to_owned);
             found = reading.calls;
-            match found.is_empty() {
-                true => text.into_owned(),
-                false => {
-                    let before = reading.content.into_owned();
-                    drop(text);
-                    // Parts that are no text stay beside the text before the calls.
-                    match std::mem::replace(&mut message, Message::Text(before)) {
-                        Message::Text(text) => text,
-                        Message::Parts(parts) => split(parts, &mut message),
-                    }
+            if found.is_empty() {
+                text.into_owned()
+            } else {
+                let before = reading.content.into_owned();
+                drop(text);
+                // Parts that are no text stay beside the text before the calls.
+                match std::mem::replace(&mut message, Message::Text(before)) {
+                    Message::Text(text) => text,
+                    Message::Parts(parts) => split(parts, &mut message),
                 }
             }
         };
@@ -513,7 +512,7 @@ pub(super) fn tool_parts(value: &Value) -> Option<(ToolDef, Object)> {
     if function.is_some() {
         more.extend(outer.iter().filter(|(key, _)| *key != "function").map(|(k, v)| (k.clone(), v.clone())));
     }
-    let described = inner.get("description").is_none_or(|text| text.is_string());
+    let described = inner.get("description").is_none_or(serde_json::Value::is_string);
     let own = |key: &str| key == "name" || Some(key) == schema || (described && key == "description");
     for (key, value) in inner.iter().filter(|(key, _)| !own(key)) {
         let key = if more.contains_key(key) { format!("function.{key}") } else { key.clone() };

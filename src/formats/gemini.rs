@@ -177,7 +177,7 @@ fn pick(parts: Option<View<'_>>, wanted: impl Fn(View<'_>) -> bool) -> Result<Co
             let media = ["inlineData", "inline_data", "fileData", "file_data"]
                 .iter()
                 .any(|key| read.source.as_ref().is_some_and(|source| source.contains_key(*key)));
-            read.kind = if media { "image" } else { "part" }.to_owned();
+            if media { "image" } else { "part" }.clone_into(&mut read.kind);
         } else {
             places.extend(chat::part_text(part).map(View::place));
         }

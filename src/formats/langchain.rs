@@ -92,7 +92,7 @@ fn convert(record: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Trajectory, 
         return Err((record.offset(), "has no \"messages\"".to_owned()));
     }
     trajectory.steps = reading.steps;
-    trajectory.agent.name = "langchain".to_owned();
+    "langchain".clone_into(&mut trajectory.agent.name);
     Ok(trajectory)
 }
 
@@ -284,7 +284,8 @@ fn known(word: &str) -> Option<&'static str> {
 }
 
 fn rest(body: View<'_>, taken: impl Fn(&str, View<'_>) -> bool) -> Object {
-    let members = body.members().filter(|(key, value)| !taken(key, *value));
+    // The producer writes null for all that is not set.
+    let members = body.members().filter(|(key, value)| !value.is_null() && !taken(key, *value));
     members.map(|(key, value)| (key.into_owned(), value.value())).collect()
 }
 

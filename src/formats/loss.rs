@@ -3,8 +3,8 @@
 //! Invariant: what a report does not name, the target holds. The comparison is one of [`facts()`]; a writer's own
 //! remarks ([`Changes`]) explain, they are not relied on.
 
-use super::facts::{Fact, facts};
-use crate::model::{ObservationResult, Step, Trajectory};
+use super::facts::{Fact, facts, is_exact};
+use crate::model::{Arguments, ObservationResult, Step, Trajectory};
 use std::collections::{BTreeMap, HashMap};
 
 /// Something that a writer had to do differently.
@@ -91,12 +91,14 @@ pub fn loss(before: &Trajectory, after: &Trajectory, changes: &Changes) -> Loss 
         return report;
     }
     let (old, new) = (facts(before), facts(after));
-    let mut gone = missing(&old, &new);
-    let fresh = missing(&new, &old);
+    let (left, right) = unequal(&old, &new);
+    let mut gone = missing(&left, &right);
+    let fresh = missing(&right, &left);
     if pairs(before) == pairs(after) {
         gone.retain(|field, _| !is_id(field));
     }
-    report.reordered = reordered(&old, &new);
+    // What was said stands where it stood, unless it is among the facts that differ.
+    report.reordered = left.iter().chain(&right).any(|fact| is_said(&fact.field)) && reordered(&old, &new);
     for (field, lost) in &gone {
         match fresh.get(field) {
             // As many values came as went: the field is there, with other values.
@@ -155,7 +157,7 @@ fn rewritten(before: &Trajectory, after: &Trajectory) -> (Option<u64>, u64) {
     let (old, new) = (calls(before), calls(after));
     let spaced = |raw: &str| {
         let value = serde_json::from_str::<serde_json::Value>(raw);
-        value.is_ok_and(|value| value.to_string() != raw)
+        value.is_ok_and(|value| value != raw)
     };
     let differ = old.iter().zip(new.iter().map(|(_, raw)| raw).chain(std::iter::repeat(&None)));
     let mut steps = differ.filter_map(|((step, old), new)| {
@@ -166,8 +168,21 @@ fn rewritten(before: &Trajectory, after: &Trajectory) -> (Option<u64>, u64) {
     (first, u64::from(first.is_some()) + steps.count() as u64)
 }
 
+/// Both lists without facts that are equal at the same place. As one is left out of each, nothing changes in what
+/// one list has and the other lacks; only the few that are left need be counted.
+fn unequal<'f, 'a>(old: &'f [Fact<'a>], new: &'f [Fact<'a>]) -> (Vec<&'f Fact<'a>>, Vec<&'f Fact<'a>>) {
+    let same = |a: &Fact<'_>, b: &Fact<'_>| a.field == b.field && a.value == b.value;
+    if old.len() == new.len() {
+        return old.iter().zip(new).filter(|(a, b)| !same(a, b)).unzip();
+    }
+    let head = old.iter().zip(new).take_while(|(a, b)| same(a, b)).count();
+    let (old, new) = (&old[head..], &new[head..]);
+    let tail = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| same(a, b)).count();
+    (old[..old.len() - tail].iter().collect(), new[..new.len() - tail].iter().collect())
+}
+
 /// Facts of `from` that `of` lacks, each counted as often as it stands there, by field.
-fn missing(from: &[Fact<'_>], of: &[Fact<'_>]) -> BTreeMap<String, Lost> {
+fn missing(from: &[&Fact<'_>], of: &[&Fact<'_>]) -> BTreeMap<String, Lost> {
     let mut there: HashMap<(&str, &str), u64> = HashMap::new();
     for fact in of {
         *there.entry((&fact.field, &fact.value)).or_default() += 1;
@@ -258,7 +273,13 @@ fn alike_steps(a: &Step, b: &Step) -> bool {
         && a.source == b.source
         && a.message == b.message
         && a.reasoning == b.reasoning
-        && a.calls == b.calls
+        && a.calls.len() == b.calls.len()
+        && a.calls.iter().zip(&b.calls).all(|(a, b)| {
+            a.id == b.id
+                && a.name == b.name
+                && a.extra == b.extra
+                && alike_arguments(&a.arguments, &b.arguments)
+        })
         && results_of(a).count() == results_of(b).count()
         && results_of(a).zip(results_of(b)).all(|(a, b)| {
             a.call_id == b.call_id
@@ -278,6 +299,16 @@ fn alike_steps(a: &Step, b: &Step) -> bool {
         && a.metrics_extra == b.metrics_extra
 }
 
+/// Whether arguments are the same value, and their text the one that the value has.
+fn alike_arguments(a: &Arguments, b: &Arguments) -> bool {
+    a.parsed == b.parsed
+        && match (&a.raw, &b.raw, &a.parsed) {
+            (None, Some(raw), Some(_)) => is_exact(raw),
+            (Some(raw), None, Some(parsed)) => serde_json::to_string(parsed).is_ok_and(|text| text == *raw),
+            (a, b, _) => a == b,
+        }
+}
+
 fn results_of(step: &Step) -> impl Iterator<Item = &ObservationResult> {
     step.observation.iter().flat_map(|observation| &observation.results)
 }
@@ -285,7 +316,7 @@ fn results_of(step: &Step) -> impl Iterator<Item = &ObservationResult> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Arguments, Source, ToolCall};
+    use crate::model::{Source, ToolCall};
 
     fn of(texts: &[&str]) -> Trajectory {
         let steps = texts.iter().zip(1..).map(|(text, id)| Step::new(id, Source::User, *text)).collect();

@@ -59,7 +59,7 @@ fn convert(record: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Trajectory, 
         add(message, &mut chat, warnings)?;
     }
     let mut trajectory = Trajectory { steps: chat.steps, ..Trajectory::default() };
-    trajectory.agent.name = DIALECT.to_owned();
+    DIALECT.clone_into(&mut trajectory.agent.name);
     if let Some(info) = record.some("info") {
         trajectory.agent.version = info.text_at("mini_version").unwrap_or_default();
         let config = info.some("config").and_then(|config| config.some("model"));

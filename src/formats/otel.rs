@@ -185,7 +185,7 @@ fn conversation(key: String, spans: &[Span<'_>], warnings: &mut Vec<Refusal>) ->
         let attributes = &span.attributes;
         match span.operation().as_str() {
             "chat" | "generate_content" | "text_completion" => {
-                chat(span, &mut told, &mut trajectory, warnings)
+                chat(span, &mut told, &mut trajectory, warnings);
             }
             "execute_tool" => told.tool(span, &mut trajectory.steps),
             _ => {}

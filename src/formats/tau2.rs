@@ -69,7 +69,9 @@ fn claim(paths: &[&str]) -> Vec<Group> {
         let (root, name) = path.split_at(folder(path));
         if name == "results.json" {
             groups.entry(root).or_default().files.insert(0, index);
-        } else if let Some(root) = root.strip_suffix("simulations/").filter(|_| name.ends_with(".json")) {
+        } else if let Some(root) =
+            root.strip_suffix("simulations/").filter(|_| name.strip_suffix(".json").is_some())
+        {
             groups.entry(root).or_default().files.push(index);
         }
     }

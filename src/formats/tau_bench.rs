@@ -40,7 +40,7 @@ fn convert(record: View<'_>, _: &mut Vec<Refusal>) -> Result<Trajectory, Refusal
         chat.add(message)?;
     }
     let mut trajectory = Trajectory { steps: chat.steps, ..Trajectory::default() };
-    trajectory.agent.name = "tau-bench".to_owned();
+    "tau-bench".clone_into(&mut trajectory.agent.name);
     let rest = record.members().filter(|(key, _)| key != "traj");
     trajectory.extra = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
     Ok(trajectory)

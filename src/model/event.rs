@@ -103,9 +103,9 @@ pub enum Event {
         summary: String,
     },
     /// A model exchange took place.
-    Exchanged(Box<Exchanged>),
+    Exchanged(Arc<Exchanged>),
     /// An attempt ended.
-    AttemptFinished(Box<Finished>),
+    AttemptFinished(Arc<Finished>),
     /// Something that the user should know and that stops nothing.
     Warning(String),
     /// The run ended.

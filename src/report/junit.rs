@@ -8,7 +8,8 @@ use super::stats::duration_ms;
 use super::{Options, Report, text};
 use crate::model::{AttemptRecord, Outcome, Source};
 use crate::store::{RunView, Trajectories};
-use quick_junit::{NonSuccessKind, Report as Xml, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Property, Report as Xml, TestCase, TestCaseStatus, TestSuite, XmlString};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
@@ -27,6 +28,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     let tape = view.trajectories();
     let mut xml = Xml::new(view.manifest.id.0.as_str());
     let mut suites: Vec<((&str, &str), TestSuite)> = Vec::new();
+    let mut words = Words::default();
     for record in &view.records {
         let key = (record.id.suite.as_str(), record.id.subject.as_str());
         let at = suites.iter().position(|(known, _)| *known == key).unwrap_or_else(|| {
@@ -36,7 +38,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
             suites.push((key, suite));
             suites.len() - 1
         });
-        suites[at].1.add_test_case(case(&tape, record, options));
+        suites[at].1.add_test_case(case(&tape, record, options, &mut words));
     }
     for (_, mut suite) in suites {
         let total: Option<Duration> = suite.test_cases.iter().map(|case| case.time).sum();
@@ -50,16 +52,34 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     xml.serialize(out).map_err(io::Error::other)
 }
 
-fn case(tape: &Trajectories, record: &AttemptRecord, options: &Options) -> TestCase {
+/// Texts that come in most cases, made fit for XML once.
+#[derive(Default)]
+struct Words(HashMap<String, XmlString>);
+
+impl Words {
+    fn of(&mut self, text: &str) -> XmlString {
+        if let Some(known) = self.0.get(text) {
+            return known.clone();
+        }
+        self.0.entry(text.to_owned()).or_insert_with(|| text.into()).clone()
+    }
+
+    fn property(&mut self, name: &str, value: &str) -> Property {
+        Property::new(self.of(name), self.of(value))
+    }
+}
+
+fn case(tape: &Trajectories<'_>, record: &AttemptRecord, options: &Options, words: &mut Words) -> TestCase {
     let mut case =
         TestCase::new(text::one_line(&format!("{}/{}", record.id.task, record.id.n)), status(record));
-    case.set_classname(text::one_line(&format!("{}.{}", record.id.suite, record.id.subject)));
-    case.add_property(("outcome", text::outcome(record).as_str()));
+    let class = text::one_line(&format!("{}.{}", record.id.suite, record.id.subject));
+    case.set_classname(words.of(&class));
+    case.add_property(words.property("outcome", &text::outcome(record)));
     if let Some(ok) = record.format_ok {
-        case.add_property(("format_ok", ok.to_string().as_str()));
+        case.add_property(words.property("format_ok", if ok { "true" } else { "false" }));
     }
     if let Some(reward) = record.reward {
-        case.add_property(("reward", reward.to_string().as_str()));
+        case.add_property(words.property("reward", &reward.to_string()));
     }
     if options.timing
         && let Some(ms) = duration_ms(record)
@@ -109,7 +129,7 @@ fn details(record: &AttemptRecord) -> String {
 
 /// What was said, oldest first; of a long one the end is kept, for that is where it went wrong. Each line
 /// is quoted: CI services run lines that begin with `::` or `##` when they show the output.
-fn transcript(tape: &Trajectories, record: &AttemptRecord) -> String {
+fn transcript(tape: &Trajectories<'_>, record: &AttemptRecord) -> String {
     let trajectory = match tape.read(record) {
         Ok(trajectory) => trajectory,
         Err(error) => return error.to_string(),

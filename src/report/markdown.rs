@@ -98,13 +98,10 @@ fn tables(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn figures(stats: &Stats) -> String {
-    let outcomes: Vec<String> = super::stats::OUTCOMES
-        .iter()
-        .filter(|word| stats.outcome(word) > 0)
-        .map(|word| format!("{} {word}", stats.outcome(word)))
-        .collect();
+    let outcomes = super::stats::OUTCOMES.iter().zip(stats.outcomes).filter(|(_, count)| *count > 0);
+    let outcomes: Vec<String> = outcomes.map(|(word, count)| format!("{count} {word}")).collect();
     let known = |figure: String| if stats.ran() { figure } else { "–".to_owned() };
-    [
+    let figures = [
         stats.attempts.to_string(),
         outcomes.join(", "),
         text::ratio(stats.success_rate()),
@@ -114,9 +111,12 @@ fn figures(stats: &Stats) -> String {
         known(text::count(Some(stats.turns))),
         known(text::count(stats.tokens())),
         known(text::cost(stats)),
-    ]
-    .map(|figure| format!(" {figure} |"))
-    .concat()
+    ];
+    let mut cells = String::with_capacity(96);
+    for figure in &figures {
+        cells.extend([" ", figure, " |"]);
+    }
+    cells
 }
 
 fn rules(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
@@ -215,7 +215,8 @@ fn retries(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
 
 /// A code span for a table cell: a bar would end the cell even inside code.
 pub fn cell(content: &str) -> String {
-    code(content).replace('|', "\\|")
+    let code = code(content);
+    if code.contains('|') { code.replace('|', "\\|") } else { code }
 }
 
 /// A code span whose fence is longer than any run of backticks inside.
@@ -227,7 +228,7 @@ pub fn code(content: &str) -> String {
     let longest = line.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let pad = if line.starts_with('`') || line.ends_with('`') { " " } else { "" };
-    format!("{fence}{pad}{line}{pad}{fence}")
+    [&fence, pad, &line, pad, &fence].concat()
 }
 
 #[cfg(test)]

@@ -27,6 +27,12 @@ fn check(_: &View, message: &Message, found: &mut Found) {
         }
     }
     for call in message.text_calls() {
+        if let Some(arguments) = &call.arguments {
+            for name in arguments.value.raw.as_deref().map(repeated).unwrap_or_default() {
+                let text = format!("parameter {} is given again; the last value wins", quote(&name));
+                found.add(At::message(message, Some(call.name_span)), Weight::both(Severity::Warning), text);
+            }
+        }
         // What a nested call brings along is FC016's.
         let end = call.nested.first().map_or(usize::MAX, |span| span.start);
         let own = call.params.iter().filter(|param| param.name_span.start < end);

@@ -66,7 +66,11 @@ impl Found {
         }
     }
 
-    pub(super) fn into_judgement(mut self, view: &View) -> Judgement {
+    pub(super) fn into_judgement(
+        mut self,
+        view: &View,
+        severities: &[(&'static str, Severity)],
+    ) -> Judgement {
         let counts_runtime = view.counts_runtime;
         // Stable, so that findings at one place stay in the order of the rules.
         self.entries
@@ -79,6 +83,8 @@ impl Found {
             } else {
                 (weight.strict, weight.runtime)
             };
+            let set = severities.iter().find(|(id, _)| *id == rule.id).map(|(_, severity)| *severity);
+            let counting = counting.map(|own| set.unwrap_or(own));
             // What does not hold in the counting reading is told, and weighs nothing.
             let severity = counting.or(other.map(|_| Severity::Info)).unwrap_or(Severity::Info);
             if counting == Some(Severity::Error)

@@ -15,13 +15,15 @@ pub(super) static ITEM: Rule = Rule {
 };
 
 fn check(view: &View, found: &mut Found) {
+    // The last call of an id before a result is the one that it answers: some agents use an id again.
     let mut calls = HashMap::new();
-    for message in &view.messages {
-        for call in message.native_calls() {
-            calls.insert(call.id.as_str(), (message, call.name.as_str()));
+    let mut messages = view.messages.iter().peekable();
+    for (position, step) in view.trajectory.steps.iter().enumerate() {
+        while let Some(message) = messages.next_if(|message| message.position <= position) {
+            for call in message.native_calls() {
+                calls.insert(call.id.as_str(), (message, call.name.as_str()));
+            }
         }
-    }
-    for step in &view.trajectory.steps {
         for result in step.observation.iter().flat_map(|observation| &observation.results) {
             let (Some(id), Some(name)) = (&result.call_id, &result.name) else { continue };
             let Some((message, called)) = calls.get(id.as_str()).filter(|(_, called)| called != name) else {

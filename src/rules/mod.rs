@@ -4,14 +4,23 @@
 //! it, repairs included. A rule says with what weight it holds in each reading; the policy says which
 //! reading counts. Must not know: files, runs, scores. Invariant: `format_ok` depends on the FC family alone.
 
+mod acts;
+mod arguments;
+mod conduct;
 mod found;
+mod prose;
 pub mod quick;
 mod schema;
+mod script;
+mod shell;
+mod think;
+mod turns;
 mod view;
 
 use crate::model::{Finding, Place, Policy, ReadingKind, Severity, Span, ToolDef, Trajectory};
 use crate::util::redact::{Hit, Redactor};
 use found::{At, Found, Weight};
+use std::collections::BTreeSet;
 use view::{Message, View};
 
 /// A rule.
@@ -45,11 +54,15 @@ registry! {
     unknown_parameter, missing_parameter, bad_type, bad_enum, duplicate_parameter, malformed_tag,
     invented_observation, call_in_reasoning, wrong_dialect, nested_or_crossed, bad_arguments_json,
     orphan_result, unanswered_call, duplicate_id, id_mismatch_name, role_order, no_finish,
-    repeated_call, secret_leak
+    repeated_call, ping_pong, no_progress, repeated_message,
+    language_mix, think_tags, no_answer, reasoning_leak, repetition, reflection,
+    test_files_read, test_files_edited, reward_path, git_history, success_marker, checker_edited,
+    answer_fetched, tests_disabled,
+    secret_leak
 }
 
 impl Rule {
-    /// The letters of the id: `FC`, `TR`, `SE`.
+    /// The letters of the id: `FC`, `TR`, `RE`, `CO`, `SE`.
     pub fn family(&self) -> &'static str {
         self.id.trim_end_matches(|c: char| c.is_ascii_digit())
     }
@@ -91,6 +104,12 @@ pub struct Options<'a> {
     pub tools: Option<&'a [ToolDef]>,
     /// Ids of rules that are off: they find nothing and count for nothing.
     pub off: &'a [&'static str],
+    /// Severities that take the place of the rules' own, by id, in the reading that counts.
+    pub severities: &'a [(&'static str, Severity)],
+    /// What finds secrets; `None` finds their shapes alone.
+    pub redactor: Option<&'a Redactor>,
+    /// Values, or placeholders of values, that are known to be no secret.
+    pub allowed: Option<&'a BTreeSet<String>>,
 }
 
 /// Judges one trajectory with every rule.
@@ -100,7 +119,7 @@ pub fn judge(trajectory: &Trajectory, policy: &Policy) -> Judgement {
 
 /// Judges one trajectory.
 pub fn judge_with(trajectory: &Trajectory, policy: &Policy, options: &Options) -> Judgement {
-    let view = View::new(trajectory, policy, options.tools);
+    let view = View::new(trajectory, policy, options);
     let mut found = Found::default();
     for rule in ALL.iter().filter(|rule| !options.off.contains(&rule.id)) {
         found.rule = Some(rule);
@@ -111,7 +130,12 @@ pub fn judge_with(trajectory: &Trajectory, policy: &Policy, options: &Options) -
             Check::Trajectory(check) => check(&view, &mut found),
         }
     }
-    found.into_judgement(&view)
+    found.into_judgement(&view, options.severities)
+}
+
+/// Whether a tool's parameters are a JSON Schema; the error says why not, without a final period.
+pub fn check_schema(parameters: &serde_json::Value) -> Result<(), String> {
+    if parameters.is_null() { Ok(()) } else { arguments::compile(parameters).map(|_| ()) }
 }
 
 /// Turns secrets that were redacted away into SE001 findings; spans index the redacted text.

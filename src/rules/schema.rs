@@ -1,9 +1,10 @@
 //! Calls against the tool list, once for text calls and native calls; FC006 to FC010 pick their share.
 
+use super::arguments;
 use super::view::{Message, View};
 use super::{At, Found, Weight};
 use crate::dialects::{RefusalKind, RuntimeReading};
-use crate::model::{Severity, Span};
+use crate::model::{Arguments, Object, Severity, Span, ToolDef};
 use serde_json::Value;
 
 /// A deviation from the tool list.
@@ -14,6 +15,8 @@ pub(super) enum Kind {
     MissingParameter,
     BadType,
     BadEnum,
+    /// Blanks around a value of the list: FC010's too, and lighter.
+    BlankEnum,
 }
 
 struct Issue {
@@ -39,6 +42,10 @@ pub(super) fn report(view: &View, message: &Message, kind: Kind, found: &mut Fou
     let mut issues = Vec::new();
     if !view.native {
         for call in message.text_calls() {
+            if let Some(arguments) = &call.arguments {
+                whole(view, &call.name, Some(call.name_span), &arguments.value, kind, &mut issues);
+                continue;
+            }
             let values = call.params.iter().map(|param| {
                 (
                     param.name.as_str(),
@@ -51,16 +58,13 @@ pub(super) fn report(view: &View, message: &Message, kind: Kind, found: &mut Fou
         }
     }
     for call in message.native_calls() {
-        if let Some(object) = &call.arguments.parsed {
-            let values = object.iter().map(|(name, value)| (name.as_str(), None, Given::Json(value), None));
-            check(view, &call.name, None, &values.collect::<Vec<_>>(), &mut issues);
-        } else if view.tool(&call.name).is_none() {
-            issues.push(unknown_function(view, &call.name, None));
-        }
+        whole(view, &call.name, None, &call.arguments, kind, &mut issues);
     }
     let refused = refusal(message).filter(|(refused, _)| *refused == kind);
     let mut told = false;
-    for issue in issues.into_iter().filter(|issue| issue.kind == kind) {
+    let is_asked =
+        |issue: &Issue| issue.kind == kind || (issue.kind == Kind::BlankEnum && kind == Kind::BadEnum);
+    for issue in issues.into_iter().filter(is_asked) {
         let runtime = if view.native {
             Some(issue.strict)
         } else {
@@ -79,6 +83,58 @@ pub(super) fn report(view: &View, message: &Message, kind: Kind, found: &mut Fou
         let text = format!("the runtime refuses the call: {}", sentence.trim_end_matches('.'));
         found.add(At::message(message, span), Weight::runtime(Severity::Error), text);
     }
+}
+
+/// A JSON object inside a JSON string.
+pub(super) fn encoded_twice(raw: &str) -> Option<Object> {
+    let Ok(Value::String(inner)) = serde_json::from_str::<Value>(raw) else { return None };
+    serde_json::from_str::<Object>(&inner).ok()
+}
+
+/// Arguments that are one JSON value against the tool's schema.
+fn whole(
+    view: &View,
+    name: &str,
+    span: Option<Span>,
+    given: &Arguments,
+    kind: Kind,
+    issues: &mut Vec<Issue>,
+) {
+    let Some(tool) = view.tool(name) else {
+        if kind == Kind::UnknownFunction {
+            issues.push(unknown_function(view, name, span));
+        }
+        return;
+    };
+    if kind == Kind::UnknownFunction {
+        return;
+    }
+    // An object inside a string is FC017's to warn of; what it holds is judged all the same.
+    let inner;
+    let object = match (&given.parsed, &given.raw) {
+        (Some(object), _) => object,
+        (None, Some(raw)) => {
+            let Some(object) = encoded_twice(raw) else { return };
+            inner = object;
+            &inner
+        }
+        (None, None) => return,
+    };
+    by_schema(view, tool, span, object, issues);
+}
+
+/// A tool list that holds no valid schema is read as far as it goes.
+fn by_schema(view: &View, tool: &ToolDef, span: Option<Span>, object: &Object, issues: &mut Vec<Issue>) {
+    let skip = |name: &str| name == "security_risk" && never_asks_risk(view);
+    let Some(all) = arguments::deviations(&view.validators, tool, object, &skip) else {
+        let values = object.iter().map(|(name, value)| (name.as_str(), None, Given::Json(value), None));
+        check(view, &tool.name, span, &values.collect::<Vec<_>>(), issues);
+        return;
+    };
+    issues.extend(all.into_iter().map(|deviation| {
+        let strict = if deviation.kind == Kind::BlankEnum { Severity::Warning } else { Severity::Error };
+        Issue { kind: deviation.kind, span, strict, text: deviation.text }
+    }));
 }
 
 fn refusal<'a>(message: &'a Message) -> Option<(Kind, &'a str)> {

@@ -16,13 +16,18 @@ pub(super) static ITEM: Rule = Rule {
 };
 
 fn check(view: &View, found: &mut Found) {
-    let redactor = Redactor::default();
+    let own = Redactor::default();
+    let redactor = view.redactor.unwrap_or(&own);
+    let allowed = |value: &str| view.allowed.is_some_and(|allowed| redactor.is_allowed(value, allowed));
     let mut messages = view.messages.iter().peekable();
     for (position, step) in view.trajectory.steps.iter().enumerate() {
         let message = messages.next_if(|message| message.position == position).map(|message| message.index);
         let at = |span, place| At { step: Some(step.id), message, span, place };
         let mut tell = |text: &str, place: Option<Place>, spans: bool| {
             for hit in redactor.scan(text) {
+                if allowed(hit.span.text(text)) {
+                    continue;
+                }
                 let span = spans.then_some(hit.span);
                 found.add(at(span, place), Weight::both(Severity::Warning), sentence(&hit.kind));
             }

@@ -1,9 +1,15 @@
 //! A trajectory prepared for the rules: every judged message parsed once, in both readings.
 
+use super::Options;
+use super::arguments::Validators;
+use super::turns::{Turn, turns};
 use crate::dialects::{self, Dialect, Markup, RefusalKind, Runtime, RuntimeReading, TextCall};
 use crate::model::{Policy, Reading, Reply, Source, Span, Step, ToolCall, ToolDef, Trajectory};
+use crate::util::redact::Redactor;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeSet, HashMap};
 
 /// Everything that a rule may look at.
 pub(super) struct View<'a> {
@@ -20,6 +26,14 @@ pub(super) struct View<'a> {
     /// Tool list, if one is known.
     pub(super) tools: Option<&'a [ToolDef]>,
     pub(super) messages: Vec<Message<'a>>,
+    /// What finds secrets, if it knows more than their shapes.
+    pub(super) redactor: Option<&'a Redactor>,
+    /// What is known to be no secret.
+    pub(super) allowed: Option<&'a BTreeSet<String>>,
+    turns: OnceCell<Vec<Turn>>,
+    /// Words of which it is known whether the user or the instructions name them.
+    pub(super) named: RefCell<HashMap<String, bool>>,
+    pub(super) validators: Validators,
 }
 
 /// One judged message.
@@ -37,7 +51,7 @@ pub(super) struct Message<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(trajectory: &'a Trajectory, policy: &'a Policy, tools: Option<&'a [ToolDef]>) -> Self {
+    pub(super) fn new(trajectory: &'a Trajectory, policy: &'a Policy, options: &Options<'a>) -> Self {
         let named = match &policy.reading {
             Reading::Runtime(Some(name)) => dialects::find_runtime(name),
             _ => None,
@@ -56,8 +70,13 @@ impl<'a> View<'a> {
             runtime,
             counts_runtime: matches!(policy.reading, Reading::Runtime(_)) && runtime.is_some(),
             native: false,
-            tools: tools.or(trajectory.agent.tools.as_deref()),
+            tools: options.tools.or(trajectory.agent.tools.as_deref()),
             messages: Vec::new(),
+            redactor: options.redactor,
+            allowed: options.allowed,
+            turns: OnceCell::new(),
+            named: RefCell::default(),
+            validators: Validators::default(),
         };
         let steps = trajectory.steps.iter().enumerate();
         let judged = steps.filter(|(_, step)| step.source == Source::Agent && !step.frame);
@@ -91,6 +110,11 @@ impl<'a> View<'a> {
             };
             message.seen = Some((runtime.read)(&message.text, tools, message.index as u32 + 1));
         }
+    }
+
+    /// The turns of the trajectory, for rules about loops; made when the first of them asks.
+    pub(super) fn turns(&self) -> &[Turn] {
+        self.turns.get_or_init(|| turns(self))
     }
 
     /// The tool of that name.

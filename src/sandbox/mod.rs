@@ -13,6 +13,7 @@ mod init;
 mod janitor;
 mod launcher;
 mod layout;
+mod memory;
 mod nowhere;
 mod pass;
 mod probe;
@@ -22,6 +23,7 @@ mod stream;
 mod wire;
 
 pub use launcher::Launcher;
+pub use memory::Memory;
 pub use nowhere::nowhere;
 pub use probe::BACKENDS;
 

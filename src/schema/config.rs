@@ -1,13 +1,16 @@
-//! `rolltape.toml`: the tables `[backend.NAME]`.
+//! `rolltape.toml`: the tables `[backend.NAME]`, `[check]` and `[redact]`.
 
 use super::Schema;
-use super::parts::{Key, duration, flag, key, map_of, name, object, one_of, pattern, string, within};
-use crate::backend;
+use super::parts::{
+    Key, duration, flag, key, list_of, map_of, name, object, one_of, pattern, string, within,
+};
+use crate::model::CallPolicy;
 use crate::suite::{MAX_RETRIES, OWN_HEADERS, OWN_PARAMS};
+use crate::{backend, dialects};
 use serde_json::{Map, Value, json};
 
 pub(super) static ITEM: Schema =
-    Schema { name: "config", about: "rolltape.toml: back ends and how they are reached", body };
+    Schema { name: "config", about: "rolltape.toml: back ends, and what check goes by", body };
 
 fn body() -> Map<String, Value> {
     let mut backends = json!({
@@ -20,7 +23,37 @@ fn body() -> Map<String, Value> {
         table["description"] = json!(format!("{} at {}", preset.kind, preset.base_url));
         backends["properties"][preset.name] = table;
     }
-    object([key("backend", "Back ends by name, as in --backend NAME:MODEL", backends)])
+    object([
+        key("backend", "Back ends by name, as in --backend NAME:MODEL", backends),
+        key("check", "What check goes by where no flag says otherwise", json!(check())),
+        key("redact", "What is a secret, and what is none", json!(redact())),
+    ])
+}
+
+fn check() -> Map<String, Value> {
+    let policies: Vec<&str> = CallPolicy::ALL.iter().map(|policy| policy.as_str()).collect();
+    let mut names: Vec<&str> = dialects::ALL.iter().map(|dialect| dialect.name).collect();
+    names.push("native");
+    let severities = || one_of(&["error", "warning", "info"]);
+    object([
+        key("policy", "Calls a message", one_of(&policies)),
+        key("ask", "Whether a message without a call may ask the user", one_of(&["allow", "deny"])),
+        key("reading", "Which reading counts", pattern("^(strict|runtime(:.+)?)$")),
+        key("dialect", "How calls are written", one_of(&names)),
+        key("fail_on", "Weakest finding that makes the exit code 1", severities()),
+        key("tools", "File of tool definitions, relative to this one", string()),
+        key("baseline", "File of accepted findings, relative to this one", string()),
+        key("select", "Only these rules: ids, names or families", list_of(string())),
+        key("ignore", "All but these rules", list_of(string())),
+        key("severity", "Severities by rule: id, name or family", map_of(severities())),
+    ])
+}
+
+fn redact() -> Map<String, Value> {
+    object([
+        key("allow", "Values or placeholders that are no secrets", list_of(string())),
+        key("env", "Variables whose values are secrets", list_of(string())),
+    ])
 }
 
 /// Keys of a back end; that of a preset has a kind already.

@@ -3,8 +3,10 @@
 //! Must not know: records, reports, randomness that is not passed in.
 
 mod quantile;
+mod wilson;
 
 pub use quantile::quantile;
+pub use wilson::{Z95, wilson};
 
 /// A rate with what it is a rate of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

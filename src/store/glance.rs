@@ -1,7 +1,7 @@
 //! What a list of runs shows of one: read without its trajectories, never an error.
 
 use super::writer::ATTEMPTS;
-use super::{RunView, journal, lock, reader};
+use super::{Remembered, RunView, journal, lock, reader};
 use crate::model::{Outcome, RunManifest};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,7 +67,8 @@ pub fn glance(dir: &Path) -> Glance {
     let torn = journal.torn;
     let (records, warnings) = journal::last_tries(ATTEMPTS, journal);
     let worse = warnings.iter().rev().skip(usize::from(torn)).next_back().cloned();
-    let view = RunView { dir: dir.to_owned(), manifest, records, warnings };
+    let remembered = Remembered::default();
+    let view = RunView { dir: dir.to_owned(), manifest, records, warnings, remembered };
     let state = match worse {
         _ if running => State::Running,
         Some(reason) => State::Damaged(reason),

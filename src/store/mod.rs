@@ -9,6 +9,7 @@ mod error;
 mod glance;
 mod intern;
 mod journal;
+mod kept;
 mod lock;
 mod manifest;
 mod reader;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 
 pub use error::{StoreError, StoreErrorKind, io_text};
 pub use glance::{Glance, State, glance, run_folders};
+pub use kept::Remembered;
 pub use reader::{Trajectories, is_run, open, runs};
 pub use recorder::Recorder;
 pub use resume::{Resumed, Used, resume, resume_on};
@@ -43,4 +45,6 @@ pub struct RunView {
     pub records: Vec<AttemptRecord>,
     /// What was wrong with the files: torn tails, bad lines.
     pub warnings: Vec<String>,
+    /// Trajectories that are in memory anyway.
+    pub remembered: Remembered,
 }

@@ -4,9 +4,10 @@ use super::error::StoreError;
 use super::journal::{self, Journal};
 use super::version::{SCHEMA, Version};
 use super::writer::{ARTEFACTS, ATTEMPTS, TRAJECTORIES, is_digest};
-use super::{RunView, manifest, tape};
+use super::{Remembered, RunView, manifest, tape};
 use crate::model::{AttemptRecord, RunManifest, Trajectory};
 use crate::util::digest::sha256_hex;
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -35,7 +36,7 @@ pub fn open(dir: &Path) -> Result<RunView, StoreError> {
             warnings.push(format!("{TRAJECTORIES}: the trajectory of '{}' is missing", record.id));
         }
     }
-    Ok(RunView { dir: dir.to_owned(), manifest, records, warnings })
+    Ok(RunView { dir: dir.to_owned(), manifest, records, warnings, remembered: Remembered::default() })
 }
 
 /// Whether `dir` looks like a run folder.
@@ -92,22 +93,28 @@ pub(super) fn trajectory_fits(record: &AttemptRecord, bytes: u64) -> bool {
     })
 }
 
-/// The open file of trajectories and its length, or why it can't be opened.
-pub struct Trajectories(io::Result<(File, u64)>);
+/// The trajectories of a run: those that are remembered, and the open file and its length, or why it can't be opened.
+pub struct Trajectories<'v> {
+    remembered: &'v Remembered,
+    file: io::Result<(File, u64)>,
+}
 
-impl Trajectories {
+impl Trajectories<'_> {
     /// The trajectory of a record.
     ///
     /// # Errors
     /// The line is missing, was changed since, or is no trajectory.
-    pub fn read(&self, record: &AttemptRecord) -> Result<Trajectory, StoreError> {
+    pub fn read(&self, record: &AttemptRecord) -> Result<Cow<'_, Trajectory>, StoreError> {
         let bad = |what: &str| {
             // The name alone: reports hold the sentence, and they are the same wherever the run lies.
             StoreError::input(format!("the trajectory of '{}' in {TRAJECTORIES} {what}", record.id))
         };
         let unreadable = |error: &io::Error| StoreError::disk("read", Path::new(TRAJECTORIES), error);
         let Some(at) = &record.trajectory else { return Err(bad("was never written")) };
-        let (file, bytes) = self.0.as_ref().map_err(unreadable)?;
+        if let Some(trajectory) = self.remembered.at(at.offset) {
+            return Ok(Cow::Borrowed(trajectory));
+        }
+        let (file, bytes) = self.file.as_ref().map_err(unreadable)?;
         if !trajectory_fits(record, *bytes) {
             return Err(bad("is missing"));
         }
@@ -116,26 +123,28 @@ impl Trajectories {
         if sha256_hex(&line) != at.sha256 {
             return Err(bad("was changed after it was recorded"));
         }
-        tape::read_trajectory(&line, TRAJECTORIES).map_err(|what| bad(&format!("can't be read: {what}")))
+        tape::read_trajectory(&line, TRAJECTORIES)
+            .map(Cow::Owned)
+            .map_err(|what| bad(&format!("can't be read: {what}")))
     }
 }
 
 impl RunView {
     /// The file of trajectories, opened once for many.
-    pub fn trajectories(&self) -> Trajectories {
+    pub fn trajectories(&self) -> Trajectories<'_> {
         let file = File::open(self.dir.join(TRAJECTORIES)).map(|file| {
             let bytes = file.metadata().map_or(0, |meta| meta.len());
             (file, bytes)
         });
-        Trajectories(file)
+        Trajectories { remembered: &self.remembered, file }
     }
 
-    /// The trajectory of a record, read now; nothing else is held in memory.
+    /// The trajectory of a record, read now unless it is remembered.
     ///
     /// # Errors
     /// The line is missing, was changed since, or is no trajectory.
     pub fn trajectory(&self, record: &AttemptRecord) -> Result<Trajectory, StoreError> {
-        self.trajectories().read(record)
+        self.trajectories().read(record).map(Cow::into_owned)
     }
 
     /// A kept piece of evidence, by its digest.

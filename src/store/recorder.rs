@@ -3,8 +3,10 @@
 //! Invariant: the first failure is told by the next event and by [`Recorder::finish`]; after it nothing
 //! more is written, so what is on disk stays valid up to there.
 
+use super::RunView;
 use super::disk::Disk;
 use super::error::{StoreError, StoreErrorKind};
+use super::kept::Kept;
 use super::lock::RunLock;
 use super::manifest;
 use super::writer::{Job, Writer};
@@ -19,16 +21,20 @@ use std::time::Duration;
 
 /// Jobs that may wait for the disk before the run waits too.
 const QUEUE: usize = 4096;
-/// How long the first job of a batch waits for others: an fsync is dear, and attempts that end soon after each
-/// other share one. What is not on disk yet does not count yet.
-const GATHER: Duration = Duration::from_millis(10);
+/// The first job of a batch waits so long for others, and so often: an fsync is dear, and attempts that end soon
+/// after each other share one. What is not on disk yet does not count yet. After each wait the lines of what has
+/// come are made, so that not all is left to do when the batch is over.
+const LOOK: Duration = Duration::from_millis(2);
+/// See [`LOOK`].
+const LOOKS: u32 = 5;
 
 /// Writes a run folder as the run goes on. The run gets [`Recorder::sink`]; who made the recorder keeps
 /// it, and calls [`Recorder::finish`] when the run is over.
 #[derive(Debug)]
 pub struct Recorder {
     sink: RecorderSink,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Option<Kept>>>,
+    kept: Option<Kept>,
 }
 
 /// The end of the channel that a run writes to.
@@ -71,7 +77,11 @@ impl Recorder {
             .name("store".to_owned())
             .spawn(move || work(writer, lock, &queue, &told))
             .map_err(|error: io::Error| StoreError::disk("start the store thread for", dir, &error))?;
-        Ok(Self { sink: RecorderSink { dir: dir.to_owned(), jobs, failure }, thread: Some(thread) })
+        Ok(Self {
+            sink: RecorderSink { dir: dir.to_owned(), jobs, failure },
+            thread: Some(thread),
+            kept: None,
+        })
     }
 
     /// What the run tells its events to. After [`Recorder::finish`] it refuses them.
@@ -91,14 +101,24 @@ impl Recorder {
             // A thread that has died takes no message; joining it tells.
             let _ = self.sink.jobs.send(Job::End);
             thread.thread().unpark();
-            if thread.join().is_err() {
-                let _ = self.sink.failure.set(self.sink.thread_died());
+            match thread.join() {
+                Ok(kept) => self.kept = kept,
+                Err(_) => drop(self.sink.failure.set(self.sink.thread_died())),
             }
         }
         match self.sink.failure.get() {
             Some(error) => Err(error.clone()),
             None => Ok(()),
         }
+    }
+}
+
+impl Recorder {
+    /// The run as [`super::open`] reads it, if it is over, began here, and nothing of it failed: who has just
+    /// written a run need not read it. Its files are not looked at again.
+    pub fn take_view(&mut self) -> Option<RunView> {
+        let kept = self.kept.take()?;
+        kept.into_view(&self.sink.dir)
     }
 }
 
@@ -143,24 +163,34 @@ impl Drop for Recorder {
     }
 }
 
-/// The thread: takes what waits as one batch, so that attempts which end together share an fsync.
-fn work(mut writer: Writer, lock: RunLock, queue: &Receiver<Job>, failure: &OnceLock<StoreError>) {
+/// The thread: takes what comes soon after each other as one batch, so that attempts which end together share an
+/// fsync.
+fn work(
+    mut writer: Writer,
+    lock: RunLock,
+    queue: &Receiver<Job>,
+    failure: &OnceLock<StoreError>,
+) -> Option<Kept> {
     let mut ended = false;
     let gathers = writer.gathers();
     while !ended && let Ok(first) = queue.recv() {
-        if gathers && matches!(first, Job::Exchange(_) | Job::Finished(_)) {
-            std::thread::park_timeout(GATHER);
+        let waits = gathers && matches!(first, Job::Exchange(_) | Job::Finished(_));
+        let mut first = Some(first);
+        // Senders must not block for ever on a disk that is gone: after a failure jobs are taken and dropped.
+        let mut taken = failure.get().map_or(Ok(()), |error| Err(error.clone()));
+        for look in 0.. {
+            for job in first.take().into_iter().chain(queue.try_iter().take(QUEUE)) {
+                ended |= matches!(job, Job::End);
+                taken = taken.and_then(|()| writer.take(job));
+            }
+            if !waits || ended || look == LOOKS || writer.has_enough() {
+                break;
+            }
+            std::thread::park_timeout(LOOK);
         }
-        let mut batch = Vec::new();
-        for job in std::iter::once(first).chain(queue.try_iter().take(QUEUE)) {
-            ended |= matches!(job, Job::End);
-            batch.push(job);
-        }
-        if failure.get().is_some() {
-            // Senders must not block for ever on a disk that is gone.
-            continue;
-        }
-        if let Err(error) = writer.write(batch) {
+        if let Err(error) = taken.and_then(|()| writer.commit())
+            && failure.get().is_none()
+        {
             writer.cut_to_valid();
             let _ = failure.set(error);
         }
@@ -175,4 +205,5 @@ fn work(mut writer: Writer, lock: RunLock, queue: &Receiver<Job>, failure: &Once
     if empty {
         writer.remove_empty_folder();
     }
+    failure.get().is_none().then(|| writer.into_kept()).flatten()
 }

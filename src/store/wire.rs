@@ -185,7 +185,7 @@ fn json(record: &AttemptRecord) -> String {
 
 fn seal(object: &str) -> String {
     let body = object.strip_suffix('}').unwrap_or(object);
-    format!("{body}{SEAL}{}\"}}\n", sha256_hex(body.as_bytes()))
+    [body, SEAL, &sha256_hex(body.as_bytes()), "\"}\n"].concat()
 }
 
 /// Reads a line without its newline; the error is a clause that says what is wrong with it.

@@ -5,11 +5,13 @@
 
 use super::disk::{Disk, DiskFile};
 use super::error::StoreError;
+use super::kept::Kept;
 use super::{manifest, tape, wire};
 use crate::model::{AttemptRecord, Exchanged, Finished, RunManifest, TrajectoryRef};
 use crate::util::digest::sha256_hex;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The journal.
 pub(super) const ATTEMPTS: &str = "attempts.jsonl";
@@ -26,9 +28,9 @@ pub(super) enum Job {
     /// The run begins.
     Manifest(Box<RunManifest>),
     /// A model exchange.
-    Exchange(Box<Exchanged>),
+    Exchange(Arc<Exchanged>),
     /// An attempt ended.
-    Finished(Box<Finished>),
+    Finished(Arc<Finished>),
     /// Nothing comes after this.
     End,
 }
@@ -40,6 +42,10 @@ pub(super) struct Writer {
     disk: Disk,
     files: Option<Files>,
     artefacts: BTreeSet<String>,
+    /// What is taken and not written yet.
+    batch: Batch,
+    /// What it still knows of a run that began here.
+    kept: Option<Kept>,
 }
 
 #[derive(Debug)]
@@ -52,24 +58,41 @@ struct Files {
     cassette_dirty: bool,
 }
 
-/// What a batch appends before its records.
+/// What a batch appends: first trajectories and exchanges, then the records, which count from then on.
 #[derive(Debug, Default)]
-struct Lines {
+struct Batch {
     trajectories: String,
     cassette: String,
+    attempts: String,
+    records: Vec<AttemptRecord>,
+    /// Whether evidence was put into its folder.
+    evidence: bool,
 }
 
-impl Lines {
-    fn exchange(&mut self, exchange: &Exchanged) {
-        self.cassette.push_str(&tape::cassette_line(&exchange.line));
-        self.cassette.push('\n');
+impl Batch {
+    /// Empties it; the next one of about the same size needs no new memory.
+    fn clear(&mut self) {
+        let Self { trajectories, cassette, attempts, records, evidence } = self;
+        [trajectories, cassette, attempts].into_iter().for_each(String::clear);
+        records.clear();
+        *evidence = false;
     }
 }
+
+/// Bytes of a batch beyond which it waits for no more.
+const ENOUGH: usize = 8 << 20;
 
 impl Writer {
     /// For a folder without a run.
     pub(super) fn fresh(dir: &Path, disk: &Disk) -> Self {
-        Self { dir: dir.to_owned(), disk: disk.clone(), files: None, artefacts: BTreeSet::new() }
+        Self {
+            dir: dir.to_owned(),
+            disk: disk.clone(),
+            files: None,
+            artefacts: BTreeSet::new(),
+            batch: Batch::default(),
+            kept: None,
+        }
     }
 
     /// For a run that goes on; torn tails are cut already.
@@ -94,27 +117,59 @@ impl Writer {
         let _ = self.disk.remove_dir(&self.dir);
     }
 
-    pub(super) fn write(&mut self, batch: Vec<Job>) -> Result<(), StoreError> {
-        let mut records = Vec::new();
-        let mut lines = Lines::default();
-        let mut kept_evidence = false;
-        for job in batch {
-            match job {
-                Job::Manifest(manifest) => self.begin(&manifest)?,
-                Job::Exchange(exchange) => lines.exchange(&exchange),
-                Job::Finished(finished) => {
-                    kept_evidence |= self.evidence(&finished)?;
-                    records.push(self.trajectory(*finished, &mut lines)?);
-                }
-                Job::End => {}
+    /// Takes a job into the batch; what comes before the lines of a batch is done at once.
+    pub(super) fn take(&mut self, job: Job) -> Result<(), StoreError> {
+        match job {
+            Job::Manifest(manifest) => self.begin(*manifest)?,
+            Job::Exchange(exchange) => {
+                self.batch.cassette.push_str(&tape::cassette_line(&exchange.line));
+                self.batch.cassette.push('\n');
             }
+            Job::Finished(finished) => {
+                self.batch.evidence |= self.evidence(&finished)?;
+                self.finished(Arc::unwrap_or_clone(finished))?;
+            }
+            Job::End => {}
         }
-        self.append(&lines)?;
-        if kept_evidence {
+        Ok(())
+    }
+
+    /// Whether the batch is so large that it should be written now.
+    pub(super) fn has_enough(&self) -> bool {
+        let batch = &self.batch;
+        batch.trajectories.len() + batch.cassette.len() + batch.attempts.len() > ENOUGH
+    }
+
+    /// Writes the batch: when this returns, its records count.
+    pub(super) fn commit(&mut self) -> Result<(), StoreError> {
+        let mut batch = std::mem::take(&mut self.batch);
+        self.append(&batch)?;
+        if batch.evidence {
             let folder = self.dir.join(ARTEFACTS);
             self.disk.sync_dir(&folder).map_err(|error| StoreError::disk("write", &folder, &error))?;
         }
-        if records.is_empty() { Ok(()) } else { self.commit(&records) }
+        if !batch.records.is_empty() {
+            let files = self.files()?;
+            sync(&mut files.trajectories)?;
+            if files.cassette_dirty {
+                sync(&mut files.cassette)?;
+                files.cassette_dirty = false;
+            }
+            append(&mut files.attempts, batch.attempts.as_bytes())?;
+            sync(&mut files.attempts)?;
+            files.valid = files.attempts.len();
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.records(&mut batch.records);
+        }
+        batch.clear();
+        self.batch = batch;
+        Ok(())
+    }
+
+    /// What it still knows of the run, if that began here and nothing of it failed.
+    pub(super) fn into_kept(self) -> Option<Kept> {
+        self.kept
     }
 
     /// Fsyncs what no record has carried along.
@@ -133,7 +188,7 @@ impl Writer {
         }
     }
 
-    fn begin(&mut self, manifest: &RunManifest) -> Result<(), StoreError> {
+    fn begin(&mut self, manifest: RunManifest) -> Result<(), StoreError> {
         if self.files.is_some() {
             // A resumed run keeps the manifest that it was planned with.
             return Ok(());
@@ -142,8 +197,10 @@ impl Writer {
         self.open_files().map_err(StoreError::unbegun)?;
         let path = self.dir.join(manifest::FILE);
         self.disk
-            .replace(&path, &manifest::encode(manifest))
-            .map_err(|error| StoreError::disk("write", &path, &error).unbegun())
+            .replace(&path, &manifest::encode(&manifest))
+            .map_err(|error| StoreError::disk("write", &path, &error).unbegun())?;
+        self.kept = Some(Kept::begin(manifest));
+        Ok(())
     }
 
     fn open_files(&mut self) -> Result<(), StoreError> {
@@ -163,7 +220,7 @@ impl Writer {
     }
 
     /// One write a file and batch: many small ones cost more than all else that the store does.
-    fn append(&mut self, lines: &Lines) -> Result<(), StoreError> {
+    fn append(&mut self, lines: &Batch) -> Result<(), StoreError> {
         if lines.cassette.is_empty() && lines.trajectories.is_empty() {
             return Ok(());
         }
@@ -204,29 +261,20 @@ impl Writer {
         Ok(any)
     }
 
-    /// Adds the trajectory to what is to be written and gives the record that points at it.
-    fn trajectory(&mut self, finished: Finished, lines: &mut Lines) -> Result<AttemptRecord, StoreError> {
+    /// Adds an attempt to the batch: its trajectory, and the record that points at it.
+    fn finished(&mut self, finished: Finished) -> Result<(), StoreError> {
         let Finished { mut record, trajectory, .. } = finished;
         let line = tape::trajectory_line(&trajectory);
-        let offset = self.files()?.trajectories.len() + lines.trajectories.len() as u64;
-        let sha256 = sha256_hex(line.as_bytes());
-        record.trajectory = Some(TrajectoryRef { offset, len: line.len() as u64, sha256 });
-        lines.trajectories.push_str(&line);
-        lines.trajectories.push('\n');
-        Ok(record)
-    }
-
-    fn commit(&mut self, records: &[AttemptRecord]) -> Result<(), StoreError> {
-        let files = self.files()?;
-        sync(&mut files.trajectories)?;
-        if files.cassette_dirty {
-            sync(&mut files.cassette)?;
-            files.cassette_dirty = false;
+        let offset = self.files()?.trajectories.len() + self.batch.trajectories.len() as u64;
+        let (len, sha256) = (line.len() as u64, sha256_hex(line.as_bytes()));
+        record.trajectory = Some(TrajectoryRef { offset, len, sha256 });
+        self.batch.trajectories.push_str(&line);
+        self.batch.trajectories.push('\n');
+        self.batch.attempts.push_str(&wire::encode(&record));
+        self.batch.records.push(record);
+        if let Some(kept) = &mut self.kept {
+            kept.trajectory(offset, len, trajectory);
         }
-        let lines: String = records.iter().map(wire::encode).collect();
-        append(&mut files.attempts, lines.as_bytes())?;
-        sync(&mut files.attempts)?;
-        files.valid = files.attempts.len();
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
-//! `rolltape.toml`: the tables `[backend.NAME]`.
+//! `rolltape.toml`: the tables `[backend.NAME]`, and, by `check_config`, `[check]` and `[redact]`.
 //!
 //! Invariant: all errors come at once, each with file, line and column, and none quotes a value that may be a key.
 //! Must not know: where the file lies, what stands in the environment, which back ends there are but for their names.
 
 use super::SuiteError;
+use super::check_config::{self, CheckConfig};
 use super::parse::document;
 use super::reader::{Reader, Table};
 use super::settings::is_name;
@@ -47,6 +48,8 @@ pub(crate) const OWN_HEADERS: &[&str] = &[
 pub struct Config {
     /// Tables `[backend.NAME]` in the order of the file.
     pub backends: Vec<BackendProfile>,
+    /// Tables `[check]` and `[redact]`.
+    pub check: CheckConfig,
 }
 
 /// One table `[backend.NAME]`.
@@ -116,8 +119,9 @@ pub fn parse_config(
         return Err(errors);
     }
     let root = Table::new(&document, 0..0, "the configuration");
-    reader.known(&root, &["backend"]);
-    let mut config = Config::default();
+    reader.known(&root, &["backend", "check", "redact"]);
+    let check = check_config::read(&mut reader, &root);
+    let mut config = Config { check, ..Config::default() };
     if let Some(table) = reader.table(&root, "backend", "'backend'") {
         for (name, at, _) in table.entries() {
             if !is_name(name) {

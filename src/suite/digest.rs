@@ -1,9 +1,10 @@
 //! What a suite and a task are, in 64 digits: the same content gives the same digest everywhere.
 
-use super::{FileSpec, Task};
-use crate::model::Reading;
+use super::{FileSpec, ServiceSpec, Task};
+use crate::model::{Object, Reading};
 use crate::util::digest::sha256_parts;
-use serde_json::json;
+use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Digest over paths, executable bits and contents.
@@ -16,7 +17,8 @@ pub(super) fn of_files(files: &BTreeMap<String, FileSpec>) -> String {
 /// Digest over all that defines a task: its settings after defaults, prompt, files, hidden files,
 /// solution, cheats and scorers. Where it stands in a file does not count.
 pub(super) fn of_task(task: &Task) -> String {
-    let settings = settings_json(task).to_string();
+    // Plain values and maps with text keys can't fail to serialise.
+    let settings = serde_json::to_string(&settings(task)).unwrap_or_default();
     let mut parts: Vec<&[u8]> = vec![settings.as_bytes(), task.prompt.as_bytes()];
     for files in [&task.files, &task.hidden] {
         parts.push(b"files");
@@ -45,30 +47,54 @@ fn push_files<'a>(parts: &mut Vec<&'a [u8]>, files: &'a BTreeMap<String, FileSpe
     }
 }
 
-fn settings_json(task: &Task) -> serde_json::Value {
-    let reading = match &task.policy.reading {
-        Reading::Strict => "strict".to_owned(),
-        Reading::Runtime(None) => "runtime".to_owned(),
-        Reading::Runtime(Some(name)) => format!("runtime:{name}"),
+/// The settings that a digest covers. Names, order and shape stay, for digests of different versions are compared.
+#[derive(Serialize)]
+struct Settings<'a> {
+    id: &'a str,
+    policy: (&'a str, bool, Cow<'a, str>, Option<&'a str>),
+    limits: (Option<u32>, Option<u64>, Option<u64>, Option<f64>),
+    sandbox: (&'a str, &'a str, Option<u64>, Option<f64>, Option<u64>, Option<u64>, &'a [String]),
+    reward: &'a str,
+    services: Vec<(&'a str, &'a str, &'a [String], Option<u16>, Option<&'a str>, &'a Object)>,
+    needs: &'a [String],
+    mounts: Vec<(&'a str, &'a str)>,
+    score: Vec<(&'a str, &'a str, f64, &'a Object)>,
+}
+
+fn settings<'a>(task: &'a Task) -> Settings<'a> {
+    let policy = &task.policy;
+    let reading = match &policy.reading {
+        Reading::Strict => Cow::Borrowed("strict"),
+        Reading::Runtime(None) => Cow::Borrowed("runtime"),
+        Reading::Runtime(Some(name)) => Cow::Owned(format!("runtime:{name}")),
     };
     let sandbox = &task.sandbox;
     let limits = &task.limits;
-    json!({
-        "id": task.id,
-        "policy": [task.policy.calls.as_str(), task.policy.ask, reading, task.policy.dialect],
-        "limits": [limits.turns, limits.wall.map(|wall| wall.as_millis() as u64), limits.tokens, limits.usd],
-        "sandbox": [
-            sandbox.root, sandbox.network, sandbox.memory, sandbox.cpus, sandbox.pids, sandbox.disk,
-            sandbox.require
-        ],
-        "reward": task.reward.as_str(),
-        "services": task.services.iter().map(|service| json!([
-            service.name, service.kind, service.hosts, service.port, service.key_env, service.options
-        ])).collect::<Vec<_>>(),
-        "needs": task.needs,
-        "mounts": task.mounts.iter().map(|mount| json!([mount.env, mount.at])).collect::<Vec<_>>(),
-        "score": task.score.iter().map(|score| json!([
-            score.kind, score.name, score.weight, score.options
-        ])).collect::<Vec<_>>(),
-    })
+    let service = |service: &'a ServiceSpec| {
+        let ServiceSpec { name, kind, hosts, port, key_env, options } = service;
+        (name.as_str(), kind.as_str(), hosts.as_slice(), *port, key_env.as_deref(), options)
+    };
+    Settings {
+        id: &task.id,
+        policy: (policy.calls.as_str(), policy.ask, reading, policy.dialect.as_deref()),
+        limits: (limits.turns, limits.wall.map(|wall| wall.as_millis() as u64), limits.tokens, limits.usd),
+        sandbox: (
+            &sandbox.root,
+            &sandbox.network,
+            sandbox.memory,
+            sandbox.cpus,
+            sandbox.pids,
+            sandbox.disk,
+            &sandbox.require,
+        ),
+        reward: task.reward.as_str(),
+        services: task.services.iter().map(service).collect(),
+        needs: &task.needs,
+        mounts: task.mounts.iter().map(|mount| (mount.env.as_str(), mount.at.as_str())).collect(),
+        score: task
+            .score
+            .iter()
+            .map(|score| (score.kind.as_str(), score.name.as_str(), score.weight, &score.options))
+            .collect(),
+    }
 }

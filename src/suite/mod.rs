@@ -3,6 +3,7 @@
 //! Invariant: parsing takes a map of files and an environment that are passed in and gives all
 //! errors at once, each with file, line and column. Must not know: how anything is run.
 
+mod check_config;
 mod config;
 mod dataset;
 mod digest;
@@ -17,6 +18,7 @@ use crate::model::{Object, Policy};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use check_config::{CheckConfig, Told};
 pub use config::{BackendProfile, BackendSettings, Config, Timeouts, parse_config};
 pub(crate) use config::{MAX_RETRIES, OWN_HEADERS, OWN_PARAMS};
 pub(crate) use dataset::ENDINGS as DATASET_ENDINGS;

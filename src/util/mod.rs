@@ -8,5 +8,6 @@ pub mod json;
 pub mod plural;
 pub mod redact;
 pub mod suggest;
+pub mod tell;
 pub mod text;
 pub mod url;

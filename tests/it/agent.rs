@@ -12,6 +12,7 @@ use rolltape::sandbox::{Choice, Config, Launcher};
 use rolltape::suite::{Limits, RewardRule, SandboxSpec, Script, Task};
 use rolltape::tools::Toolbox;
 use rolltape::util::redact::Redactor;
+use rolltape::util::tell::Tell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -88,8 +89,9 @@ fn attempt(agent: &str, task: &Task, backend: Option<Arc<dyn Backend>>, budget: 
         let mut tools = Toolbox::new(Arc::clone(&sandbox));
         let id = AttemptId { suite: "s".to_owned(), task: task.id.clone(), subject: "a@b".to_owned(), n: 1 };
         let (sender, mut exchanges) = tokio::sync::mpsc::unbounded_channel();
+        let listener = Tell::new(move |exchanged| drop(sender.send(exchanged)));
         let mut model = backend.map(|backend| {
-            Metered::new(backend, id.clone(), Object::new(), budget, Redactor::default(), Some(sender))
+            Metered::new(backend, id.clone(), Object::new(), budget, Redactor::default(), Some(listener))
         });
         let mut log = StepLog::default();
         let session = Session {

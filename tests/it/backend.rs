@@ -5,6 +5,7 @@ use rolltape::backend::{
 };
 use rolltape::model::{AttemptId, CassetteLine, LimitKind, Object, RunError};
 use rolltape::util::redact::Redactor;
+use rolltape::util::tell::Tell;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -71,9 +72,10 @@ fn talk(
     prompts: &[&str],
 ) -> (Vec<ModelReply>, Option<Stop>, Vec<CassetteLine>) {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let listener = Tell::new(move |exchanged| drop(sender.send(exchanged)));
     let params = Object::new();
     let mut metered =
-        Metered::new(Arc::clone(backend), id, params, Budget::default(), redactor(key), Some(sender));
+        Metered::new(Arc::clone(backend), id, params, Budget::default(), redactor(key), Some(listener));
     let mut messages = vec![ChatMessage::new(Role::System, format!("the key is {key}"))];
     let mut replies = Vec::new();
     let mut stop = None;

@@ -10,6 +10,7 @@ use rolltape::store::Recorder;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn subject(id: &str) -> Subject {
@@ -77,7 +78,7 @@ fn write(dir: &Path, id: &str, subjects: &[Subject], records: &[AttemptRecord], 
         let mut record = records[*at].clone();
         record.seq = *at as u64;
         let trajectory = runs::trajectory(0, "nothing");
-        sink.on(&Event::AttemptFinished(Box::new(Finished { record, trajectory, evidence: Vec::new() })))
+        sink.on(&Event::AttemptFinished(Arc::new(Finished { record, trajectory, evidence: Vec::new() })))
             .unwrap();
     }
     sink.on(&Event::RunFinished(RunSummary::default())).unwrap();

@@ -11,6 +11,7 @@ use rolltape::model::{
 use rolltape::store::{self, RunView};
 use serde_json::json;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Steps of an attempt: instructions, the task, and turns.
 pub(crate) const STEPS: u64 = 20;
@@ -116,16 +117,22 @@ fn finished(seq: u64, scale: usize) -> Finished {
 
 /// Writes such a run of `planned` attempts, with texts of `scale` percent of a realistic size.
 pub(crate) fn write(dir: &Path, planned: u64, scale: usize) -> RunView {
+    record(dir, planned, scale);
+    store::open(dir).expect("the run opens")
+}
+
+/// [`write`]; gives who has written it.
+pub(crate) fn record(dir: &Path, planned: u64, scale: usize) -> store::Recorder {
     let mut recorder = store::Recorder::create(dir).expect("a recorder");
     let mut sink = recorder.sink();
     let mut manifest = runs::manifest(planned);
     manifest.subjects = vec![subject(0), subject(1)];
     sink.on(&Event::RunStarted(Box::new(manifest))).expect("the recorder takes the event");
     for seq in 0..planned {
-        let event = Event::AttemptFinished(Box::new(finished(seq, scale)));
+        let event = Event::AttemptFinished(Arc::new(finished(seq, scale)));
         sink.on(&event).expect("the recorder takes the event");
     }
     sink.on(&Event::RunFinished(RunSummary::default())).expect("the recorder takes the event");
     recorder.finish().expect("the run is on disk");
-    store::open(dir).expect("the run opens")
+    recorder
 }

@@ -15,6 +15,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 fn render(view: &RunView) -> String {
     let html = report::find("html").unwrap();
@@ -202,7 +203,9 @@ fn with_text(dir: &Path, text: &str) -> RunView {
     let mut sink = recorder.sink();
     for event in runs::events(8, 0..8) {
         let event = match event {
-            Event::AttemptFinished(finished) => Event::AttemptFinished(Box::new(poisoned(*finished, text))),
+            Event::AttemptFinished(finished) => {
+                Event::AttemptFinished(Arc::new(poisoned(Arc::unwrap_or_clone(finished), text)))
+            }
             other => other,
         };
         sink.on(&event).unwrap();
@@ -299,10 +302,11 @@ fn a_huge_observation_is_cut_and_the_page_says_how_much() {
     let mut sink = recorder.sink();
     for event in runs::events(1, 0..1) {
         let event = match event {
-            Event::AttemptFinished(mut finished) => {
+            Event::AttemptFinished(mut shared) => {
+                let finished = Arc::make_mut(&mut shared);
                 let observation = finished.trajectory.steps[1].observation.as_mut().unwrap();
                 observation.results[0].content = Some(Message::Text("0123456789\n".repeat(1_000_000)));
-                Event::AttemptFinished(finished)
+                Event::AttemptFinished(shared)
             }
             other => other,
         };
@@ -326,7 +330,8 @@ fn long_twins(folder: &Path) -> RunView {
     let mut sink = recorder.sink();
     for event in runs::events(2, [0, 2]) {
         let event = match event {
-            Event::AttemptFinished(mut finished) => {
+            Event::AttemptFinished(mut shared) => {
+                let finished = Arc::make_mut(&mut shared);
                 let record = &mut finished.record;
                 record.id = runs::id(0);
                 record.id.subject = format!("codeact@{}", record.seq);
@@ -334,7 +339,7 @@ fn long_twins(folder: &Path) -> RunView {
                 record.drift = (1..=63).map(|turn| Drift { turn, diff: "-a\n+b\n".to_owned() }).collect();
                 let step = finished.trajectory.steps[1].clone();
                 finished.trajectory.steps.extend((3..=450).map(|id| Step { id, ..step.clone() }));
-                Event::AttemptFinished(finished)
+                Event::AttemptFinished(shared)
             }
             other => other,
         };

@@ -150,7 +150,11 @@ fn ids_are_unique_and_in_order() {
     assert_eq!(names.len(), ids.len());
     let codes: Vec<String> = (1..=23).map(|n| format!("FC{n:03}")).collect();
     assert_eq!(&ids[..23], codes.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(&ids[23..], ["TR001", "SE001"]);
+    let rest = [
+        "TR001", "TR002", "TR003", "TR004", "RE001", "RE002", "RE003", "RE004", "RE005", "RE006", "CO001",
+        "CO002", "CO003", "CO004", "CO005", "CO006", "CO007", "CO008", "SE001",
+    ];
+    assert_eq!(&ids[23..], rest);
 }
 
 const TWO: &str = "[assistant]\n<function=f>\n<parameter=a>1</parameter>\n</function>\n<function=g>\n<parameter=a>1</parameter>\n</function>";
@@ -238,4 +242,100 @@ fn a_native_call_among_text_calls_is_the_wrong_dialect() {
 #[test]
 fn a_trajectory_without_messages_has_no_verdict() {
     assert_eq!(rules::judge(&Trajectory::default(), &Policy::default()).format_ok(), None);
+}
+
+const TOOLS: &str = "[tools]\nlook(n: integer, how: short|long?)\n";
+
+/// Calls that a back end sends at once are one message, and count together.
+#[test]
+fn parallel_native_calls_are_one_message() {
+    let one = "[assistant]\n[call c1 look]\n{\"n\": 1}\n[result c1 look]\nok\n";
+    let two = "[assistant]\n[call c1 look]\n{\"n\": 1}\n[call c2 look]\n{\"n\": 2}\n[result c1 look]\na\n[result c2 look]\nb\n";
+    let (_, judgement) = judged(&format!("{TOOLS}{one}"), &Policy::default());
+    assert_eq!((judgement.messages, judgement.calls, judgement.format_ok()), (1, 1, Some(true)));
+    let (found, judgement) = judged(&format!("{TOOLS}{two}"), &Policy::default());
+    assert_eq!(
+        (judgement.messages, judgement.calls, judgement.format_ok()),
+        (1, 2, Some(false)),
+        "{found:?}"
+    );
+    assert_eq!(found.iter().filter(|line| line.starts_with("FC002 error 0")).count(), 1, "{found:?}");
+    let any = Policy { calls: CallPolicy::Any, ..Policy::default() };
+    assert_eq!(judged(&format!("{TOOLS}{two}"), &any).1.format_ok(), Some(true));
+}
+
+/// Native arguments are judged as JSON Schema says, whole and one by one.
+#[test]
+fn native_arguments_are_judged_by_their_schema() {
+    for (arguments, wanted) in [
+        ("{\"n\": 1, \"how\": \"short\"}", vec![]),
+        ("{\"n\": 1.0}", vec![]),
+        ("{\"n\": \"1\"}", vec!["FC009 error"]),
+        ("{\"n\": true}", vec!["FC009 error"]),
+        ("{\"n\": 1, \"how\": \" long \"}", vec!["FC010 warning"]),
+        ("{\"n\": 1, \"how\": \"Long\"}", vec!["FC010 error"]),
+        ("{\"n\": 1, \"more\": 2}", vec!["FC007 error"]),
+        ("{}", vec!["FC008 error"]),
+        ("{\"more\": 2, \"how\": 3}", vec!["FC007 error", "FC008 error", "FC010 error", "FC009 error"]),
+        ("[1]", vec!["FC017 error"]),
+        ("{\"n\": 1", vec!["FC017 error"]),
+        ("\"{\\\"n\\\": 1}\"", vec!["FC017 warning"]),
+        ("\"{\\\"n\\\": \\\"x\\\"}\"", vec!["FC009 error", "FC017 warning"]),
+        ("\"{}\"", vec!["FC008 error", "FC017 warning"]),
+    ] {
+        let text = format!("{TOOLS}[assistant]\n[call c1 look]\n{arguments}\n[result c1 look]\nok\n");
+        let (found, _) = judged(&text, &Policy::default());
+        let mut found: Vec<&str> = found.iter().filter_map(|line| line.split(" 0 ").next()).collect();
+        let mut wanted = wanted.clone();
+        found.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "{arguments}");
+    }
+}
+
+/// What is no loop and no mess: near misses of the rules about trajectories and reasoning.
+#[test]
+fn near_misses_are_left_in_peace() {
+    let call = |command: &str| {
+        format!("[assistant]\n<function=f>\n<parameter=c>{command}</parameter>\n</function>\n")
+    };
+    let polled: String = (0..6).map(|n| format!("{}[observation]\n{n} %\n", call("status"))).collect();
+    let twice = format!("{0}[observation]\nx\n{0}[observation]\nx\n", call("make"));
+    let mixed = format!(
+        "{0}[observation]\nERROR: a\n{1}[observation]\nERROR: b\n{2}[observation]\nfine\n{0}[observation]\nERROR: a\n{1}[observation]\nERROR: b\n",
+        call("a"),
+        call("b"),
+        call("c")
+    );
+    let tagged = format!("[assistant finish=length]\n<think>It goes on\n{}", call("ls"));
+    let code = format!(
+        "[assistant]\nIt is `</think>` here:\n```\n<think><think>\n```\n{}",
+        &call("ls")["[assistant]\n".len()..]
+    );
+    for text in [&polled, &twice, &mixed, &tagged, &code] {
+        let (found, _) = judged(text, &Policy::default());
+        let told: Vec<&String> =
+            found.iter().filter(|line| line.starts_with("TR") || line.starts_with("RE")).collect();
+        assert!(told.is_empty(), "{text}\n{told:?}");
+    }
+}
+
+/// Agents that use an id again: each result belongs to the call before it.
+#[test]
+fn results_answer_the_last_call_of_their_id() {
+    let turn = |name: &str| format!("[assistant]\n[call c1 {name}]\n{{}}\n[result c1 {name}]\nok\n");
+    let again = format!("{}{}", turn("look"), turn("move"));
+    let found = |text: &str, rule: &str| {
+        let lines = judged(text, &Policy::default()).0;
+        lines.into_iter().filter(|line| line.starts_with(rule)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&again, "FC021"), [] as [&str; 0]);
+    assert_eq!(found(&again, "FC020").len(), 1);
+    let wrong = format!("{}[assistant]\n[call c1 move]\n{{}}\n[result c1 look]\nok\n", turn("look"));
+    assert_eq!(found(&wrong, "FC021").len(), 1);
+    // The first of two calls has no result, although one of the same id comes later.
+    let silent = format!("[assistant]\n[call c1 look]\n{{}}\n[user]\nGo on.\n{}", turn("move"));
+    assert_eq!(found(&silent, "FC019"), ["FC019 error 0 -"]);
+    let open = "[assistant]\n[call c1 look]\n{}\n[call c2 look]\n{}\n[result c2 look]\nok\n[user]\nGo on.";
+    assert_eq!(found(open, "FC019"), ["FC019 error 0 -"]);
 }

@@ -237,7 +237,7 @@ pub(crate) fn exchange(seq: u64) -> Event {
         sse: None,
         usage: None,
     };
-    Event::Exchanged(Box::new(Exchanged { attempt: id(seq), line }))
+    Event::Exchanged(Arc::new(Exchanged { attempt: id(seq), line }))
 }
 
 /// The events of plan positions `seqs`, each with its exchange before it.
@@ -246,7 +246,7 @@ pub(crate) fn events(planned: u64, seqs: impl IntoIterator<Item = u64>) -> Vec<E
     for seq in seqs {
         events.push(Event::AttemptStarted(id(seq)));
         events.push(exchange(seq));
-        events.push(Event::AttemptFinished(Box::new(finished(seq))));
+        events.push(Event::AttemptFinished(Arc::new(finished(seq))));
     }
     events.push(Event::RunFinished(RunSummary::default()));
     events

@@ -11,6 +11,7 @@ use rolltape::report::{self, Options};
 use rolltape::store::{self, Recorder};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Writes a run again under the name `sample`, without what differs from machine to machine and day to day.
 fn mask(from: &Path, to: &Path) {
@@ -35,7 +36,7 @@ fn mask(from: &Path, to: &Path) {
         let mut record = record.clone();
         record.timing = Object::new();
         let finished = Finished { record, trajectory, evidence };
-        recorder.on(&Event::AttemptFinished(Box::new(finished))).unwrap();
+        recorder.on(&Event::AttemptFinished(Arc::new(finished))).unwrap();
     }
     recorder.finish().unwrap();
     fs::remove_file(to.join("cassette.jsonl")).unwrap();

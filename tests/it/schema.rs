@@ -329,6 +329,12 @@ fn a_configuration_and_its_schema_agree() {
         let hint = error.hint.as_deref().unwrap();
         assert_eq!(hint, format!("it may be {}", known.join(", ")));
     }
+    for table in ["check", "redact"] {
+        let keys = schema["properties"][table]["properties"].as_object().unwrap();
+        let known: Vec<&str> = keys.keys().map(String::as_str).collect();
+        let errors = read(&format!("[{table}]\n{BOGUS} = 1\n")).unwrap_err();
+        assert_eq!(errors[0].hint.as_deref(), Some(format!("it may be {}", known.join(", ")).as_str()));
+    }
     for (good, text) in [
         (true, "[backend.deepseek]\nmodel = \"m\"\nprice = { input = 0.28, output = 0 }\n"),
         (
@@ -349,6 +355,11 @@ fn a_configuration_and_its_schema_agree() {
         (false, "[backend.deepseek]\nbase_url = \"ftp://x\"\n"),
         (false, "[backend.deepseek]\nkey_env = \"sk-0\"\n"),
         (false, "[backnd]\n"),
+        (true, "[check]\npolicy = \"any\"\nselect = [\"FC\"]\nseverity = { FC011 = \"error\" }\n"),
+        (true, "[redact]\nallow = []\nenv = [\"KEY\"]\n"),
+        (false, "[check]\nignore = \"FC\"\n"),
+        (false, "[check]\nseverity = { FC011 = 1 }\n"),
+        (false, "[redact]\nallow = [1]\n"),
     ] {
         assert_eq!(read(text).is_ok(), good, "{text}");
         let value = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();

@@ -1,5 +1,6 @@
 //! The store: nothing that counts is lost or doubled, whatever happens to the process or the disk.
 
+use crate::many;
 use crate::runs::{self, events, finished, id};
 use crate::support::{self, temp};
 use rolltape::engine::Sink as _;
@@ -10,6 +11,7 @@ use rolltape::store::{self, Recorder, StoreErrorKind, resume, resume_on};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 const PLANNED: u64 = 8;
 
@@ -100,6 +102,43 @@ fn what_is_written_is_read_again() {
 
 /// SQLite's technique: the N-th change fails, N = 1 … until nothing fails any more.
 #[test]
+fn reports_of_who_wrote_a_run_are_those_of_who_reads_it() {
+    // The first has room for all trajectories in memory, the second is too large for that.
+    for (planned, scale) in [(40, 1), (40, 100)] {
+        let folder = temp();
+        let mut recorder = many::record(folder.path(), planned, scale);
+        let written = recorder.take_view().unwrap();
+        assert!(recorder.take_view().is_none());
+        let read = store::open(folder.path()).unwrap();
+        assert_eq!(written, read);
+        for report in report::ALL {
+            let render = |view| report::render(report, view, &Options::file()).unwrap();
+            assert!(render(&written) == render(&read), "{}", report.name);
+        }
+        fs::write(folder.path().join("trajectories.jsonl"), "").unwrap();
+        let held = read.records.iter().filter(|record| written.trajectory(record).is_ok()).count();
+        assert!(if scale == 1 { held == 40 } else { (1..40).contains(&held) }, "{held} in memory");
+    }
+}
+
+#[test]
+fn who_goes_on_with_a_run_or_fails_does_not_tell_of_it_from_memory() {
+    let folder = temp();
+    let mut recorder = Recorder::create(folder.path()).unwrap();
+    tell(&mut recorder, 0..4);
+    recorder.finish().unwrap();
+    let mut resumed = resume(folder.path()).unwrap();
+    tell(&mut resumed.recorder, 4..PLANNED);
+    resumed.recorder.finish().unwrap();
+    assert!(resumed.recorder.take_view().is_none(), "it knows but the half");
+    let (folder, disk) = (temp(), Disk::with_fault(12, Fault::Fail(28)));
+    let mut recorder = Recorder::create_on(folder.path(), &disk).unwrap();
+    tell(&mut recorder, 0..PLANNED);
+    recorder.finish().unwrap_err();
+    assert!(recorder.take_view().is_none());
+}
+
+#[test]
 fn a_fault_at_any_call_loses_and_doubles_nothing() {
     let reference = temp();
     runs::write(&reference.path().join("run"), PLANNED);
@@ -181,7 +220,7 @@ fn the_first_failure_is_told_by_the_next_event_and_at_the_end() {
     std::os::unix::fs::symlink("/dev/full", dir.join("trajectories.jsonl")).unwrap();
     let mut refused = None;
     recorder.on(&rolltape::model::Event::RunStarted(Box::new(runs::manifest(PLANNED)))).unwrap();
-    let attempt = rolltape::model::Event::AttemptFinished(Box::new(finished(0)));
+    let attempt = rolltape::model::Event::AttemptFinished(Arc::new(finished(0)));
     let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while refused.is_none() && std::time::Instant::now() < end {
         refused = recorder.on(&attempt).err();
@@ -314,7 +353,7 @@ fn the_last_try_of_an_attempt_counts() {
     let mut again = finished(3);
     again.record.try_n = 2;
     again.record.outcome = Outcome::Passed;
-    recorder.on(&rolltape::model::Event::AttemptFinished(Box::new(again))).unwrap();
+    recorder.on(&rolltape::model::Event::AttemptFinished(Arc::new(again))).unwrap();
     recorder.finish().unwrap();
     let view = store::open(&dir).unwrap();
     assert_eq!(view.records.len(), 1);
@@ -445,7 +484,7 @@ fn evidence_that_names_a_path_is_refused() {
     evil.evidence[0].0 = "../../escape".to_owned();
     let started = rolltape::model::Event::RunStarted(Box::new(runs::manifest(1)));
     recorder.on(&started).unwrap();
-    recorder.on(&rolltape::model::Event::AttemptFinished(Box::new(evil))).unwrap();
+    recorder.on(&rolltape::model::Event::AttemptFinished(Arc::new(evil))).unwrap();
     assert_eq!(recorder.finish().unwrap_err().message, "'../../escape' is no digest of evidence");
     assert!(!folder.path().join("escape").exists());
 }

@@ -7,6 +7,7 @@ use rolltape::backend::{
 };
 use rolltape::model::{AttemptId, CassetteLine, Object, ToolDef};
 use rolltape::util::redact::Redactor;
+use rolltape::util::tell::Tell;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -44,9 +45,10 @@ fn talk(backend: &Arc<dyn Backend>, seen: &str) -> (Vec<ModelReply>, Vec<Cassett
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let id = AttemptId { suite: "s".into(), task: "t".into(), subject: "a".into(), n: 1 };
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let listener = Tell::new(move |exchanged| drop(sender.send(exchanged)));
     let params = Object::new();
     let mut metered =
-        Metered::new(Arc::clone(backend), id, params, Budget::default(), Redactor::default(), Some(sender));
+        Metered::new(Arc::clone(backend), id, params, Budget::default(), Redactor::default(), Some(listener));
     let tools =
         [ToolDef { name: "look".into(), description: "looks".into(), parameters: json!({"type": "object"}) }];
     let mut messages = vec![ChatMessage::new(Role::User, "look")];

@@ -45,7 +45,7 @@ pub(super) fn of(
         .filter(|rule| rule.id != DUPLICATE_ID || speech.native())
         .map(|rule| rule.id)
         .collect();
-    let options = rules::Options { tools: Some(tools), off: &off };
+    let options = rules::Options { tools: Some(tools), off: &off, ..rules::Options::default() };
     let judgement = rules::judge_with(&trajectory, &policy, &options);
     let errors: Vec<(&'static str, String)> = judgement
         .findings

@@ -75,6 +75,10 @@ impl Items {
             place(out, item.end.as_ref());
             text(out, &finding.text);
             text(out, &item.content);
+            option(out, item.context.as_ref().map(|_| 0));
+            if let Some(context) = &item.context {
+                text(out, context);
+            }
             number(out, item.judged as u64);
             option(out, item.excerpt.as_ref().map(|excerpt| excerpt.line));
             if let Some(excerpt) = &item.excerpt {
@@ -122,6 +126,10 @@ impl Items {
         let span = start.zip(end).map(|(start, end)| Span::new(start as usize, end as usize));
         let (location, end) = (read_place(from)?, read_place(from)?);
         let (sentence, content) = (read_text(from)?, read_text(from)?);
+        let context = match read_option(from)? {
+            Some(_) => Some(read_text(from)?),
+            None => None,
+        };
         let judged = read_number(from)? as usize;
         let excerpt = match read_option(from)? {
             Some(line) => Some(Excerpt {
@@ -143,7 +151,7 @@ impl Items {
             location,
             text: sentence,
         };
-        Ok(Item { path, finding, excerpt, end, content, judged })
+        Ok(Item { path, finding, excerpt, end, content, judged, context })
     }
 
     fn known(&self, number: u64) -> io::Result<String> {
@@ -271,6 +279,7 @@ mod tests {
             end: some.then_some(Location { line: n, column: u64::MAX - 1 }),
             content: "digest".to_owned(),
             judged: n as usize / 2,
+            context: some.then(|| "around".to_owned()),
         }
     }
 

@@ -1,8 +1,9 @@
 //! Reads and judges the files, in parallel, results in the order of the files.
 
 use super::items::{Errors, Items, Judged, Trajectories};
+use super::statistics::Statistics;
 use super::text::{Excerpt, excerpt};
-use super::{Plan, stream};
+use super::{Plan, baseline, stream};
 use crate::cli::input::{Found, Stream, Windows, problem};
 use crate::formats::{self, DetectError, Format, Input, Locator, ReadError};
 use crate::model::{Finding, Location, Origin, Place, Severity, Trajectory};
@@ -10,6 +11,7 @@ use crate::rules::{self, Judgement};
 use crate::util::digest::sha256_parts;
 use crate::util::redact::Redactor;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -24,6 +26,8 @@ pub(super) struct Item {
     pub(super) content: String,
     /// Index of its trajectory in [`Checked::judged`].
     pub(super) judged: usize,
+    /// Digest with the message around it, where a baseline is read or written.
+    pub(super) context: Option<String>,
 }
 
 /// Everything that a check found.
@@ -41,6 +45,8 @@ pub(super) struct Checked {
     pub(super) warnings: Errors,
     /// Files in folders that no reader knows.
     pub(super) foreign: u64,
+    /// Figures, if they were asked for.
+    pub(super) statistics: Option<Statistics>,
 }
 
 impl Checked {
@@ -56,6 +62,9 @@ impl Checked {
         self.calls += other.calls;
         self.compliant += other.compliant;
         self.foreign += other.foreign;
+        if let Some(theirs) = other.statistics {
+            self.statistics.get_or_insert_default().add(theirs);
+        }
         let before = self.judged.len();
         other.judged.iter().for_each(|judged| self.judged.push(judged));
         for item in other.items.iter() {
@@ -233,18 +242,33 @@ pub(super) fn judged_into(
     let judge = |trajectory: &&Trajectory| rules::judge_with(trajectory, &plan.policy, &options);
     let judged: Vec<Judgement> =
         if parallel { all.par_iter().map(judge).collect() } else { all.iter().map(judge).collect() };
-    let mut locators = Locators::new(files, plan.excerpts);
+    let mut locators = Locators::new(files, plan);
     for (trajectory, judgement) in all.into_iter().zip(judged) {
         checked.trajectories += 1;
+        if plan.statistics {
+            checked.statistics.get_or_insert_default().count(trajectory, &judgement);
+        }
         checked.messages += judgement.messages;
         checked.calls += judgement.calls;
         checked.compliant += judgement.compliant;
-        let places = judgement.findings.into_iter().zip(judgement.places);
-        tell(
-            &trajectory.origin,
-            places.map(|(finding, place)| locators.item(trajectory, finding, place)).collect(),
-        );
+        let mut digests = plan.has_baseline().then(baseline::Digests::default);
+        let mut items = Vec::new();
+        for (mut finding, place) in judgement.findings.into_iter().zip(judgement.places) {
+            // Rules mask shapes; values that are known here are masked as well.
+            if let Cow::Owned(clean) = plan.redactor.redact(&finding.text) {
+                finding.text = clean;
+            }
+            let context = digests.as_mut().map(|digests| digests.of(trajectory, &finding));
+            let item = locators.item(trajectory, finding, place);
+            items.push(Item { context, ..item });
+        }
+        tell(&trajectory.origin, items);
     }
+}
+
+/// Whether the bytes begin as JSON does: then a NUL in them is damage and no sign of another kind of file.
+pub(super) fn is_json_lines(bytes: &[u8]) -> bool {
+    bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| matches!(byte, b'{' | b'['))
 }
 
 /// Trajectories with those that are embedded in them, each behind its own.
@@ -264,11 +288,13 @@ struct Locators<'a> {
     open: BTreeMap<usize, Locator<'a>>,
     /// Whether source lines are shown.
     excerpts: bool,
+    /// What must not be shown.
+    redactor: &'a Redactor,
 }
 
 impl<'a> Locators<'a> {
-    fn new(files: &'a [(&'a str, &'a [u8])], excerpts: bool) -> Self {
-        Self { files, open: BTreeMap::new(), excerpts }
+    fn new(files: &'a [(&'a str, &'a [u8])], plan: &'a Plan) -> Self {
+        Self { files, open: BTreeMap::new(), excerpts: plan.excerpts, redactor: &plan.redactor }
     }
 
     fn item(&mut self, trajectory: &Trajectory, mut finding: Finding, place: Option<Place>) -> Item {
@@ -281,7 +307,15 @@ impl<'a> Locators<'a> {
         let (Some(index), Some(place)) = (index, place) else {
             finding.location = Some(Location { line: origin.line.max(1), column: 1 });
             let content = content(&finding, b"");
-            return Item { path: path.clone(), finding, excerpt: None, end: None, content, judged: 0 };
+            return Item {
+                path: path.clone(),
+                finding,
+                excerpt: None,
+                end: None,
+                content,
+                judged: 0,
+                context: None,
+            };
         };
         let bytes: &'a [u8] = self.files[index].1;
         let locator = self.open.entry(index).or_insert_with(|| Locator::new(bytes));
@@ -290,11 +324,12 @@ impl<'a> Locators<'a> {
         let from = finding.location.clone().unwrap_or_default();
         let end = finding.span.filter(|span| !span.is_empty()).map(|span| locator.end_byte(place, span.end));
         let shown = end.filter(|_| self.excerpts);
-        let excerpt = shown.map(|end| excerpt(bytes, from.line, start, end, finding.rule == "SE001"));
+        let hide = finding.rule == "SE001";
+        let excerpt = shown.map(|end| excerpt(bytes, from.line, (start, end), hide, self.redactor));
         let under = bytes.get(start..end.unwrap_or(start)).unwrap_or(b"");
         let content = content(&finding, under);
         let end = end.map(|_| behind(&from, under));
-        Item { path: path.clone(), finding, excerpt, end, content, judged: 0 }
+        Item { path: path.clone(), finding, excerpt, end, content, judged: 0, context: None }
     }
 }
 

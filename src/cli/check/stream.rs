@@ -100,6 +100,8 @@ impl Job<'_> {
     fn work(&self) {
         let options = self.plan.options();
         let is_quick = self.format.name == quick::FORMAT;
+        // Figures by model and tool need the trajectories.
+        let is_quick = is_quick && !self.plan.statistics;
         let mut quick = is_quick.then(|| Quick::new(&self.plan.policy, &options)).flatten();
         let mut window = Window::default();
         while lock(&self.windows).next(&mut window) {
@@ -210,6 +212,9 @@ impl Merged {
         to.messages += checked.messages;
         to.calls += checked.calls;
         to.compliant += checked.compliant;
+        if let Some(figures) = checked.statistics {
+            to.statistics.get_or_insert_default().add(figures);
+        }
         to.errors.extend(errors.into_iter().map(moved));
         to.warnings.extend(warnings.into_iter().map(moved));
         for mut item in items {
@@ -258,6 +263,13 @@ mod tests {
             line_limit,
             window,
             excerpts: true,
+            severities: Vec::new(),
+            redactor: crate::util::redact::Redactor::default(),
+            allowed: std::collections::BTreeSet::new(),
+            statistics: false,
+            baseline: None,
+            write_baseline: None,
+            redact: false,
         };
         let checked =
             judge::judge("f.jsonl", &[Found::named(file.path())], Vec::new(), &plan).expect("judged");

@@ -23,15 +23,22 @@ const COLUMNS: usize = 110;
 /// Bytes on either side that are searched for secrets that reach into what is shown.
 const MARGIN: usize = 2048;
 
-/// Cuts the line around `start..end` (bytes of the file) out. `hide` masks the span itself.
-pub(super) fn excerpt(bytes: &[u8], line: u64, start: usize, end: usize, hide: bool) -> Excerpt {
+/// Cuts the line around `start..end` (bytes of the file) out. `hide` masks the span itself; `redactor` finds what else
+/// must not be shown.
+pub(super) fn excerpt(
+    bytes: &[u8],
+    line: u64,
+    (start, end): (usize, usize),
+    hide: bool,
+    redactor: &Redactor,
+) -> Excerpt {
     let start = start.min(bytes.len());
     let floor = boundary(bytes, start.saturating_sub(LEAD));
     let low = memchr::memrchr(b'\n', &bytes[floor..start]).map_or(floor, |at| floor + at + 1);
     let far = (start + 4 * COLUMNS).min(bytes.len());
     let high = memchr::memchr(b'\n', &bytes[start..far]).map_or(boundary(bytes, far), |at| start + at);
     let cut_before = low > 0 && bytes[low - 1] != b'\n';
-    let masked = secrets(bytes, low, high);
+    let masked = secrets(bytes, low, high, redactor);
     let mut text = String::new();
     let mut columns = 0;
     let mut before = 0;
@@ -76,14 +83,14 @@ pub(super) fn excerpt(bytes: &[u8], line: u64, start: usize, end: usize, hide: b
 }
 
 /// Where secrets stand that touch `low..high`.
-fn secrets(bytes: &[u8], low: usize, high: usize) -> Vec<(usize, usize)> {
+fn secrets(bytes: &[u8], low: usize, high: usize, redactor: &Redactor) -> Vec<(usize, usize)> {
     let from = boundary(bytes, low.saturating_sub(MARGIN));
     let to = boundary(bytes, (high + MARGIN).min(bytes.len()));
     // Where bytes are not UTF-8, offsets in a decoded text would be off: each good run is searched alone.
     let mut found = Vec::new();
     let mut at = from;
     for chunk in bytes.get(from..to).unwrap_or(&[]).utf8_chunks() {
-        let hits = Redactor::default().scan(chunk.valid());
+        let hits = redactor.scan(chunk.valid());
         found.extend(hits.into_iter().map(|hit| (at + hit.span.start, at + hit.span.end)));
         at += chunk.valid().len() + chunk.invalid().len();
     }

@@ -44,7 +44,7 @@ struct Part {
 
 enum Made {
     Written(Output, Loss),
-    Kept(Trajectory),
+    Kept(Box<Trajectory>),
 }
 
 /// Converts all that the plan names.
@@ -127,13 +127,15 @@ impl Work<'_> {
         self.warnings.extend(part.warnings);
         self.foreign += part.foreign;
         for (mut of, made) in part.converted {
-            of.name = self.names.make(&of.path, of.number);
+            if matches!(self.place, Place::Folder { .. }) {
+                of.name = self.names.make(&of.path, of.number);
+            }
             match made {
                 Made::Written(output, loss) => {
                     self.told.add(&of, &loss)?;
                     self.place.put(&of.name, &output)?;
                 }
-                Made::Kept(trajectory) => self.kept.push((of, trajectory)),
+                Made::Kept(trajectory) => self.kept.push((of, *trajectory)),
             }
         }
         Ok(())
@@ -262,7 +264,7 @@ fn convert(output: ReadOutput, files: &[(String, &[u8])], before: u64, plan: &Pl
             places: BTreeMap::new(),
         };
         if collects {
-            return (of, Made::Kept(trajectory));
+            return (of, Made::Kept(Box::new(trajectory)));
         }
         // Where its steps stand is asked for only by the report.
         let kept = plan.report.is_some().then(|| trajectory.clone());

@@ -18,11 +18,12 @@ impl Names {
         let stem = stem(path);
         let base = if number > 1 { format!("{stem}#{number}") } else { stem };
         // Two names that differ in case only are one on some disks.
-        let free = |name: &String| !self.taken.contains(&name.to_lowercase());
-        let name = std::iter::once(base.clone())
-            .chain((2_u64..).map(|n| format!("{base}_{n}")))
-            .find(free)
-            .unwrap_or(base);
+        let mut name = base.clone();
+        let mut n = 2_u64;
+        while self.taken.contains(&name.to_lowercase()) {
+            name = format!("{base}_{n}");
+            n += 1;
+        }
         self.taken.insert(name.to_lowercase());
         name
     }

@@ -8,7 +8,7 @@ use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkErr
 use crate::model::{AttemptId, AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
 use crate::report::{self, Report};
 use crate::sandbox::{self, Choice, Launcher};
-use crate::store::{self, Recorder, StoreError, StoreErrorKind};
+use crate::store::{self, Recorder, RunView, StoreError, StoreErrorKind};
 use crate::util::clock::{Clock, SystemClock};
 use crate::util::plural::plural;
 use std::collections::{BTreeMap, HashSet};
@@ -67,8 +67,8 @@ pub(in crate::cli) fn drive(
     });
     // Blocking helpers that hang must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    let (dir, seen) = driven?;
-    conclude(&dir, seen, args, report, context)
+    let (dir, seen, written) = driven?;
+    conclude(&dir, seen, written, args, report, context)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
@@ -114,7 +114,7 @@ async fn go(
     clock: Arc<dyn Clock>,
     args: Args,
     context: Context,
-) -> Result<(PathBuf, Seen), CliError> {
+) -> Result<(PathBuf, Seen, Option<RunView>), CliError> {
     let mut todo = plan.attempts.clone();
     let used = match &started {
         Started::Fresh { .. } => Vec::new(),
@@ -178,7 +178,8 @@ async fn go(
         15 => Some(Exit::Terminated),
         _ => Some(Exit::Interrupted),
     };
-    Ok((dir, Seen { signal, store_failed: failure.is_some(), spent: ended.spent }))
+    let seen = Seen { signal, store_failed: failure.is_some(), spent: ended.spent };
+    Ok((dir, seen, recorder.take_view()))
 }
 
 /// What came up on the side of the back ends.
@@ -331,6 +332,7 @@ fn manifest(
 fn conclude(
     dir: &std::path::Path,
     seen: Seen,
+    written: Option<RunView>,
     args: &Args,
     report: &'static Report,
     context: &Context,
@@ -346,7 +348,10 @@ fn conclude(
         ))
         .hint("nothing of this run is kept; start it again, and leave its folder alone until it ends"));
     }
-    let view = crate::cli::report::open(dir, context)?;
+    let view = match written {
+        Some(view) => view,
+        None => crate::cli::report::open(dir, context)?,
+    };
     let options = report::Options {
         timing: true,
         color: context.color_out,
@@ -377,7 +382,10 @@ fn conclude(
     if unfinished {
         context.say(&format!("to go on: rolltape resume {}", dir.display()));
     }
-    Ok(verdict(&view.records, args.fail_under, seen))
+    let exit = verdict(&view.records, args.fail_under, seen);
+    // The process ends with it: the memory of a large run need not be given back piece by piece.
+    std::mem::forget(view);
+    Ok(exit)
 }
 
 /// Shows the matrix, the skips and the bound of the cost; runs nothing.

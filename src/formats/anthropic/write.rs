@@ -27,7 +27,7 @@ pub(super) fn line(trajectory: &Trajectory, changes: &mut Changes) -> Vec<u8> {
             [] => {}
             [one] => content_at(out, "system", &one.message),
             several => {
-                out.list_at("system", |out| several.iter().for_each(|step| blocks(out, &step.message)))
+                out.list_at("system", |out| several.iter().for_each(|step| blocks(out, &step.message)));
             }
         }
         out.list_at("messages", |out| steps[head..].iter().for_each(|step| put_step(out, step, changes)));
@@ -100,7 +100,9 @@ fn put_step(out: &mut Json, step: &Step, changes: &mut Changes) {
         None => out.object(|out| {
             out.text("role", "user");
             out.list_at("content", |out| {
-                results.iter().for_each(|result| out.object(|out| put_result(out, result)));
+                for result in results {
+                    out.object(|out| put_result(out, result));
+                }
             });
         }),
     }
@@ -123,7 +125,9 @@ fn assistant(out: &mut Json, step: &Step, changes: &mut Changes) {
 
 fn thinking(out: &mut Json, step: &Step, changes: &mut Changes) {
     if let Some(Value::Array(list)) = step.extra.get(THINKING) {
-        list.iter().for_each(|block| out.item(block));
+        for block in list {
+            out.item(block);
+        }
     } else if let Some(text) = &step.reasoning {
         changes.note("reasoning written without a signature", Some(step.id));
         out.item(&super::plain_thinking(text));

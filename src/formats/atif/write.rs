@@ -1,29 +1,35 @@
-//! Trajectory to ATIF v1.8.
+//! Trajectory to ATIF v1.8, straight to bytes.
 
 use super::super::chat::tool_value;
 use super::{EXTRA, metrics, parts};
-use crate::model::{Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory};
+use crate::model::{Message, Object, ObservationResult, Reply, Source, Step, ToolCall, Trajectory};
+use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// One trajectory as an ATIF v1.8 object.
 pub fn value(trajectory: &Trajectory) -> Value {
-    Value::Object(object(trajectory))
+    read_back(|out| object(out, trajectory, None))
 }
 
 /// One trajectory as one line, without the newline.
 pub fn line(trajectory: &Trajectory) -> String {
-    value(trajectory).to_string()
+    let mut out = Vec::new();
+    object(&mut out, trajectory, None);
+    // What is written is the text of a serialiser of JSON.
+    String::from_utf8(out).unwrap_or_default()
 }
 
-/// An object under construction: what is absent is not written, what has no place goes to ours.
-struct Record {
-    out: Object,
+/// An object that is being written: what is absent is not written, what has no place goes to ours, which comes last.
+struct Record<'o> {
+    out: &'o mut Vec<u8>,
+    empty: bool,
     extra: Object,
     ours: Object,
 }
 
-impl Record {
-    fn new(extra: &Object) -> Self {
+impl<'o> Record<'o> {
+    fn new(out: &'o mut Vec<u8>, extra: &Object) -> Self {
         let mut extra = extra.clone();
         // Fields that a newer version of ours may have put there stay.
         let ours = match extra.shift_remove(EXTRA) {
@@ -31,14 +37,26 @@ impl Record {
             Some(other) => Object::from_iter([("value".to_owned(), other)]),
             None => Object::new(),
         };
-        Self { out: Object::new(), extra, ours }
+        out.push(b'{');
+        Self { out, empty: true, extra, ours }
     }
 
-    fn put(&mut self, key: &str, value: impl Into<Value>) {
-        self.out.insert(key.to_owned(), value.into());
+    /// Where the value of a field is to be written.
+    fn field(&mut self, key: &str) -> &mut Vec<u8> {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+        json(self.out, key);
+        self.out.push(b':');
+        self.out
     }
 
-    fn maybe(&mut self, key: &str, value: Option<impl Into<Value>>) {
+    fn put(&mut self, key: &str, value: &(impl Serialize + ?Sized)) {
+        json(self.field(key), value);
+    }
+
+    fn maybe(&mut self, key: &str, value: Option<&(impl Serialize + ?Sized)>) {
         if let Some(value) = value {
             self.put(key, value);
         }
@@ -49,119 +67,158 @@ impl Record {
     }
 
     /// A field that the format allows on some steps only.
-    fn either(&mut self, allowed: bool, key: &str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            if allowed { self.put(key, value) } else { self.own(key, value) }
+    fn either(&mut self, allowed: bool, key: &str, value: Option<impl Serialize + Into<Value>>) {
+        match value {
+            Some(value) if allowed => self.put(key, &value),
+            Some(value) => self.own(key, value),
+            None => {}
         }
     }
 
-    fn finish(mut self) -> Object {
+    /// A list that the format allows in some places only.
+    fn either_list<T>(&mut self, allowed: bool, key: &str, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+        if allowed {
+            list(self.field(key), items, write);
+        } else {
+            self.own(key, read_back(|out| list(out, items, write)));
+        }
+    }
+
+    /// Content; a second list holds all of its parts, if the format can't express some.
+    fn content(&mut self, key: &str, message: &Message) {
+        if let Message::Text(text) = message {
+            return self.put(key, text);
+        }
+        let (fitting, all) = parts::write(message);
+        self.put(key, &fitting);
+        if let Some(all) = all {
+            self.own(key, all);
+        }
+    }
+
+    fn finish(mut self) {
         if !self.ours.is_empty() {
-            self.extra.insert(EXTRA.to_owned(), self.ours.into());
+            self.extra.insert(EXTRA.to_owned(), std::mem::take(&mut self.ours).into());
         }
         if !self.extra.is_empty() {
-            self.out.insert("extra".to_owned(), self.extra.into());
+            let extra = std::mem::take(&mut self.extra);
+            self.put("extra", &extra);
         }
-        self.out
+        self.out.push(b'}');
     }
 }
 
-fn object(trajectory: &Trajectory) -> Object {
-    let mut record = Record::new(&trajectory.extra);
+fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    // Texts, numbers and maps with text keys can't fail to serialise, and memory takes all.
+    let _ = serde_json::to_writer(out, value);
+}
+
+fn list<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
+    out.push(b'[');
+    for (n, item) in items.iter().enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        write(out, item);
+    }
+    out.push(b']');
+}
+
+/// What `write` writes, as a value.
+fn read_back(write: impl FnOnce(&mut Vec<u8>)) -> Value {
+    let mut out = Vec::new();
+    write(&mut out);
+    serde_json::from_slice(&out).unwrap_or_default()
+}
+
+/// `name` stands for the trajectory's own id, which goes to ours then.
+fn object(out: &mut Vec<u8>, trajectory: &Trajectory, name: Option<&str>) {
+    let mut record = Record::new(out, &trajectory.extra);
     record.put("schema_version", "ATIF-v1.8");
     if let Some(read) = trajectory.schema_version.as_ref().filter(|read| *read != "ATIF-v1.8") {
         record.own("schema_version", read.clone());
     }
-    record.maybe("session_id", trajectory.session_id.clone());
-    record.maybe("trajectory_id", trajectory.id.clone());
-    record.put("agent", agent(trajectory));
-    let steps = trajectory.steps.iter().enumerate().map(|(n, item)| Value::Object(step(n as u64 + 1, item)));
-    record.put("steps", steps.collect::<Vec<_>>());
-    record.maybe("notes", trajectory.notes.clone());
-    record.maybe("final_metrics", trajectory.final_metrics.as_ref().map(metrics::write_final));
-    record.maybe("continued_trajectory_ref", trajectory.continued_ref.clone());
+    record.maybe("session_id", trajectory.session_id.as_ref());
+    record.maybe("trajectory_id", trajectory.id.as_ref().map(|id| name.unwrap_or(id)));
+    agent(record.field("agent"), trajectory);
+    let steps: Vec<(u64, &Step)> = (1..).zip(&trajectory.steps).collect();
+    list(record.field("steps"), &steps, |out, (number, item)| step(out, *number, item));
+    record.maybe("notes", trajectory.notes.as_ref());
+    record.maybe("final_metrics", trajectory.final_metrics.as_ref().map(metrics::write_final).as_ref());
+    record.maybe("continued_trajectory_ref", trajectory.continued_ref.as_ref());
     if !trajectory.subagents.is_empty() {
-        record.put("subagent_trajectories", subagents(&trajectory.subagents));
+        subagents(record.field("subagent_trajectories"), &trajectory.subagents);
     }
-    record.finish()
+    if let Some(name) = name {
+        if trajectory.id.is_none() {
+            record.put("trajectory_id", name);
+        }
+        record.own("id", trajectory.id.clone());
+    }
+    record.finish();
 }
 
 /// Embedded trajectories need an id of their own; one that lacks it, or repeats it, is given one.
-fn subagents(list: &[Trajectory]) -> Vec<Value> {
-    let mut taken = std::collections::BTreeSet::new();
-    let mut out = Vec::new();
-    for (n, trajectory) in list.iter().enumerate() {
-        let mut object = object(trajectory);
-        if trajectory.id.as_ref().is_none_or(|id| !taken.insert(id.clone())) {
-            let id = format!("{}subagent-{n}", trajectory.id.as_deref().unwrap_or_default());
-            taken.insert(id.clone());
-            object.insert("trajectory_id".to_owned(), id.into());
-            let mut record = Record::new(&match object.shift_remove("extra") {
-                Some(Value::Object(extra)) => extra,
-                _ => Object::new(),
-            });
-            record.own("id", trajectory.id.clone());
-            record.out = object;
-            object = record.finish();
-        }
-        out.push(Value::Object(object));
+fn subagents(out: &mut Vec<u8>, all: &[Trajectory]) {
+    let mut taken = BTreeSet::new();
+    let mut named = Vec::new();
+    for (n, trajectory) in all.iter().enumerate() {
+        let fits = trajectory.id.as_ref().is_some_and(|id| taken.insert(id.clone()));
+        let name = (!fits).then(|| format!("{}subagent-{n}", trajectory.id.as_deref().unwrap_or_default()));
+        taken.extend(name.clone());
+        named.push((trajectory, name));
     }
-    out
+    list(out, &named, |out, (trajectory, name)| object(out, trajectory, name.as_deref()));
 }
 
-fn agent(trajectory: &Trajectory) -> Object {
+fn agent(out: &mut Vec<u8>, trajectory: &Trajectory) {
     let agent = &trajectory.agent;
-    let mut record = Record::new(&agent.extra);
-    record.put("name", agent.name.clone());
-    record.put("version", agent.version.clone());
-    record.maybe("model_name", agent.model.clone());
+    let mut record = Record::new(out, &agent.extra);
+    record.put("name", &agent.name);
+    record.put("version", &agent.version);
+    record.maybe("model_name", agent.model.as_ref());
     match (&agent.raw_tools, &agent.tools) {
-        (Some(raw), _) if raw.iter().all(Value::is_object) => record.put("tool_definitions", raw.clone()),
+        (Some(raw), _) if raw.iter().all(Value::is_object) => record.put("tool_definitions", raw),
         (Some(raw), _) => record.own("tool_definitions", raw.clone()),
         (None, Some(tools)) => {
-            record.put("tool_definitions", tools.iter().map(tool_value).collect::<Vec<_>>());
+            list(record.field("tool_definitions"), tools, |out, tool| json(out, &tool_value(tool)));
         }
         (None, None) => {}
     }
-    record.finish()
+    record.finish();
 }
 
-fn step(number: u64, step: &Step) -> Object {
+fn step(out: &mut Vec<u8>, number: u64, step: &Step) {
     let by_agent = step.source == Source::Agent;
-    let mut record = Record::new(&step.extra);
-    record.put("step_id", number);
+    let mut record = Record::new(out, &step.extra);
+    record.put("step_id", &number);
     if step.id != number {
         record.own("step_id", step.id);
     }
     let dated = step.timestamp.as_deref().is_some_and(is_iso_time);
-    record.either(dated, "timestamp", step.timestamp.clone());
+    record.either(dated, "timestamp", step.timestamp.as_deref());
     record.put("source", step.source.as_str());
-    let (message, all) = parts::write(&step.message);
-    record.put("message", message);
-    if let Some(all) = all {
-        record.own("message", all);
-    }
-    record.either(by_agent, "model_name", step.model.clone());
+    record.content("message", &step.message);
+    record.either(by_agent, "model_name", step.model.as_deref());
     let effort = step.reasoning_effort.as_ref();
     let plain = effort.is_some_and(|effort| effort.is_string() || effort.is_number());
     record.either(by_agent && plain, "reasoning_effort", effort.cloned());
-    record.either(by_agent, "reasoning_content", step.reasoning.clone());
+    record.either(by_agent, "reasoning_content", step.reasoning.as_deref());
     if !step.calls.is_empty() {
-        let calls: Vec<Value> = step.calls.iter().map(|item| Value::Object(call(item))).collect();
-        record.either(by_agent, "tool_calls", Some(calls));
+        record.either_list(by_agent, "tool_calls", &step.calls, call);
     }
     if let Some(observation) = &step.observation {
         // An id must name a call that stands in this very step.
         let known = |id: &str| by_agent && step.calls.iter().any(|call| call.id == id);
-        let results = observation.results.iter().map(|item| Value::Object(result(item, known)));
-        let results: Vec<Value> = results.collect();
-        record.put("observation", serde_json::json!({ "results": results }));
+        let mut inner = Record::new(record.field("observation"), &Object::new());
+        list(inner.field("results"), &observation.results, |out, item| result(out, item, known));
+        inner.finish();
     }
     let figures = metrics::write(step.usage, &step.metrics_extra);
     // A step that says it made no model call may have neither figures nor reasoning.
     let contradicts = step.llm_calls == Some(0) && (figures.is_some() || step.reasoning.is_some());
     record.either(by_agent, "metrics", figures);
-    record.maybe("is_copied_context", step.copied);
+    record.maybe("is_copied_context", step.copied.as_ref());
     record.either(by_agent && !contradicts, "llm_call_count", step.llm_calls);
     if step.frame {
         record.own("frame", true);
@@ -169,12 +226,12 @@ fn step(number: u64, step: &Step) -> Object {
     if let Some(sent) = &step.reply {
         record.own("reply", reply(sent, step));
     }
-    record.finish()
+    record.finish();
 }
 
 /// The raw reply; its text is left out where it is the message itself.
 fn reply(reply: &Reply, step: &Step) -> Object {
-    let same = matches!(&step.message, crate::model::Message::Text(text) if *text == reply.text);
+    let same = matches!(&step.message, Message::Text(text) if *text == reply.text);
     let mut out = Object::new();
     if !same {
         out.insert("text".to_owned(), reply.text.clone().into());
@@ -191,33 +248,32 @@ fn reply(reply: &Reply, step: &Step) -> Object {
     out
 }
 
-fn call(call: &ToolCall) -> Object {
-    let mut record = Record::new(&call.extra);
-    record.put("tool_call_id", call.id.clone());
-    record.put("function_name", call.name.clone());
-    record.put("arguments", call.arguments.parsed.clone().unwrap_or_default());
+fn call(out: &mut Vec<u8>, call: &ToolCall) {
+    let mut record = Record::new(out, &call.extra);
+    record.put("tool_call_id", &call.id);
+    record.put("function_name", &call.name);
+    match &call.arguments.parsed {
+        Some(parsed) => record.put("arguments", parsed),
+        None => record.put("arguments", &Object::new()),
+    }
     if let Some(raw) = &call.arguments.raw {
         record.own("arguments", raw.clone());
     }
     if call.arguments.parsed.is_none() {
         record.own("unparsed", true);
     }
-    record.finish()
+    record.finish();
 }
 
-fn result(result: &ObservationResult, known: impl Fn(&str) -> bool) -> Object {
-    let mut record = Record::new(&result.extra);
+fn result(out: &mut Vec<u8>, result: &ObservationResult, known: impl Fn(&str) -> bool) {
+    let mut record = Record::new(out, &result.extra);
     let fits = result.call_id.as_deref().is_some_and(known);
-    record.either(fits, "source_call_id", result.call_id.clone());
+    record.either(fits, "source_call_id", result.call_id.as_deref());
     if let Some(name) = &result.name {
         record.own("name", name.clone());
     }
     if let Some(content) = &result.content {
-        let (written, all) = parts::write(content);
-        record.put("content", written);
-        if let Some(all) = all {
-            record.own("content", all);
-        }
+        record.content("content", content);
     }
     if !result.subagents.is_empty() {
         let named = |entry: &Object| {
@@ -229,10 +285,9 @@ fn result(result: &ObservationResult, known: impl Fn(&str) -> bool) -> Object {
                 })
         };
         let fits = result.subagents.iter().all(named);
-        let list: Vec<Value> = result.subagents.iter().cloned().map(Value::Object).collect();
-        record.either(fits, "subagent_trajectory_ref", Some(list));
+        record.either_list(fits, "subagent_trajectory_ref", &result.subagents, json);
     }
-    record.finish()
+    record.finish();
 }
 
 /// Date and time as ISO 8601 has them, zone or not.

@@ -38,12 +38,12 @@ pub(super) fn line(trajectory: &Trajectory, changes: &mut Changes) -> Vec<u8> {
         if head > 0 {
             out.object_at("systemInstruction", |out| {
                 out.list_at("parts", |out| {
-                    steps[..head].iter().for_each(|step| parts(out, &step.message, own))
+                    steps[..head].iter().for_each(|step| parts(out, &step.message, own));
                 });
             });
         }
         out.list_at("contents", |out| {
-            steps[head..].iter().for_each(|step| put_step(out, step, own, changes))
+            steps[head..].iter().for_each(|step| put_step(out, step, own, changes));
         });
         put_tools(out, trajectory);
         out.rest(&trajectory.extra, &RECORD);
@@ -63,7 +63,9 @@ fn put_tools(out: &mut Json, trajectory: &Trajectory) {
     out.list_at("tools", |out| {
         out.object(|out| {
             out.list_at("functionDeclarations", |out| {
-                tools.iter().for_each(|tool| out.item(&declaration(tool)));
+                for tool in &tools {
+                    out.item(&declaration(tool));
+                }
             });
         });
     });
@@ -91,7 +93,7 @@ fn declaration(value: &Value) -> Value {
 fn put_step(out: &mut Json, step: &Step, own: bool, changes: &mut Changes) {
     let extra = |out: &mut Json, extra: &Object| {
         if own {
-            out.rest(extra, &CONTENT)
+            out.rest(extra, &CONTENT);
         }
     };
     let text = text_calls::dialect_of(step);
@@ -137,7 +139,9 @@ fn put_step(out: &mut Json, step: &Step, own: bool, changes: &mut Changes) {
         None => out.object(|out| {
             out.text("role", "user");
             out.list_at("parts", |out| {
-                results.iter().for_each(|result| put_result(out, step, result, own));
+                for result in results {
+                    put_result(out, step, result, own);
+                }
             });
         }),
     }
@@ -145,7 +149,9 @@ fn put_step(out: &mut Json, step: &Step, own: bool, changes: &mut Changes) {
 
 fn thoughts(out: &mut Json, step: &Step) {
     if let Some(Value::Array(list)) = step.extra.get(THOUGHTS) {
-        list.iter().for_each(|part| out.item(part));
+        for part in list {
+            out.item(part);
+        }
     } else if let Some(text) = &step.reasoning {
         out.item(&super::plain_thought(text));
     }

@@ -31,10 +31,11 @@ pub(super) fn line(trajectory: &Trajectory, changes: &mut Changes) -> Vec<u8> {
         if let Some(tools) = &tools {
             out.list_at("tools", |out| tools.iter().for_each(|tool| out.item(&definition(tool))));
         }
-        // A list of functions may stand beside the tools.
-        let taken = if tools.is_some() { "tools" } else { "" };
-        let own = |key: &str| key == taken || RECORD.contains(&key);
-        for (key, value) in trajectory.extra.iter().filter(|(key, _)| !own(key)) {
+        // A list of functions may stand beside the tools; a list of tools that is not theirs would be taken for it.
+        let own = |key: &str, value: &Value| {
+            RECORD.contains(&key) || key == "tools" && (tools.is_some() || value.is_array())
+        };
+        for (key, value) in trajectory.extra.iter().filter(|(key, value)| !own(key, value)) {
             out.value(key, value);
         }
     });

@@ -71,7 +71,9 @@ fn put_step(out: &mut Json, step: &Step, reasoning: &mut u64, changes: &mut Chan
             if !silent || extra || nothing && !step.extra.contains_key(REASONING) {
                 out.object(|out| message(out, "assistant", &said, step));
             }
-            items.iter().for_each(|item| out.item(item));
+            for item in &items {
+                out.item(item);
+            }
             if text.is_none() {
                 step.calls.iter().for_each(|call| out.object(|out| put_call(out, call, step, changes)));
             }
@@ -100,7 +102,9 @@ fn put_step(out: &mut Json, step: &Step, reasoning: &mut u64, changes: &mut Chan
 
 fn think(out: &mut Json, step: &Step, number: &mut u64, changes: &mut Changes) {
     if let Some(Value::Array(list)) = step.extra.get(REASONING) {
-        list.iter().for_each(|item| out.item(item));
+        for item in list {
+            out.item(item);
+        }
     } else if let Some(text) = &step.reasoning {
         *number += 1;
         changes.note("ids of reasoning made", Some(step.id));
@@ -209,5 +213,9 @@ fn put_result(out: &mut Json, result: &ObservationResult) {
         Some(message) => content(out, "output", message, "input_text"),
         None => out.text("output", ""),
     }
-    out.rest(&result.extra, &["type", "call_id", "output"]);
+    // The API knows three words for a status; those of others are left out.
+    let known = ["in_progress", "completed", "incomplete"];
+    let status = result.extra.get("status").and_then(Value::as_str);
+    let foreign = if status.is_some_and(|status| !known.contains(&status)) { "status" } else { "type" };
+    out.rest(&result.extra, &["type", "call_id", "output", foreign]);
 }

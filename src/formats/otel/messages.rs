@@ -65,7 +65,7 @@ impl Told {
             self.history.clear();
         }
         for message in &list[known..] {
-            self.add(message, true, steps);
+            Self::add(message, true, steps);
             self.history.push(message.clone());
         }
     }
@@ -78,12 +78,12 @@ impl Told {
         say: &mut impl FnMut(String),
     ) {
         for message in list(value, "output", say).unwrap_or_default() {
-            self.add(message, false, steps);
+            Self::add(message, false, steps);
             self.history.push(message.clone());
         }
     }
 
-    fn add(&mut self, message: &Value, input: bool, steps: &mut Vec<Step>) {
+    fn add(message: &Value, input: bool, steps: &mut Vec<Step>) {
         let source = match message["role"].as_str() {
             Some("assistant" | "model") => Speaker::Agent,
             Some("system" | "developer") => Speaker::System,
@@ -98,7 +98,7 @@ impl Told {
             reply(&mut step, message["finish_reason"].as_str());
         }
         let silent = step.message.text().is_empty() && step.calls.is_empty() && step.extra.is_empty();
-        if !(results.len() > 0 && silent && step.reasoning.is_none()) {
+        if !(!results.is_empty() && silent && step.reasoning.is_none()) {
             steps.push(step);
         }
         for result in results {
@@ -152,7 +152,7 @@ impl Told {
             // A call whose message was not recorded belongs to the last answer without content.
             let bare =
                 |step: &&mut Step| step.extra.get("content").is_some_and(|word| word == "not recorded");
-            if let Some(step) = steps.iter_mut().filter(bare).next_back() {
+            if let Some(step) = steps.iter_mut().rfind(bare) {
                 step.calls.push(call);
                 if let Some(result) = result {
                     step.observation.get_or_insert_with(Observation::default).results.push(result);

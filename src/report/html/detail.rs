@@ -31,7 +31,7 @@ pub(super) struct Detail {
 }
 
 /// Reads an attempt.
-pub(super) fn read(view: &RunView, tape: &Trajectories, record: &AttemptRecord) -> Detail {
+pub(super) fn read(view: &RunView, tape: &Trajectories<'_>, record: &AttemptRecord) -> Detail {
     let mut out = Parts::default();
     let (mut times, mut whole) = (Vec::new(), None);
     out.array(|out| {

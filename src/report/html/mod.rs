@@ -137,6 +137,7 @@ fn listed(view: &RunView, rows: usize) -> Cow<'_, RunView> {
         manifest: view.manifest.clone(),
         records,
         warnings: Vec::new(),
+        remembered: view.remembered.clone(),
     })
 }
 
@@ -214,7 +215,7 @@ fn rank(record: &AttemptRecord) -> u8 {
 mod tests {
     use super::super::Options;
     use crate::model::{AttemptId, AttemptRecord, Drift, Object, Outcome, RunId, RunManifest, Subject};
-    use crate::store::RunView;
+    use crate::store::{Remembered, RunView};
     use crate::util::digest::sha256_hex;
 
     /// A record that weighs about a third of a megabyte, in a chunk of its own, and packs badly.
@@ -253,7 +254,8 @@ mod tests {
         };
         let outcomes = [Outcome::Passed, Outcome::Passed, Outcome::Failed, Outcome::Cancelled];
         let records = (0..).zip(outcomes).map(|(seq, outcome)| record(seq, outcome)).collect();
-        let view = RunView { dir: "nowhere".into(), manifest, records, warnings: Vec::new() };
+        let (dir, remembered) = ("nowhere".into(), Remembered::default());
+        let view = RunView { dir, manifest, records, warnings: Vec::new(), remembered };
         let options = Options::file();
         let kept = |budget| {
             let data = super::data(&view, &options, budget);

@@ -59,7 +59,7 @@ pub(super) fn add(
 /// Step by step; `None` if either side can't be read, which its own view tells.
 fn compare(
     view: &RunView,
-    tape: &Trajectories,
+    tape: &Trajectories<'_>,
     caps: &[Option<usize>],
     (left, right): (usize, usize),
 ) -> Option<Parts> {

@@ -4,15 +4,19 @@
 //! are our own patterns of keys that services give out. Invariant: redacted text re-scans to nothing,
 //! and the same secret has the same placeholder. Must not know: files, rules, who the values belong to.
 
+mod file;
 mod keywords;
 mod known;
 mod scan;
 mod shapes;
 
 use crate::model::Span;
+pub use file::redact_bytes;
 use known::Known;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Replaces secrets in text. Cheap to clone; shared by all writers of a run.
@@ -30,6 +34,17 @@ pub struct Hit {
     pub kind: String,
     /// Where, in the text that was searched.
     pub span: Span,
+}
+
+/// A secret and what takes its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// What it is.
+    pub kind: String,
+    /// Where, in the text that was searched.
+    pub span: Span,
+    /// What takes its place: ASCII without quotes and backslashes.
+    pub placeholder: String,
 }
 
 /// Redaction can bring two texts together that were apart; more rounds than this are never needed.
@@ -74,23 +89,36 @@ impl Redactor {
     }
 
     /// All strings of a JSON value without secrets, keys included.
-    pub fn redact_value(&self, value: serde_json::Value) -> serde_json::Value {
-        use serde_json::Value;
+    pub fn redact_value(&self, mut value: Value) -> Value {
+        self.clean_value(&mut value);
+        value
+    }
+
+    /// An object without secrets, keys included.
+    pub fn redact_object(&self, mut object: Map<String, Value>) -> Map<String, Value> {
+        self.clean_object(&mut object);
+        object
+    }
+
+    /// In place, as there is rarely anything to take out.
+    fn clean_value(&self, value: &mut Value) {
         match value {
-            Value::String(text) => match self.redact(&text) {
-                Cow::Borrowed(_) => Value::String(text),
-                Cow::Owned(redacted) => Value::String(redacted),
-            },
-            Value::Array(items) => {
-                Value::Array(items.into_iter().map(|item| self.redact_value(item)).collect())
+            Value::String(text) => {
+                if let Cow::Owned(clean) = self.redact(text) {
+                    *text = clean;
+                }
             }
-            Value::Object(object) => Value::Object(
-                object
-                    .into_iter()
-                    .map(|(key, item)| (self.redact(&key).into_owned(), self.redact_value(item)))
-                    .collect(),
-            ),
-            other => other,
+            Value::Array(items) => items.iter_mut().for_each(|item| self.clean_value(item)),
+            Value::Object(object) => self.clean_object(object),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn clean_object(&self, object: &mut Map<String, Value>) {
+        object.values_mut().for_each(|item| self.clean_value(item));
+        if object.keys().any(|key| matches!(self.redact(key), Cow::Owned(_))) {
+            let items = std::mem::take(object);
+            *object = items.into_iter().map(|(key, item)| (self.redact(&key).into_owned(), item)).collect();
         }
     }
 
@@ -98,6 +126,24 @@ impl Redactor {
     /// stays redacted: nobody knows its value.
     pub fn restore(&self, text: &str) -> String {
         self.known.restore(text)
+    }
+
+    /// Secrets in `text` with what takes their place, in order, without overlaps; those that are `allowed` left out.
+    pub fn replacements(&self, text: &str, allowed: &BTreeSet<String>) -> Vec<Replacement> {
+        let found = scan::scan(&self.known, text).into_iter();
+        let found = found.filter(|secret| !self.is_allowed(secret.span.text(text), allowed));
+        found
+            .map(|found| Replacement {
+                kind: found.kind.into_owned(),
+                span: found.span,
+                placeholder: found.placeholder.into_owned(),
+            })
+            .collect()
+    }
+
+    /// Whether a value is on a list of what is no secret, itself or by its placeholder.
+    pub fn is_allowed(&self, value: &str, allowed: &BTreeSet<String>) -> bool {
+        !allowed.is_empty() && (allowed.contains(value) || allowed.contains(&*self.redact(value)))
     }
 
     /// Secrets in `text`, in order, without overlaps.

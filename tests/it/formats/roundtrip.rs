@@ -264,7 +264,14 @@ proptest! {
             let report = loss(&trajectory, &again, &notes);
             let ids = report.made.iter().all(|made| made.field.ends_with("id"));
             prop_assert!(!report.is_loss() && ids, "{}: {report:#?}\n{turned:#?}", dialect.name);
-            // And so through a file: the report of the conversion says the same.
+            // And so through a file, where a reader tells the dialect by its marks: those of GLM's two versions are
+            // the same, and then the report names what was read in another way.
+            let told = |step: &Step| {
+                step.calls.is_empty() || dialects::detect(&step.judged_text()).is_some_and(|one| one.name == dialect.name)
+            };
+            if !turned.steps.iter().filter(|step| step.reply.as_ref().is_some_and(|reply| !reply.native)).all(told) {
+                continue;
+            }
             for name in ["openai-chat", "anthropic"] {
                 let (_, report) = converted(&trajectory, name, Some(CallForm::Text(dialect)));
                 let results = report.lost.iter().chain(&report.changed).all(|lost| lost.field.starts_with("result."));
@@ -309,7 +316,7 @@ fn calls_in_text_tell_the_tools_in_the_prompt_once() {
     // And back: as it was, but for the id.
     let (back, report) = converted(&after, "openai-chat", Some(CallForm::Native));
     assert!(!report.is_loss(), "{report:#?}");
-    assert_eq!(loss(&chat(), &back, &Changes::default()).is_loss(), false);
+    assert!(!loss(&chat(), &back, &Changes::default()).is_loss());
     assert_eq!(back.steps[2].calls[0].arguments.parsed, chat().steps[2].calls[0].arguments.parsed);
 }
 
@@ -329,7 +336,7 @@ fn calls_that_the_grammar_does_not_read_stay_text() {
         format!("a\n{call} and more"),
         "a\n<function=f>\n<parameter=p>v</parameter>".to_owned(),
         format!("{call}\n<function=g>\n<parameter=q"),
-        format!("<function=f>\n<parameter=p>v</parameter>\n<parameter=p>w</parameter>\n</function>"),
+        "<function=f>\n<parameter=p>v</parameter>\n<parameter=p>w</parameter>\n</function>".to_string(),
     ] {
         let expected = (Some((false, text.clone())), vec![(left, Some(2))], false);
         assert_eq!(with(&text), expected, "{text}");

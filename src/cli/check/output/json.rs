@@ -39,6 +39,10 @@ fn render(checked: &Checked, plan: &Plan, _: &Look<'_>, out: &mut dyn Write) -> 
             "message": error.message, "hint": error.hint })
     };
     list(out, "errors", checked.errors.iter().map(|error| Ok(error_json(error?))))?;
+    if let Some(statistics) = &checked.statistics {
+        let told = statistics.json(compliant(checked, plan).is_some());
+        write!(out, ",\n  \"statistics\": {}", indented(&told, 1))?;
+    }
     out.write_all(b"\n}\n")
 }
 

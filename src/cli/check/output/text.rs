@@ -1,8 +1,8 @@
 //! Text for people: each finding with its source line, then a summary.
 
-use super::{Look, Output, summary};
-use crate::cli::check::Plan;
+use super::{Look, Output, compliant, summary};
 use crate::cli::check::judge::{Checked, Item};
+use crate::cli::check::{Plan, statistics};
 use crate::model::{Finding, Reading, ReadingKind, Severity};
 use crate::util::text::{name, one_line, unmarked};
 use anstyle::{AnsiColor, Style};
@@ -15,7 +15,8 @@ fn render(checked: &Checked, plan: &Plan, look: &Look<'_>, out: &mut dyn Write) 
     for item in checked.items.iter() {
         out.write_all(item_text(&item?, plan, look.color).as_bytes())?;
     }
-    out.write_all(summary(checked, plan).as_bytes())
+    out.write_all(summary(checked, plan).as_bytes())?;
+    out.write_all(statistics::block(checked, compliant(checked, plan).is_some()).as_bytes())
 }
 
 fn item_text(item: &Item, plan: &Plan, color: bool) -> String {
