@@ -7,6 +7,8 @@
     reason = "a bench prints, and may stop at once"
 )]
 
+pub(crate) mod corpus;
+
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -24,6 +26,11 @@ pub(crate) fn figure(what: &str, measured: &str, must: &str, stretch: &str) {
 pub(crate) fn middle(mut times: Vec<Duration>) -> (Duration, Duration) {
     times.sort_unstable();
     (times[times.len() / 2], times[0])
+}
+
+/// As megabytes a second.
+pub(crate) fn rate(bytes: u64, time: Duration) -> String {
+    format!("{:.0} MB/s", bytes as f64 / 1e6 / time.as_secs_f64())
 }
 
 /// As milliseconds.
@@ -49,6 +56,22 @@ pub(crate) fn children_cpu() -> Duration {
     let ticks: u64 =
         after.split_whitespace().skip(13).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 10)
+}
+
+/// Does the work again and again for about a second of CPU time of this thread; the time of one round. Other jobs
+/// of the machine do not count, and the kernel's steps of some milliseconds are small against it.
+pub(crate) fn cpu_of(mut work: impl FnMut()) -> Duration {
+    let cpu = || {
+        let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        Duration::from_nanos(told.split_whitespace().next().unwrap().parse().unwrap())
+    };
+    work();
+    let (start, mut times) = (cpu(), 0);
+    while times == 0 || cpu().saturating_sub(start) < Duration::from_secs(1) {
+        work();
+        times += 1;
+    }
+    cpu().saturating_sub(start) / times
 }
 
 /// Runs a command that must succeed, or end with `also`; its wall and CPU time.

@@ -1,17 +1,21 @@
 //! `rolltape check PATH…`: findings of recorded trajectories.
 
 mod baseline;
+mod items;
 mod judge;
 mod output;
 mod redact;
 mod settings;
+mod spool;
 mod statistics;
+mod stream;
 mod text;
 mod tools;
 
 use super::input::{self, Gathered};
 use super::{CliError, Context, Exit, Verb};
 use crate::model::{CallPolicy, Policy, Severity, ToolDef};
+use crate::suite::parse_size;
 use crate::util::plural::plural;
 use crate::util::redact::Redactor;
 use crate::util::suggest::nearest;
@@ -20,6 +24,7 @@ use crate::{dialects, formats, rules};
 use baseline::Baseline;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::collections::BTreeSet;
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::PathBuf;
 
 pub(super) static ITEM: Verb =
@@ -33,6 +38,12 @@ struct Plan {
     tools: Option<Vec<ToolDef>>,
     off: Vec<&'static str>,
     fail_on: Severity,
+    /// Longest line of a file of lines, in bytes.
+    line_limit: usize,
+    /// Bytes of a file that are judged at once.
+    window: usize,
+    /// Whether the output shows source lines.
+    excerpts: bool,
     /// Severities in the place of the rules' own.
     severities: Vec<(&'static str, Severity)>,
     /// What finds secrets: shapes, and the keys that are set here.
@@ -43,6 +54,24 @@ struct Plan {
     baseline: Option<Baseline>,
     write_baseline: Option<PathBuf>,
     redact: bool,
+}
+
+impl Plan {
+    /// Whether findings are known by the message around them.
+    fn has_baseline(&self) -> bool {
+        self.baseline.is_some() || self.write_baseline.is_some()
+    }
+
+    /// What the rules are told.
+    fn options(&self) -> rules::Options<'_> {
+        rules::Options {
+            tools: self.tools.as_deref(),
+            off: &self.off,
+            severities: &self.severities,
+            redactor: Some(&self.redactor),
+            allowed: Some(&self.allowed),
+        }
+    }
 }
 
 fn augment(command: Command) -> Command {
@@ -129,6 +158,20 @@ fn augment(command: Command) -> Command {
             )
             .default_value("error"),
         )
+        .arg(
+            word(
+                "line-limit",
+                "SIZE",
+                "Longest record of a file with one record a line; a longer one is an error".to_owned(),
+            )
+            .default_value("64MiB"),
+        )
+        .arg(
+            // For tests: the output must not depend on it.
+            word("window", "SIZE", "Bytes of a file that are judged at once".to_owned())
+                .hide(true)
+                .default_value("1MiB"),
+        )
         .arg(word("format", "FORMAT", output::help()).default_value("text"))
         .arg(
             Arg::new("output")
@@ -167,31 +210,38 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
         redact::run(&paths, &files, &plan, output, context)?;
     }
     let output = output.filter(|_| !plan.redact);
-    let mut result = judge::judge(&first, &files, errors, &plan);
+    let mut result = judge::judge(&first, &files, errors, &plan).map_err(|error| aside(&error))?;
     if let Some(path) = &plan.write_baseline {
-        output::write(path, &Baseline::write(&result.items))?;
+        let text = Baseline::write(&result.items).map_err(|error| aside(&error))?;
+        output::write(path, |out| out.write_all(text.as_bytes()))?;
         let found = plural(result.items.len(), "finding");
         context.say(&format!("baseline: {found} written to {}", name(&path.to_string_lossy())));
-        result.items.clear();
+        result.items = items::Items::default();
     }
     if let Some(baseline) = &plan.baseline {
-        say_applied(&baseline.apply(&mut result, &plan.off), context);
+        let applied = baseline.apply(&mut result, &plan.off).map_err(|error| aside(&error))?;
+        say_applied(&applied, context);
     }
-    for warning in &result.warnings {
-        context.say(&format!("warning: {}", unmarked(&visible(warning))));
+    for warning in result.warnings.iter() {
+        let warning = warning.map_err(|error| aside(&error))?.to_string();
+        context.say(&format!("warning: {}", unmarked(&visible(&warning))));
     }
     if result.foreign > 0 {
         let noun = if result.foreign == 1 { "file" } else { "files" };
         context.say(&format!("passed by: {} {noun} of no known format", result.foreign));
     }
     let look = output::Look { color: context.color_out && output.is_none(), cwd: &context.cwd };
-    let rendered = (format.render)(&result, &plan, &look);
     match output {
-        Some(path) => output::write(path, &rendered)?,
-        None => context.data(&rendered),
+        Some(path) => output::write(path, |out| (format.render)(&result, &plan, &look, out))?,
+        None => {
+            // A reader that went away (`| head`) is success.
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            let done = (format.render)(&result, &plan, &look, &mut out).and_then(|()| out.flush());
+            done.or_else(|error| if error.kind() == ErrorKind::Other { Err(aside(&error)) } else { Ok(()) })?;
+        }
     }
-    for error in &result.errors {
-        context.say(&output::error_text(error));
+    for error in result.errors.iter() {
+        context.say(&output::error_text(&error.map_err(|error| aside(&error))?));
     }
     Ok(if !result.errors.is_empty() {
         Exit::Usage
@@ -200,6 +250,12 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
     } else {
         Exit::Fine
     })
+}
+
+/// The error for findings that waited in a file and can't be had back.
+fn aside(error: &std::io::Error) -> CliError {
+    CliError::usage(format!("the findings can't be read back: {error}"))
+        .hint("they wait in a file of the folder for temporary files; look at its disk")
 }
 
 /// Tells what a baseline accepted, and which of its entries nothing was found for.
@@ -213,6 +269,16 @@ fn say_applied(applied: &baseline::Applied, context: &Context) {
 
 fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
     matches.get_one::<String>(name).map_or("", String::as_str)
+}
+
+/// A size such as `64MiB`.
+fn size(matches: &ArgMatches, name: &str) -> Result<usize, CliError> {
+    let word = text(matches, name);
+    let size = parse_size(word).and_then(|size| usize::try_from(size).ok());
+    size.filter(|size| *size <= isize::MAX as usize / 4).ok_or_else(|| {
+        CliError::usage(format!("the value of --{name}, '{word}', is no size"))
+            .hint("write a number and a unit: 512KiB, 64MiB, 1GiB")
+    })
 }
 
 /// An error of a source as it is told.

@@ -1,5 +1,8 @@
 //! Opening what the user named: files, folders, stdin. What can't be opened is said and loses nothing else.
 
+mod stream;
+mod windows;
+
 use super::Context;
 use crate::formats::{ReadError, decompress};
 use std::fs::{self, File};
@@ -7,6 +10,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
+
+pub(super) use stream::{Stream, Trouble};
+pub(super) use windows::{Window, Windows};
 
 /// A file that was found.
 #[derive(Debug, Clone)]
@@ -20,9 +26,24 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// A file that was named.
+    #[cfg(test)]
+    pub(super) fn named(path: &Path) -> Self {
+        Self { name: "f.jsonl".to_owned(), path: Some(path.to_owned()), walked: false }
+    }
+
     /// Bytes on disk, as far as they are known.
     pub(super) fn size(&self) -> u64 {
         self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |meta| meta.len())
+    }
+
+    /// Bytes to read, roughly: stdin may be of any size, and what is compressed grows.
+    pub(super) fn weight(&self) -> u64 {
+        let packed = ["gz", "zst"].iter().any(|end| self.name.ends_with(end));
+        match &self.path {
+            None => u64::MAX / 4,
+            Some(_) => self.size() * if packed { 8 } else { 1 },
+        }
     }
 }
 
@@ -96,7 +117,7 @@ fn walk(root: &Path, gathered: &mut Gathered, context: &Context) {
 
 /// Reads a file whole and decompresses it; a damaged rest comes back as an error beside the bytes.
 pub(super) fn read(found: &Found) -> Result<(Vec<u8>, Option<ReadError>), ReadError> {
-    Ok(unpack(found, raw(found)?))
+    Stream::open(found)?.whole(Vec::new())
 }
 
 /// The bytes of a file as they are.
@@ -104,10 +125,7 @@ pub(super) fn raw(found: &Found) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     let outcome = match &found.path {
         Some(path) => File::open(path).and_then(|mut file| {
-            // It may have become something else since it was found.
-            if !file.metadata()?.is_file() {
-                return Err(io::Error::other("it is no longer a file"));
-            }
+            is_file(&file)?;
             file.read_to_end(&mut bytes)
         }),
         None => io::stdin().lock().read_to_end(&mut bytes),
@@ -116,6 +134,12 @@ pub(super) fn raw(found: &Found) -> Result<Vec<u8>, ReadError> {
         return Err(open_error(found.name.clone(), &error));
     }
     Ok(bytes)
+}
+
+/// The size of what was opened, which may have become something else than a file since it was found.
+fn is_file(file: &File) -> io::Result<u64> {
+    let meta = file.metadata()?;
+    if meta.is_file() { Ok(meta.len()) } else { Err(io::Error::other("it is no longer a file")) }
 }
 
 /// Decompresses the bytes of a file; a damaged rest comes back as an error beside them.

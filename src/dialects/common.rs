@@ -4,8 +4,8 @@ use super::{Call, Flaw, FlawKind, Markup, TextCall, foreign_marks};
 use crate::model::{Object, Span, ToolCall};
 use memchr::memmem;
 
-const THINK: &str = "<think>";
-const THINK_END: &str = "</think>";
+pub(super) const THINK: &str = "<think>";
+pub(super) const THINK_END: &str = "</think>";
 
 /// The longest tag, heading or line that is looked at as one. Without a bound, a text of nothing but openings
 /// on one line would be searched to its end once for each of them.

@@ -38,6 +38,16 @@ static MARKS: LazyLock<Marks> = LazyLock::new(|| {
     Marks { automaton: automaton.ok(), names }
 });
 
+/// Every string whose sight can matter in a message: marks of all dialects, and what the strict parsers look for
+/// beside them. A text without any of them is a text without markup to every parser but those without marks.
+pub fn marks() -> impl Iterator<Item = &'static str> {
+    let own = ALL.iter().flat_map(|dialect| dialect.markers.iter().copied());
+    let others = SOMETIMES.iter().chain(UNREAD).map(|(mark, _)| *mark);
+    own.chain(others)
+        .chain(super::openhands::looked_for())
+        .chain([super::common::THINK, super::common::THINK_END])
+}
+
 /// The next mark of any dialect at or after `from`: the dialect's name, and where the mark stands.
 pub fn next_mark(text: &str, from: usize) -> Option<(&'static str, Span)> {
     let found = MARKS.automaton.as_ref()?.find(Input::new(text).range(from..text.len()))?;

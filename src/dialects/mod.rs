@@ -17,7 +17,7 @@ mod tool_list;
 
 use crate::model::{Arguments, Object, Span, ToolDef};
 
-pub use foreign::{detect, foreign_marks, next_mark};
+pub use foreign::{detect, foreign_marks, marks, next_mark};
 pub use stream::{Event, Finished, Stream};
 
 /// What a strict parse finds in one message.

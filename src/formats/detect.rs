@@ -158,7 +158,7 @@ pub fn format_of(source: &Source<'_>, from: Option<&str>) -> Result<&'static For
 }
 
 /// Finds the one format that fits.
-fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError> {
+pub(super) fn detect(source: &Source<'_>) -> Result<&'static Format, DetectError> {
     if let Some(error) = blank(source) {
         return Err(error);
     }

@@ -74,7 +74,7 @@ impl Values {
     fn piece(&mut self, source: &Source<'_>, file: usize, start: usize, end: usize, spread: bool) {
         if source.bytes[start..end].len() > LINE_LIMIT && longest_line(&source.bytes[start..end]) > LINE_LIMIT
         {
-            self.errors.push((file, (start, long_line())));
+            self.errors.push((file, (start, long_line(LINE_LIMIT))));
             return;
         }
         match scan(source.bytes, start, end) {

@@ -16,6 +16,7 @@ mod events;
 mod facts;
 mod fields;
 mod json_out;
+mod lines;
 mod locate;
 mod loss;
 mod media;
@@ -33,6 +34,7 @@ pub use compress::{Decompressed, decompress};
 pub use convert::{Output, convert, convert_all};
 pub use detect::{DetectError, format_of, read_bytes, read_files, read_group};
 pub use facts::{Fact, facts};
+pub use lines::{lines_format, long_line, read_lines};
 pub use locate::Locator;
 pub use loss::{Change, Changes, Loss, Lost, loss};
 pub use plan::{Input, plan};
@@ -55,6 +57,15 @@ pub mod prompt_log {
 /// ATIF lines for whoever writes them one by one.
 pub mod atif_lines {
     pub use super::atif::{line, read_line, value};
+}
+
+/// What the OpenAI chat format makes of parts of a record.
+pub mod openai {
+    /// The tool definitions of a list in JSON, those that could be read; `None` for what is no list.
+    pub fn tools(list: &[u8]) -> Option<Vec<crate::model::ToolDef>> {
+        let node = crate::util::json::parse_at(list, 0, &mut Vec::new()).ok()?;
+        super::chat::tools(crate::util::json::View::new(list, &node)).0
+    }
 }
 
 /// The format of that name.

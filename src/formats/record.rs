@@ -178,7 +178,7 @@ fn lines_in(
         spans.push((start, end));
     }
     let parts =
-        spans.into_par_iter().with_min_len(16).map(|(start, end)| line(source, start, end, format, convert));
+        spans.into_par_iter().with_min_len(16).map(|span| line(source, span, LINE_LIMIT, format, convert));
     parts.collect()
 }
 
@@ -225,13 +225,31 @@ impl Iterator for Pieces<'_, '_> {
     }
 }
 
-fn line(source: &Source<'_>, start: usize, end: usize, format: &'static str, convert: &impl Convert) -> Part {
+/// Reads some lines, one after the other.
+pub(super) fn spans(
+    source: &Source<'_>,
+    spans: &[(usize, usize)],
+    limit: usize,
+    format: &'static str,
+    convert: impl Convert,
+) -> ReadOutput {
+    let parts = spans.iter().map(|span| line(source, *span, limit, format, &convert));
+    ReadOutput { format, ..gather(source, parts.collect()) }
+}
+
+fn line(
+    source: &Source<'_>,
+    (start, end): (usize, usize),
+    limit: usize,
+    format: &'static str,
+    convert: &impl Convert,
+) -> Part {
     let bytes = source.bytes;
     if bytes[start..end].iter().all(u8::is_ascii_whitespace) {
         return Part::default();
     }
-    if end - start > LINE_LIMIT {
-        return Part { errors: vec![(start, long_line())], ..Part::default() };
+    if end - start > limit {
+        return Part { errors: vec![(start, long_line(limit))], ..Part::default() };
     }
     match scan(bytes, start, end) {
         Ok((parsed, behind)) => {
@@ -245,14 +263,18 @@ fn line(source: &Source<'_>, start: usize, end: usize, format: &'static str, con
     }
 }
 
-/// What is wrong with a line over the limit.
-pub(super) fn long_line() -> String {
-    format!("a line is longer than the limit of {} MiB", LINE_LIMIT >> 20)
+/// What is said of a line over the limit.
+pub(super) fn long_line(limit: usize) -> String {
+    if limit.is_multiple_of(1 << 20) {
+        format!("a line is longer than the limit of {} MiB", limit >> 20)
+    } else {
+        format!("a line is longer than the limit of {limit} bytes")
+    }
 }
 
 /// The error for a line over the limit.
 pub(super) fn too_long(mut error: ReadError) -> ReadError {
-    error.message = long_line();
+    error.message = long_line(LINE_LIMIT);
     error.hint = Some("write one record a line, or split the record".to_owned());
     error
 }

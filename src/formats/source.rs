@@ -44,6 +44,13 @@ impl<'a> Source<'a> {
         Self { path, bytes, start, shape: OnceLock::new(), first: OnceLock::new() }
     }
 
+    /// A piece out of a file: it has no byte order mark, and is of lines.
+    pub fn piece(path: &'a str, bytes: &'a [u8]) -> Self {
+        let source = Self { path, bytes, start: 0, shape: OnceLock::new(), first: OnceLock::new() };
+        source.shape.get_or_init(|| Shape::Lines);
+        source
+    }
+
     /// The text behind a byte order mark.
     pub fn text(&self) -> &'a [u8] {
         &self.bytes[self.start..]
@@ -184,7 +191,7 @@ pub(super) fn scan(bytes: &[u8], start: usize, end: usize) -> Result<(Parsed, Op
             if length == 1 { "a NUL byte".to_owned() } else { format!("a block of {length} NUL bytes") };
         return Err((start + hole, format!("{what} instead of text")));
     }
-    if let Err(error) = std::str::from_utf8(line) {
+    if let Err(error) = simdutf8::compat::from_utf8(line) {
         return Err((start + error.valid_up_to(), "not valid UTF-8".to_owned()));
     }
     let mut notes = Vec::new();

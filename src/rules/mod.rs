@@ -9,6 +9,7 @@ mod arguments;
 mod conduct;
 mod found;
 mod prose;
+pub mod quick;
 mod schema;
 mod script;
 mod shell;

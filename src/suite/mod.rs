@@ -26,6 +26,7 @@ pub(crate) use dataset::few;
 pub use parse::{parse, read, sort_errors};
 pub(crate) use reader::did_you_mean;
 pub(crate) use units::duration as parse_duration;
+pub(crate) use units::size as parse_size;
 
 /// A suite, ready to be planned.
 #[derive(Debug, Clone, PartialEq)]

@@ -28,7 +28,7 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
 }
 
 /// `"64KiB"`, `"512MiB"`, `"1GiB"`, `"2GB"`, `"100B"`: a whole number above zero and a unit, in bytes.
-pub(super) fn size(text: &str) -> Option<u64> {
+pub(crate) fn size(text: &str) -> Option<u64> {
     let (number, unit) = split_number(text)?;
     let factor: u64 = match unit.trim_start() {
         "B" => 1,

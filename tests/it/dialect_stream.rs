@@ -214,7 +214,7 @@ proptest! {
         let cut = text.floor_char_boundary(cut % (text.len() + 1));
         for dialect in ALL {
             let Some(incremental) = &dialect.incremental else { continue };
-            let (calls, _) = (incremental.read_on)(&text[..cut], Default::default());
+            let (calls, _) = (incremental.read_on)(&text[..cut], rolltape::dialects::Resume::default());
             let whole = (dialect.parse)(&text).calls;
             prop_assert_eq!(&whole[..calls.len()], &calls[..], "{}: {:?} | {:?}", dialect.name, &text[..cut], &text[cut..]);
         }

@@ -3,6 +3,7 @@
 //! An entry is a digest of rule, sentence, underlined text and the message around it, all without secrets, and how
 //! often it was found. Neither paths nor lines count: a file may move or grow.
 
+use super::items::Items;
 use super::judge::{Checked, Item};
 use crate::cli::CliError;
 use crate::model::{Finding, Severity, Trajectory};
@@ -11,6 +12,7 @@ use crate::util::redact::Redactor;
 use crate::util::suggest::nearest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 /// What the file says of itself.
@@ -125,10 +127,15 @@ impl Baseline {
     }
 
     /// The findings of a check, as a file.
-    pub(super) fn write(items: &[Item]) -> String {
-        let mut entries: BTreeMap<&str, (&Item, u64)> = BTreeMap::new();
-        for item in items {
-            entries.entry(item.context.as_deref().unwrap_or("")).or_insert((item, 0)).1 += 1;
+    ///
+    /// # Errors
+    /// If the file in which findings wait can't be read back.
+    pub(super) fn write(items: &Items) -> io::Result<String> {
+        let mut entries: BTreeMap<String, (Item, u64)> = BTreeMap::new();
+        for item in items.iter() {
+            let item = item?;
+            let digest = item.context.clone().unwrap_or_default();
+            entries.entry(digest).or_insert((item, 0)).1 += 1;
         }
         let mut list: Vec<Value> = entries
             .iter()
@@ -140,37 +147,41 @@ impl Baseline {
             (item["rule"].to_string(), item["text"].to_string(), item["digest"].to_string())
         });
         let whole = json!({ "schema": SCHEMA, "schema_version": VERSION, "findings": list });
-        format!("{whole:#}\n")
+        Ok(format!("{whole:#}\n"))
     }
 
     /// Takes accepted findings out of what a check found.
     ///
     /// Entries of rules that are off say nothing, and are not stale.
-    pub(super) fn apply(&self, checked: &mut Checked, off: &[&str]) -> Applied {
+    ///
+    /// # Errors
+    /// If the file in which findings wait can't be read back.
+    pub(super) fn apply(&self, checked: &mut Checked, off: &[&str]) -> io::Result<Applied> {
         let mut left: BTreeMap<&str, u64> =
             self.entries.iter().map(|(digest, entry)| (digest.as_str(), entry.count)).collect();
         let mut accepted = 0;
-        checked.items.retain(|item| {
-            let left = item.context.as_deref().and_then(|digest| left.get_mut(digest));
-            match left {
+        let mut kept = Items::default();
+        for item in checked.items.iter() {
+            let item = item?;
+            match item.context.as_deref().and_then(|digest| left.get_mut(digest)) {
                 Some(left) if *left > 0 => {
                     *left -= 1;
                     accepted += 1;
-                    false
                 }
-                _ => true,
+                _ => kept.push(&item),
             }
-        });
+        }
+        checked.items = kept;
         let stale = self.entries.iter().filter(|(_, entry)| !off.contains(&entry.rule.as_str()));
         let stale = stale.filter_map(|(digest, entry)| {
             let missing = left.get(digest.as_str()).copied().unwrap_or(0);
             (missing > 0).then(|| (format!("{}: {}", entry.rule, entry.text), missing))
         });
-        Applied { accepted, stale: stale.collect() }
+        Ok(Applied { accepted, stale: stale.collect() })
     }
 }
 
 /// Whether a finding of that severity is left.
 pub(super) fn fails(checked: &Checked, fail_on: Severity) -> bool {
-    checked.items.iter().any(|item| item.finding.severity >= fail_on)
+    checked.any(fail_on)
 }

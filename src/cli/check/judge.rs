@@ -1,18 +1,19 @@
 //! Reads and judges the files, in parallel, results in the order of the files.
 
-use super::super::input::{self, Found};
+use super::items::{Errors, Items, Judged, Trajectories};
 use super::statistics::Statistics;
 use super::text::{Excerpt, excerpt};
-use super::{Plan, baseline};
-use crate::formats::{self, Input, Locator, ReadError, ReadOutput};
-use crate::model::{Finding, Location, Place, Trajectory};
-use crate::rules::{self, Judgement, Options};
+use super::{Plan, baseline, stream};
+use crate::cli::input::{Found, Stream, Windows, problem};
+use crate::formats::{self, DetectError, Format, Input, Locator, ReadError};
+use crate::model::{Finding, Location, Origin, Place, Severity, Trajectory};
+use crate::rules::{self, Judgement};
 use crate::util::digest::sha256_parts;
 use crate::util::redact::Redactor;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::io;
 
 /// A finding with all that is needed to show it.
 pub(super) struct Item {
@@ -29,15 +30,6 @@ pub(super) struct Item {
     pub(super) context: Option<String>,
 }
 
-/// A trajectory that was judged.
-pub(super) struct Judged {
-    pub(super) path: Arc<str>,
-    /// Line of the file where it starts, from 1.
-    pub(super) line: u64,
-    /// Its number in the file, from 1, embedded ones counted.
-    pub(super) number: usize,
-}
-
 /// Everything that a check found.
 #[derive(Default)]
 pub(super) struct Checked {
@@ -46,11 +38,11 @@ pub(super) struct Checked {
     pub(super) messages: u64,
     pub(super) calls: u64,
     pub(super) compliant: u64,
-    pub(super) items: Vec<Item>,
+    pub(super) items: Items,
     /// The trajectories, in the order of the files.
-    pub(super) judged: Vec<Judged>,
-    pub(super) errors: Vec<ReadError>,
-    pub(super) warnings: Vec<String>,
+    pub(super) judged: Trajectories,
+    pub(super) errors: Errors,
+    pub(super) warnings: Errors,
     /// Files in folders that no reader knows.
     pub(super) foreign: u64,
     /// Figures, if they were asked for.
@@ -58,7 +50,12 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    fn add(&mut self, other: Checked) {
+    /// Whether a finding weighs that much.
+    pub(super) fn any(&self, severity: Severity) -> bool {
+        self.items.by_rule().keys().any(|(_, own)| *own >= severity)
+    }
+
+    fn add(&mut self, other: Checked) -> io::Result<()> {
         self.files += other.files;
         self.trajectories += other.trajectories;
         self.messages += other.messages;
@@ -69,39 +66,105 @@ impl Checked {
             self.statistics.get_or_insert_default().add(theirs);
         }
         let before = self.judged.len();
-        self.judged.extend(other.judged);
-        self.items.extend(other.items.into_iter().map(|item| Item { judged: item.judged + before, ..item }));
-        self.errors.extend(other.errors);
-        self.warnings.extend(other.warnings);
+        other.judged.iter().for_each(|judged| self.judged.push(judged));
+        for item in other.items.iter() {
+            let item = item?;
+            self.items.push(&Item { judged: item.judged + before, ..item });
+        }
+        for error in other.errors.iter() {
+            self.errors.push(error?);
+        }
+        for warning in other.warnings.iter() {
+            self.warnings.push(warning?);
+        }
+        Ok(())
     }
 }
 
+/// Files of at most so many bytes together are judged side by side.
+const SMALL: u64 = 8 << 20;
+/// Most inputs that are judged side by side.
+const BESIDE: usize = 1024;
+
 /// Judges all files; `first` names the first argument, for the case that there is nothing in any.
-pub(super) fn judge(first: &str, files: &[Found], errors: Vec<ReadError>, plan: &Plan) -> Checked {
+///
+/// # Errors
+/// If the file in which findings wait can't be read back.
+pub(super) fn judge(
+    first: &str,
+    files: &[Found],
+    errors: Vec<ReadError>,
+    plan: &Plan,
+) -> io::Result<Checked> {
     let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     let inputs = formats::plan(&names);
-    let parts: Vec<Checked> = inputs.par_iter().map(|input| one(input, files, plan)).collect();
-    let mut checked = Checked { errors, ..Checked::default() };
-    for part in parts {
-        checked.add(part);
+    let mut checked = Checked::default();
+    checked.errors.extend(errors);
+    let mut rest = inputs.as_slice();
+    while let [one, ..] = rest {
+        // Small files are judged side by side; a large one has all cores for itself.
+        let mut sum = 0;
+        let small = rest.iter().take(BESIDE).take_while(|input| {
+            let own = input.files.iter().map(|&index| files[index].weight());
+            sum = own.fold(sum, u64::saturating_add);
+            sum <= SMALL
+        });
+        let count = small.count();
+        if count < 2 {
+            checked.add(input(one, files, plan, rayon::current_num_threads()))?;
+            rest = &rest[1..];
+            continue;
+        }
+        let parts: Vec<Checked> = rest[..count].par_iter().map(|one| input(one, files, plan, 1)).collect();
+        for part in parts {
+            checked.add(part)?;
+        }
+        rest = &rest[count..];
     }
     let nothing = checked.trajectories == 0 && checked.errors.is_empty();
     if nothing && !files.is_empty() {
         let what =
             if checked.foreign > 0 { "holds no transcript of a known format" } else { "holds no trajectory" };
         let hint = Some("rolltape list formats shows what can be read".to_owned());
-        checked.errors.push(input::problem(first.to_owned(), what.to_owned(), hint));
+        checked.errors.push(problem(first.to_owned(), what.to_owned(), hint));
     }
-    checked
+    Ok(checked)
 }
 
 /// Judges files that belong together.
-fn one(input: &Input, files: &[Found], plan: &Plan) -> Checked {
+fn input(input: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked {
     let mut checked = Checked::default();
     let mut read = Vec::new();
+    let alone = input.files.len() == 1;
     for file in input.files.iter().map(|&index| &files[index]) {
-        match input::read(file) {
-            Ok((bytes, trouble)) => {
+        let opened = Stream::open(file).and_then(|stream| {
+            let mut windows = Windows::new(stream, plan.window, plan.line_limit);
+            if alone {
+                let ended = windows.head(HEAD);
+                let (passed, from) = (windows.has_passed(), plan.from.or(input.format));
+                let others = !ended || passed;
+                match formats::lines_format(&file.name, windows.read(), ended, others, from) {
+                    Ok(Some(format)) => return Ok(Opened::Lines(windows, format)),
+                    Ok(None) if passed => return Ok(Opened::TooLong(windows, None)),
+                    Err(error) if passed => return Ok(Opened::TooLong(windows, Some(error))),
+                    Ok(None) => {}
+                    Err(error) => return Ok(Opened::Refused(error)),
+                }
+            }
+            let (stream, head, trouble) = windows.into_stream();
+            let (bytes, later) = stream.whole(head)?;
+            Ok(Opened::Whole(bytes, trouble.map(|trouble| trouble.at(&file.name, &[])).or(later)))
+        });
+        match opened {
+            Ok(Opened::Lines(windows, format)) => return stream::judge(windows, format, plan, workers),
+            Ok(Opened::TooLong(windows, error)) => {
+                checked.files += 1;
+                checked.errors.extend(stream::passed(windows, plan));
+                checked.errors.extend(error.map(|error| problem(error.path, error.message, error.hint)));
+                return checked;
+            }
+            Ok(Opened::Refused(error)) => return refused(checked, error, file.walked, plan),
+            Ok(Opened::Whole(bytes, trouble)) => {
                 checked.files += 1;
                 read.push((file.name.clone(), bytes));
                 checked.errors.extend(trouble);
@@ -112,45 +175,75 @@ fn one(input: &Input, files: &[Found], plan: &Plan) -> Checked {
     if read.is_empty() {
         return checked;
     }
-    let output = formats::read_group(input.format, &read, plan.from);
-    let ReadOutput { trajectories, errors, warnings, members, .. } = match output {
+    let mut output = match formats::read_group(input.format, &read, plan.from) {
         Ok(output) => output,
         Err(error) => {
             let walked = input.files.iter().all(|&index| files[index].walked);
-            if error.foreign && walked && plan.from.is_none() {
-                checked.files = 0;
-                checked.foreign += 1;
-            } else if checked.errors.is_empty() {
-                checked.errors.push(input::problem(error.path, error.message, error.hint));
-            }
-            return checked;
+            return refused(checked, error, walked, plan);
         }
     };
-    checked.errors.extend(errors);
-    checked.warnings.extend(warnings.iter().map(ToString::to_string));
-    let all = with_subagents(&trajectories);
-    let options = Options {
-        tools: plan.tools.as_deref(),
-        off: &plan.off,
-        severities: &plan.severities,
-        redactor: Some(&plan.redactor),
-        allowed: Some(&plan.allowed),
-    };
-    let judged: Vec<Judgement> =
-        all.par_iter().map(|trajectory| rules::judge_with(trajectory, &plan.policy, &options)).collect();
-    read.extend(members);
-    let mut locators = Locators::new(&read, &plan.redactor);
-    let with_baseline = plan.baseline.is_some() || plan.write_baseline.is_some();
-    let mut path: Arc<str> = Arc::from("");
-    let mut number = 0;
-    for (trajectory, judgement) in all.into_iter().zip(judged) {
-        if *path != *trajectory.origin.path {
-            path = Arc::from(trajectory.origin.path.as_str());
+    checked.errors.extend(std::mem::take(&mut output.errors));
+    checked.warnings.extend(std::mem::take(&mut output.warnings));
+    read.extend(std::mem::take(&mut output.members));
+    let read: Vec<(&str, &[u8])> =
+        read.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let (mut path, mut number) = (String::new(), 0);
+    let (mut judged, mut items) = (Trajectories::default(), Items::default());
+    judged_into(&mut checked, &output.trajectories, &read, plan, true, &mut |origin, found| {
+        if path != origin.path {
+            origin.path.clone_into(&mut path);
             number = 0;
         }
         number += 1;
-        let line = trajectory.origin.line.max(1);
-        checked.judged.push(Judged { path: Arc::clone(&path), line, number });
+        for item in found {
+            items.push(&Item { judged: judged.len(), ..item });
+        }
+        judged.push(Judged { path: &path, line: origin.line.max(1), number });
+    });
+    (checked.judged, checked.items) = (judged, items);
+    checked
+}
+
+/// Bytes by which the format of a file is told.
+const HEAD: usize = 1 << 20;
+
+/// How a file is read.
+enum Opened {
+    Lines(Windows, &'static Format),
+    /// A line over the limit, and behind it nothing that could be read.
+    TooLong(Windows, Option<DetectError>),
+    Refused(DetectError),
+    Whole(Vec<u8>, Option<ReadError>),
+}
+
+/// A file of no known format.
+fn refused(mut checked: Checked, error: DetectError, walked: bool, plan: &Plan) -> Checked {
+    if error.foreign && walked && plan.from.is_none() {
+        checked.files = 0;
+        checked.foreign += 1;
+    } else if checked.errors.is_empty() {
+        checked.errors.push(problem(error.path, error.message, error.hint));
+    }
+    checked
+}
+
+/// Judges trajectories and tells of each where it came from and what was found; `files` are what their places are
+/// in. A worker that others wait for must not be `parallel`: it could be given their work meanwhile.
+pub(super) fn judged_into(
+    checked: &mut Checked,
+    trajectories: &[Trajectory],
+    files: &[(&str, &[u8])],
+    plan: &Plan,
+    parallel: bool,
+    tell: &mut dyn FnMut(&Origin, Vec<Item>),
+) {
+    let all = with_subagents(trajectories);
+    let options = plan.options();
+    let judge = |trajectory: &&Trajectory| rules::judge_with(trajectory, &plan.policy, &options);
+    let judged: Vec<Judgement> =
+        if parallel { all.par_iter().map(judge).collect() } else { all.iter().map(judge).collect() };
+    let mut locators = Locators::new(files, plan);
+    for (trajectory, judgement) in all.into_iter().zip(judged) {
         checked.trajectories += 1;
         if plan.statistics {
             checked.statistics.get_or_insert_default().count(trajectory, &judgement);
@@ -158,19 +251,19 @@ fn one(input: &Input, files: &[Found], plan: &Plan) -> Checked {
         checked.messages += judgement.messages;
         checked.calls += judgement.calls;
         checked.compliant += judgement.compliant;
-        let mut digests = with_baseline.then(baseline::Digests::default);
+        let mut digests = plan.has_baseline().then(baseline::Digests::default);
+        let mut items = Vec::new();
         for (mut finding, place) in judgement.findings.into_iter().zip(judgement.places) {
             // Rules mask shapes; values that are known here are masked as well.
             if let Cow::Owned(clean) = plan.redactor.redact(&finding.text) {
                 finding.text = clean;
             }
-            let judged = checked.judged.len() - 1;
             let context = digests.as_mut().map(|digests| digests.of(trajectory, &finding));
-            let item = locators.item(trajectory, judged, finding, place);
-            checked.items.push(Item { context, ..item });
+            let item = locators.item(trajectory, finding, place);
+            items.push(Item { context, ..item });
         }
+        tell(&trajectory.origin, items);
     }
-    checked
 }
 
 /// Whether the bytes begin as JSON does: then a NUL in them is damage and no sign of another kind of file.
@@ -191,30 +284,26 @@ fn with_subagents(trajectories: &[Trajectory]) -> Vec<&Trajectory> {
 
 /// One locator a file: it remembers where it was.
 struct Locators<'a> {
-    files: &'a [(String, Vec<u8>)],
+    files: &'a [(&'a str, &'a [u8])],
     open: BTreeMap<usize, Locator<'a>>,
+    /// Whether source lines are shown.
+    excerpts: bool,
     /// What must not be shown.
     redactor: &'a Redactor,
 }
 
 impl<'a> Locators<'a> {
-    fn new(files: &'a [(String, Vec<u8>)], redactor: &'a Redactor) -> Self {
-        Self { files, open: BTreeMap::new(), redactor }
+    fn new(files: &'a [(&'a str, &'a [u8])], plan: &'a Plan) -> Self {
+        Self { files, open: BTreeMap::new(), excerpts: plan.excerpts, redactor: &plan.redactor }
     }
 
-    fn item(
-        &mut self,
-        trajectory: &Trajectory,
-        judged: usize,
-        mut finding: Finding,
-        place: Option<Place>,
-    ) -> Item {
+    fn item(&mut self, trajectory: &Trajectory, mut finding: Finding, place: Option<Place>) -> Item {
         let origin = &trajectory.origin;
         let path = match place.map_or(0, |place| place.file as usize) {
             0 => &origin.path,
             n => origin.files.get(n - 1).unwrap_or(&origin.path),
         };
-        let index = self.files.iter().position(|(name, _)| name == path);
+        let index = self.files.iter().position(|(name, _)| *name == path);
         let (Some(index), Some(place)) = (index, place) else {
             finding.location = Some(Location { line: origin.line.max(1), column: 1 });
             let content = content(&finding, b"");
@@ -224,22 +313,23 @@ impl<'a> Locators<'a> {
                 excerpt: None,
                 end: None,
                 content,
-                judged,
+                judged: 0,
                 context: None,
             };
         };
-        let bytes: &'a [u8] = &self.files[index].1;
+        let bytes: &'a [u8] = self.files[index].1;
         let locator = self.open.entry(index).or_insert_with(|| Locator::new(bytes));
         let start = locator.byte(place, finding.span.map_or(0, |span| span.start));
         finding.location = Some(locator.position(start));
         let from = finding.location.clone().unwrap_or_default();
         let end = finding.span.filter(|span| !span.is_empty()).map(|span| locator.end_byte(place, span.end));
-        let excerpt =
-            end.map(|end| excerpt(bytes, from.line, (start, end), finding.rule == "SE001", self.redactor));
+        let shown = end.filter(|_| self.excerpts);
+        let hide = finding.rule == "SE001";
+        let excerpt = shown.map(|end| excerpt(bytes, from.line, (start, end), hide, self.redactor));
         let under = bytes.get(start..end.unwrap_or(start)).unwrap_or(b"");
         let content = content(&finding, under);
         let end = end.map(|_| behind(&from, under));
-        Item { path: path.clone(), finding, excerpt, end, content, judged, context: None }
+        Item { path: path.clone(), finding, excerpt, end, content, judged: 0, context: None }
     }
 }
 

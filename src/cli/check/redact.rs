@@ -217,8 +217,9 @@ fn proven(stage: &Path, plan: &Plan, context: &Context) -> Result<(), CliError> 
     let Gathered { files, .. } = input::gather(&[stage.to_path_buf()], &quiet);
     let off = rules::ALL.iter().filter(|rule| rule.family() != "SE").map(|rule| rule.id).collect();
     let only = Plan { off, statistics: false, baseline: None, write_baseline: None, ..plan.clone() };
-    let left = judge::judge("", &files, Vec::new(), &only);
-    let Some(item) = left.items.first() else { return Ok(()) };
+    let left = judge::judge("", &files, Vec::new(), &only).map_err(|error| super::aside(&error))?;
+    let Some(item) = left.items.iter().next() else { return Ok(()) };
+    let item = item.map_err(|error| super::aside(&error))?;
     let below = item.path.strip_prefix(&*stage.to_string_lossy()).unwrap_or(&item.path);
     let line = item.finding.location.as_ref().map_or(0, |location| location.line);
     let more =

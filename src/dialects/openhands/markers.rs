@@ -32,6 +32,11 @@ static MARKS: &[(&str, Mark)] = &[
 static AUTOMATON: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasick::new(MARKS.iter().map(|(text, _)| text)).ok());
 
+/// The strings themselves.
+pub(in crate::dialects) fn looked_for() -> impl Iterator<Item = &'static str> {
+    MARKS.iter().map(|(text, _)| *text)
+}
+
 /// The next marker at or after `from`.
 pub(super) fn next(text: &str, from: usize) -> Option<(Mark, Span)> {
     // `find` with a range keeps offsets; a match never begins inside a character.

@@ -75,7 +75,10 @@ impl<'a> View<'a> {
         let Kind::Text(escaped) = self.node.kind else { return None };
         let raw = &self.bytes[self.node.start + 1..self.node.end - 1];
         // Records are checked before they are scanned; what slips through is replaced, not lost.
-        let raw = String::from_utf8_lossy(raw);
+        let raw = match simdutf8::basic::from_utf8(raw) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(raw),
+        };
         Some(if escaped { Cow::Owned(unescape(&raw)) } else { raw })
     }
 

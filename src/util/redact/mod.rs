@@ -5,6 +5,7 @@
 //! and the same secret has the same placeholder. Must not know: files, rules, who the values belong to.
 
 mod file;
+mod keywords;
 mod known;
 mod scan;
 mod shapes;

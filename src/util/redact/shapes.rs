@@ -12,6 +12,8 @@ pub(super) struct Shape {
     pub(super) kind: &'static str,
     /// Whether its values are random, so that a digest of one gives nothing away.
     pub(super) random: bool,
+    /// Whether its keywords are found only as they are written: in another case of letters they are nothing.
+    pub(super) exact: bool,
     /// The secret around a keyword at `start..end`, if it is one.
     pub(super) find: fn(&str, usize, usize) -> Option<Span>,
 }
@@ -64,6 +66,7 @@ macro_rules! token {
         Shape {
             kind: $kind,
             random: true,
+            exact: false,
             find: |text, start, end| token(text, start, end, $class, $min, $max),
         }
     };
@@ -71,7 +74,7 @@ macro_rules! token {
 
 /// Shapes in the order in which `KEYWORDS` refers to them.
 pub(super) static SHAPES: &[Shape] = &[
-    Shape { kind: "deepseek-key", random: true, find: sk },
+    Shape { kind: "deepseek-key", random: true, exact: false, find: sk },
     token!("groq-key", alnum, 40, 80),
     token!("xai-key", alnum, 40, 120),
     token!("perplexity-key", alnum, 40, 64),
@@ -80,20 +83,20 @@ pub(super) static SHAPES: &[Shape] = &[
     token!("github-token", alnum, 36, 255),
     token!("github-token", underscore, 82, 82),
     token!("gitlab-token", word, 20, 64),
-    Shape { kind: "aws-access-key", random: true, find: aws_id },
-    Shape { kind: "slack-token", random: true, find: slack },
-    Shape { kind: "slack-webhook", random: true, find: slack_hook },
+    Shape { kind: "aws-access-key", random: true, exact: true, find: aws_id },
+    Shape { kind: "slack-token", random: true, exact: false, find: slack },
+    Shape { kind: "slack-webhook", random: true, exact: false, find: slack_hook },
     token!("npm-token", alnum, 36, 36),
     token!("pypi-token", word, 40, 400),
     token!("stripe-key", alnum, 16, 255),
-    Shape { kind: "jwt", random: true, find: jwt },
-    Shape { kind: "private-key", random: true, find: pem },
-    Shape { kind: "authorization", random: false, find: authorization },
-    Shape { kind: "api-key-header", random: false, find: header },
-    Shape { kind: "cookie", random: false, find: cookie },
-    Shape { kind: "url-password", random: false, find: url_password },
-    Shape { kind: "env-value", random: false, find: env_line },
-    Shape { kind: "aws-secret-key", random: true, find: aws_secret },
+    Shape { kind: "jwt", random: true, exact: true, find: jwt },
+    Shape { kind: "private-key", random: true, exact: false, find: pem },
+    Shape { kind: "authorization", random: false, exact: false, find: authorization },
+    Shape { kind: "api-key-header", random: false, exact: false, find: header },
+    Shape { kind: "cookie", random: false, exact: false, find: cookie },
+    Shape { kind: "url-password", random: false, exact: false, find: url_password },
+    Shape { kind: "env-value", random: false, exact: true, find: env_line },
+    Shape { kind: "aws-secret-key", random: true, exact: false, find: aws_secret },
 ];
 
 fn alnum(byte: u8) -> bool {

@@ -3,9 +3,11 @@
 use super::{Look, Output, compliant};
 use crate::cli::check::Plan;
 use crate::cli::check::judge::{Checked, Item};
+use crate::formats::ReadError;
 use crate::util::text::json_unmarked;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 pub(super) static ITEM: Output =
     Output { name: "json", about: "one object: figures, findings, what could not be read", render };
@@ -13,35 +15,57 @@ pub(super) static ITEM: Output =
 /// Schema of the JSON output.
 const SCHEMA_VERSION: &str = "1.0";
 
-fn render(checked: &Checked, plan: &Plan, _: &Look<'_>) -> String {
+fn render(checked: &Checked, plan: &Plan, _: &Look<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut by_rule: BTreeMap<&str, u64> = BTreeMap::new();
-    for item in &checked.items {
-        *by_rule.entry(item.finding.rule).or_default() += 1;
+    for ((rule, _), count) in checked.items.by_rule() {
+        *by_rule.entry(rule).or_default() += count;
     }
     let by_rule: Map<String, Value> = by_rule.into_iter().map(|(id, n)| (id.to_owned(), n.into())).collect();
-    let errors: Vec<Value> = checked
-        .errors
-        .iter()
-        .map(|error| {
-            json!({ "path": error.path, "line": (error.line > 0).then_some(error.line), "byte": error.offset,
-                "message": error.message, "hint": error.hint })
-        })
-        .collect();
-    let mut whole = json!({
-        "schema_version": SCHEMA_VERSION,
-        "files": checked.files,
-        "trajectories": checked.trajectories,
-        "messages": checked.messages,
-        "calls": checked.calls,
-        "findings": checked.items.iter().map(item_json).collect::<Vec<_>>(),
-        "by_rule": by_rule,
-        "compliant": compliant(checked, plan),
-        "errors": errors,
-    });
+    out.write_all(b"{\n")?;
+    let member = |out: &mut dyn Write, name: &str, value: &Value| {
+        writeln!(out, "  \"{name}\": {},", indented(value, 1))
+    };
+    member(out, "schema_version", &SCHEMA_VERSION.into())?;
+    member(out, "files", &checked.files.into())?;
+    member(out, "trajectories", &checked.trajectories.into())?;
+    member(out, "messages", &checked.messages.into())?;
+    member(out, "calls", &checked.calls.into())?;
+    list(out, "findings", checked.items.iter().map(|item| Ok(item_json(&item?))))?;
+    out.write_all(b",\n")?;
+    member(out, "by_rule", &Value::Object(by_rule))?;
+    member(out, "compliant", &compliant(checked, plan).into())?;
+    let error_json = |error: ReadError| {
+        json!({ "path": error.path, "line": (error.line > 0).then_some(error.line), "byte": error.offset,
+            "message": error.message, "hint": error.hint })
+    };
+    list(out, "errors", checked.errors.iter().map(|error| Ok(error_json(error?))))?;
     if let Some(statistics) = &checked.statistics {
-        whole["statistics"] = statistics.json(compliant(checked, plan).is_some());
+        let told = statistics.json(compliant(checked, plan).is_some());
+        write!(out, ",\n  \"statistics\": {}", indented(&told, 1))?;
     }
-    json_unmarked(&format!("{whole:#}\n")).into_owned()
+    out.write_all(b"\n}\n")
+}
+
+/// A member that is a list, written element by element.
+fn list(
+    out: &mut dyn Write,
+    name: &str,
+    elements: impl Iterator<Item = io::Result<Value>>,
+) -> io::Result<()> {
+    let mut any = false;
+    write!(out, "  \"{name}\": [")?;
+    for element in elements {
+        write!(out, "{}\n    {}", if any { "," } else { "" }, indented(&element?, 2))?;
+        any = true;
+    }
+    out.write_all(if any { b"\n  ]" } else { b"]" })
+}
+
+/// The value over several lines, those behind the first one indented as deep as it stands.
+fn indented(value: &Value, depth: usize) -> String {
+    let text = format!("{value:#}");
+    let text = json_unmarked(&text);
+    text.replace('\n', &format!("\n{}", "  ".repeat(depth)))
 }
 
 /// A finding as both JSON outputs have it.

@@ -5,9 +5,13 @@ use super::{Look, Output};
 use crate::cli::check::Plan;
 use crate::cli::check::judge::Checked;
 use crate::util::text::json_unmarked;
+use std::io::{self, Write};
 
 pub(super) static ITEM: Output = Output { name: "jsonl", about: "one finding a line, as JSON", render };
 
-fn render(checked: &Checked, _: &Plan, _: &Look<'_>) -> String {
-    checked.items.iter().map(|item| json_unmarked(&format!("{}\n", item_json(item))).into_owned()).collect()
+fn render(checked: &Checked, _: &Plan, _: &Look<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for item in checked.items.iter() {
+        out.write_all(json_unmarked(&format!("{}\n", item_json(&item?))).as_bytes())?;
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ use crate::util::plural::plural;
 use crate::util::text::{name, one_line, unmarked};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 pub(super) static ITEM: Output =
     Output { name: "junit", about: "XML: a test case a trajectory, a failure if a finding counts", render };
@@ -17,10 +18,11 @@ pub(super) static ITEM: Output =
 /// Findings of a trajectory that are told one by one.
 const TOLD: usize = 100;
 
-fn render(checked: &Checked, plan: &Plan, _: &Look<'_>) -> String {
+fn render(checked: &Checked, plan: &Plan, _: &Look<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut xml = Report::new("rolltape check");
     // Items stand in the order of their trajectories, those in the order of their files.
-    let mut items = checked.items.as_slice();
+    let mut items = checked.items.iter();
+    let mut next = items.next().transpose()?;
     let mut suites: Vec<TestSuite> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     let mut add = |path: &str, case: TestCase| {
@@ -31,20 +33,23 @@ fn render(checked: &Checked, plan: &Plan, _: &Look<'_>) -> String {
         suites[at].add_test_case(case);
     };
     for (index, judged) in checked.judged.iter().enumerate() {
-        let own = items.iter().take_while(|item| item.judged == index).count();
-        let (own, rest) = items.split_at(own);
-        items = rest;
-        let file = judged.path.rsplit('/').next().unwrap_or(&judged.path);
-        let mut case = TestCase::new(format!("{}#{}", name(file), judged.number), status(own, plan));
-        case.set_classname(name(&judged.path));
+        let mut own = Vec::new();
+        while let Some(item) = next.take_if(|item| item.judged == index) {
+            own.push(item);
+            next = items.next().transpose()?;
+        }
+        let file = judged.path.rsplit('/').next().unwrap_or(judged.path);
+        let mut case = TestCase::new(format!("{}#{}", name(file), judged.number), status(&own, plan));
+        case.set_classname(name(judged.path));
         case.add_property(("line", judged.line.to_string().as_str()));
         let others: Vec<&Item> = own.iter().filter(|item| !counts(item, plan)).collect();
         if !others.is_empty() {
             case.set_system_out(told(&others));
         }
-        add(&judged.path, case);
+        add(judged.path, case);
     }
-    for error in &checked.errors {
+    for error in checked.errors.iter() {
+        let error = error?;
         let place = if error.line > 0 { format!("line {}", error.line) } else { "file".to_owned() };
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
         status.set_message(unmarked(&one_line(&error.message)).into_owned());
@@ -55,7 +60,7 @@ fn render(checked: &Checked, plan: &Plan, _: &Look<'_>) -> String {
     }
     xml.add_test_suites(suites);
     // Writing to memory can't fail, and all text is escaped.
-    xml.to_string().unwrap_or_default()
+    out.write_all(xml.to_string().unwrap_or_default().as_bytes())
 }
 
 fn counts(item: &Item, plan: &Plan) -> bool {

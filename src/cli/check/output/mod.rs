@@ -11,7 +11,7 @@ use crate::model::{Reading, Severity};
 use crate::rules;
 use crate::util::plural::plural;
 use crate::util::text::{name, unmarked, visible};
-use std::io::Write as _;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// A format of the output.
@@ -20,8 +20,8 @@ pub(super) struct Output {
     pub(super) name: &'static str,
     /// A clause for help.
     pub(super) about: &'static str,
-    /// Writes it.
-    pub(super) render: fn(&Checked, &Plan, &Look<'_>) -> String,
+    /// Writes it. Findings are taken one by one where the format allows it.
+    pub(super) render: fn(&Checked, &Plan, &Look<'_>, &mut dyn Write) -> io::Result<()>,
 }
 
 /// How and where the output is looked at.
@@ -54,7 +54,7 @@ pub(super) fn help() -> String {
 
 /// What was judged and found, and how much of it keeps the format; two or three lines.
 fn summary(checked: &Checked, plan: &Plan) -> String {
-    let count = |severity| checked.items.iter().filter(|item| item.finding.severity == severity).count();
+    let count = |severity| checked.items.of(severity);
     let (errors, warnings, infos) = (count(Severity::Error), count(Severity::Warning), count(Severity::Info));
     let mut out = format!(
         "{}, {}, {} judged, {}: {}, {}, {infos} info\n",
@@ -118,12 +118,17 @@ pub(super) fn error_text(error: &ReadError) -> String {
 }
 
 /// Writes a file whole or not at all.
-pub(super) fn write(path: &Path, text: &str) -> Result<(), CliError> {
+pub(super) fn write(
+    path: &Path,
+    render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CliError> {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mode = std::fs::Permissions::from_mode(0o666);
-    let written = tempfile::Builder::new().permissions(mode).tempfile_in(folder).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
+    let written = tempfile::Builder::new().permissions(mode).tempfile_in(folder).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        render(&mut out)?;
+        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.as_file().sync_all()?;
         file.persist(path).map(|_| ()).map_err(|error| error.error)
     });

@@ -2,15 +2,17 @@
 
 use super::{Look, Output};
 use crate::cli::check::Plan;
-use crate::cli::check::judge::Checked;
+use crate::cli::check::judge::{Checked, Item};
+use crate::formats::ReadError;
 use crate::report::findings::{Entry, Unread, Where, sarif};
+use std::io::{self, Write};
 
 pub(super) static ITEM: Output =
     Output { name: "sarif", about: "SARIF 2.1.0 for code scanning, with the manuals of the rules", render };
 
-fn render(checked: &Checked, _: &Plan, look: &Look<'_>) -> String {
-    let entries: Vec<Entry<'_>> = checked
-        .items
+fn render(checked: &Checked, _: &Plan, look: &Look<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let items: Vec<Item> = checked.items.iter().collect::<io::Result<_>>()?;
+    let entries: Vec<Entry<'_>> = items
         .iter()
         .map(|item| Entry {
             finding: &item.finding,
@@ -18,8 +20,9 @@ fn render(checked: &Checked, _: &Plan, look: &Look<'_>) -> String {
             content: item.content.clone(),
         })
         .collect();
-    let errors = checked.errors.iter();
+    let errors: Vec<ReadError> = checked.errors.iter().collect::<io::Result<_>>()?;
+    let unread = errors.iter();
     let unread: Vec<Unread<'_>> =
-        errors.map(|error| Unread { path: &error.path, line: error.line, message: &error.message }).collect();
-    sarif::log(&entries, &unread, Some(look.cwd))
+        unread.map(|error| Unread { path: &error.path, line: error.line, message: &error.message }).collect();
+    out.write_all(sarif::log(&entries, &unread, Some(look.cwd)).as_bytes())
 }

@@ -6,15 +6,17 @@ use crate::cli::check::{Plan, statistics};
 use crate::model::{Finding, Reading, ReadingKind, Severity};
 use crate::util::text::{name, one_line, unmarked};
 use anstyle::{AnsiColor, Style};
+use std::io::{self, Write};
 
 pub(super) static ITEM: Output =
     Output { name: "text", about: "each finding with its source line, and a summary", render };
 
-fn render(checked: &Checked, plan: &Plan, look: &Look<'_>) -> String {
-    let mut out: String = checked.items.iter().map(|item| item_text(item, plan, look.color)).collect();
-    out.push_str(&summary(checked, plan));
-    out.push_str(&statistics::block(checked, compliant(checked, plan).is_some()));
-    out
+fn render(checked: &Checked, plan: &Plan, look: &Look<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for item in checked.items.iter() {
+        out.write_all(item_text(&item?, plan, look.color).as_bytes())?;
+    }
+    out.write_all(summary(checked, plan).as_bytes())?;
+    out.write_all(statistics::block(checked, compliant(checked, plan).is_some()).as_bytes())
 }
 
 fn item_text(item: &Item, plan: &Plan, color: bool) -> String {
