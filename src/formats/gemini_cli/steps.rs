@@ -183,7 +183,7 @@ fn call(item: View<'_>) -> (ToolCall, Option<ObservationResult>) {
         extra.insert("value".to_owned(), item.value());
     }
     let Some(result) = result else {
-        return (ToolCall { id, name, arguments, extra }, None);
+        return (ToolCall { id, name, arguments, extra: grouped(extra) }, None);
     };
     let mut seen = ObservationResult { call_id: Some(id.clone()), ..ObservationResult::default() };
     match output(result, &id, &name) {
@@ -208,7 +208,12 @@ fn call(item: View<'_>) -> (ToolCall, Option<ObservationResult>) {
     for key in ["status", "resultDisplay", "renderOutputAsMarkdown"] {
         seen.extra.extend(extra.shift_remove_entry(key));
     }
-    (ToolCall { id, name, arguments, extra }, Some(seen))
+    (ToolCall { id, name, arguments, extra: grouped(extra) }, Some(seen))
+}
+
+/// Other members of a call under one key: other formats have members of the same names.
+fn grouped(extra: Object) -> Object {
+    Object::from_iter(fields::some_object("toolCall", extra))
 }
 
 /// The text of a result that is one function response, and whether that is all that it says.

@@ -244,7 +244,7 @@ fn a_session_of_gemini_cli_is_read() {
         Some("no such file")
     );
     assert_eq!(results[1].extra["result"][0]["functionResponse"]["name"], "read_file");
-    assert_eq!(steps[0].calls[2].extra["status"], "cancelled");
+    assert_eq!(steps[0].calls[2].extra["toolCall"]["status"], "cancelled");
     assert_eq!((&*steps[1].judged_text(), steps[1].model.as_deref()), ("Two gulls.", Some("gemini-y")));
     assert_eq!(trajectory.session_id.as_deref(), Some("g-1"));
     assert_eq!(trajectory.steps.iter().filter(|step| step.frame).count(), 1);
