@@ -74,13 +74,14 @@ impl Plan {
     }
 }
 
+fn word(name: &'static str, value: &'static str, help: String) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help)
+}
+
 fn augment(command: Command) -> Command {
-    let word = |name: &'static str, value: &'static str, help: String| {
-        Arg::new(name).long(name).value_name(value).help(help)
-    };
     let policies: Vec<&str> = CallPolicy::ALL.iter().map(|policy| policy.as_str()).collect();
     let file = value_parser!(PathBuf);
-    command
+    let command = command
         .arg(
             Arg::new("paths")
                 .value_name("PATH")
@@ -149,7 +150,13 @@ fn augment(command: Command) -> Command {
                 .long("statistics")
                 .action(ArgAction::SetTrue)
                 .help("Rates by rule, model and tool, with 95 % intervals; for the formats text and json"),
-        )
+        );
+    ways(command)
+}
+
+/// How much is read at once, and what becomes of the findings.
+fn ways(command: Command) -> Command {
+    command
         .arg(
             word(
                 "fail-on",
@@ -178,7 +185,7 @@ fn augment(command: Command) -> Command {
                 .short('o')
                 .long("output")
                 .value_name("FILE")
-                .value_parser(file)
+                .value_parser(value_parser!(PathBuf))
                 .help("Write to FILE, whole or not at all, instead of stdout; with --redact the folder of the copies"),
         )
 }

@@ -1,7 +1,7 @@
 //! `adp`: the Agent Data Protocol's standard form: typed actions and observations.
 //!
 //! Source: `schema/` of neulab/agent-data-protocol, versions without a number (2025) to 1.3; what its models refuse
-//! ([`write`]) is never written. Its training form is ShareGPT, and read as that.
+//! ([mod@write]) is never written. Its training form is ShareGPT, and read as that.
 
 mod read;
 mod write;

@@ -2,7 +2,7 @@
 //! `events/event-NNNNN-ID.json`, a list of events, or one event a line.
 //!
 //! Source of the shape: `openhands-sdk` 1.58, `openhands/sdk/event` and `openhands/sdk/conversation`. See
-//! [`conversation`] for how events become steps, [`write`] for the way back.
+//! [`conversation`] for how events become steps, [mod@write] for the way back.
 
 mod conversation;
 mod tools;
