@@ -113,11 +113,10 @@ impl Items {
         let description = fields.text("description");
         let text = description.and_then(View::text).unwrap_or_default().into_owned();
         let reasoning = fields.string("reasoning_content");
-        let id = fields.string("tool_call_id").unwrap_or_else(|| {
-            let id = format!("call_{:02}", self.next_id);
-            self.next_id += 1;
-            id
-        });
+        // Every call counts, so that a made id does not depend on which others have one.
+        let made = self.next_id;
+        self.next_id += 1;
+        let id = fields.string("tool_call_id").unwrap_or_else(|| format!("call_{made:02}"));
         let mut extra = fields.rest();
         extra.extend(class.map(|class| ("class_".to_owned(), class.into())));
         let call = ToolCall { id, name, arguments, extra };
@@ -158,6 +157,8 @@ impl Items {
             let speaker = if source.as_deref() == Some("system") { Speaker::System } else { Speaker::User };
             let implied = if speaker == Speaker::System { "system" } else { "user" };
             fields.drop_if("source", |word| word.text().as_deref() == Some(implied));
+            // Null is what the producer writes where there is no name.
+            fields.drop_if("name", |_| false);
             let mut extra = fields.rest();
             class_of(&mut extra);
             let step = self.push(speaker);
