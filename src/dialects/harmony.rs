@@ -138,6 +138,10 @@ impl Iterator for Parts<'_> {
             if begin && lead[blank..].starts_with(RECIPIENT) {
                 start = blank;
                 header.words(self.text, Span::new(blank, span.start));
+            } else if token == Token::Constrain {
+                // A type of content alone begins no message.
+                self.at = span.end;
+                return Some(Met::Fragment(span));
             }
             self.at = span.start;
         }

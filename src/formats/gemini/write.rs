@@ -57,6 +57,7 @@ fn put_tools(out: &mut Json, trajectory: &Trajectory) {
         return;
     }
     let Some(tools) = chat::tool_list(&trajectory.agent) else { return };
+    let own = trajectory.origin.format == super::NAME;
     if trajectory.agent.raw_tools.is_none() && openai_chat::told_in_prompt(trajectory) {
         return;
     }
@@ -64,19 +65,19 @@ fn put_tools(out: &mut Json, trajectory: &Trajectory) {
         out.object(|out| {
             out.list_at("functionDeclarations", |out| {
                 for tool in &tools {
-                    out.item(&declaration(tool));
+                    out.item(&declaration(tool, own));
                 }
             });
         });
     });
 }
 
-/// A tool's definition in this API's shape.
-fn declaration(value: &Value) -> Value {
+/// A tool's definition in this API's shape; `own`: it came from there. Its `parameters` are a subset of a schema, into
+/// which those of other logs may not fit.
+fn declaration(value: &Value, own: bool) -> Value {
     let keys = ["parametersJsonSchema", "parameters_json_schema"];
-    let own =
-        value.get("type").is_none() && value.get("function").is_none() && value.get("input_schema").is_none();
-    if own || keys.iter().any(|key| value.get(key).is_some()) {
+    let bare = ["type", "function", "input_schema"].iter().all(|key| value.get(key).is_none());
+    if own && bare || keys.iter().any(|key| value.get(key).is_some()) {
         return value.clone();
     }
     let Some((tool, _)) = chat::function_parts(value) else { return value.clone() };

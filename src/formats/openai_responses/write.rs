@@ -3,7 +3,7 @@
 use super::super::json_out::Json;
 use super::super::{Changes, chat, media, openai_chat, text_calls};
 use super::REASONING;
-use crate::model::{ContentPart, Message, ObservationResult, Source, Step, ToolCall, Trajectory};
+use crate::model::{ContentPart, Message, Object, ObservationResult, Source, Step, ToolCall, Trajectory};
 use serde_json::{Value, json};
 
 /// Keys of a record that are not extra.
@@ -202,7 +202,8 @@ fn put_call(out: &mut Json, call: &ToolCall, step: &Step, changes: &mut Changes)
             out.text(key, "");
         }
     }
-    out.rest(&call.extra, &["type", "id", "item_id", "call_id", "name", "arguments", "input"]);
+    let own = ["type", "id", "item_id", "call_id", "name", "arguments", "input"];
+    out.rest(&call.extra, &[&own[..], &foreign(&call.extra)].concat());
 }
 
 fn put_result(out: &mut Json, result: &ObservationResult) {
@@ -213,9 +214,22 @@ fn put_result(out: &mut Json, result: &ObservationResult) {
         Some(message) => content(out, "output", message, "input_text"),
         None => out.text("output", ""),
     }
-    // The API knows three words for a status; those of others are left out.
+    out.rest(&result.extra, &[&["type", "call_id", "output"][..], &foreign(&result.extra)].concat());
+}
+
+/// Members of another log that the API has as well, with other values: they are left out. It knows three words for a
+/// status, and ids are texts.
+fn foreign(extra: &Object) -> Vec<&'static str> {
     let known = ["in_progress", "completed", "incomplete"];
-    let status = result.extra.get("status").and_then(Value::as_str);
-    let foreign = if status.is_some_and(|status| !known.contains(&status)) { "status" } else { "type" };
-    out.rest(&result.extra, &["type", "call_id", "output", foreign]);
+    let mut foreign = Vec::new();
+    if extra
+        .get("status")
+        .is_some_and(|status| !status.as_str().is_some_and(|status| known.contains(&status)))
+    {
+        foreign.push("status");
+    }
+    if extra.get("id").is_some_and(|id| !id.is_string()) {
+        foreign.push("id");
+    }
+    foreign
 }
