@@ -112,11 +112,15 @@ fn read_reading(reader: &mut Reader<'_>, table: &Table<'_, '_>, word: &str) -> O
             Some(Reading::Runtime(Some(name.to_owned())))
         }
         _ => {
-            let runtimes = dialects::ALL.iter().flat_map(|dialect| dialect.runtimes).map(|runtime| runtime.name);
+            let runtimes =
+                dialects::ALL.iter().flat_map(|dialect| dialect.runtimes).map(|runtime| runtime.name);
             let named = word.strip_prefix("runtime:");
             let hint = match named.and_then(|named| nearest(named, runtimes)) {
                 Some(near) => format!("did you mean 'runtime:{near}'?"),
-                None => "it may be strict, runtime, or runtime:NAME with a name that rolltape check --help lists".to_owned(),
+                None => {
+                    "it may be strict, runtime, or runtime:NAME with a name that rolltape check --help lists"
+                        .to_owned()
+                }
             };
             reader.error_hint(table.place_of("reading"), format!("'{word}' is not a reading"), hint);
             None
