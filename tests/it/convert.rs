@@ -263,9 +263,16 @@ fn a_killed_conversion_leaves_nothing_under_the_name() {
     assert!(!status.success(), "it was killed in the middle");
     assert!(!folder.path().join("out.jsonl").exists());
     assert_eq!(unfinished(), 1);
+    // One that was killed before its first byte is told by its age.
+    let empty = |name: &str| fs::File::create(folder.path().join(name)).expect("made");
+    let old = std::time::SystemTime::now() - Duration::from_secs(120);
+    empty(".out.jsonl.unfinished-old").set_modified(old).expect("aged");
+    let young = ".out.jsonl.unfinished-new";
+    empty(young);
     // The next one sweeps, and ends.
     assert!(start().wait().expect("ended").success());
-    assert_eq!(unfinished(), 0);
+    assert!(folder.path().join(young).exists(), "it may be another conversion's that begins now");
+    assert_eq!(unfinished(), 1);
     let lines = fs::read_to_string(folder.path().join("out.jsonl")).expect("whole").lines().count();
     assert_eq!(lines, 60_000);
 }

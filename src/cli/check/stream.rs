@@ -288,7 +288,7 @@ mod tests {
     /// Good lines, findings, blanks, damage, a secret, a line that is too long.
     fn lines(end: &str) -> String {
         let two = GOOD.replace("</function>", "</function>\\né→<function=g>\\n</function>");
-        let no_call = GOOD.replace("<function=finish>", "What? AKIA0000000000000000");
+        let no_call = GOOD.replace("<function=finish>", &format!("What? AKIA{}", "0".repeat(16)));
         let again = GOOD.replace("\"user\"", "\"user\",\"x\":1,\"x\":2");
         let long = GOOD.replace("\"go\"", &format!("\"{}\"", "go ".repeat(80)));
         let torn = &GOOD[..40];

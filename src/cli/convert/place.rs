@@ -224,7 +224,7 @@ fn sweep(parent: &Path, prefix: &str) {
             continue;
         }
         let path = entry.path();
-        // What was made this very moment is not locked yet, but it is empty.
+        // What was made this very moment is not locked yet, but it is empty; what is still empty after a minute was killed.
         let filled = match fs::read_dir(&path) {
             Ok(mut inner) => inner.next().is_some(),
             Err(_) => File::open(&path).and_then(|mut file| file.read(&mut [0])).is_ok_and(|n| n > 0),
@@ -235,7 +235,11 @@ fn sweep(parent: &Path, prefix: &str) {
             Ok(file)
         };
         // Held until it is gone.
-        if filled && let Ok(_lock) = free() {
+        let modified = entry.metadata().and_then(|meta| meta.modified()).ok();
+        let old = modified.and_then(|at| at.elapsed().ok()).is_some_and(|age| age.as_secs() > 60);
+        if (filled || old)
+            && let Ok(_lock) = free()
+        {
             let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         }
     }
