@@ -6,6 +6,7 @@
 mod config;
 mod context;
 mod error;
+mod image_store;
 mod input;
 mod progress;
 pub mod suite_files;
@@ -32,7 +33,7 @@ pub struct Verb {
 
 registry! {
     /// All verbs, in the order of `--help`.
-    Verb: run, resume, check, show, convert, report, compare, export, explain, list, init, schema, completions, doctor
+    Verb: run, resume, check, show, convert, report, compare, export, explain, list, init, schema, completions, doctor, images
 }
 
 /// The whole command line, from the registry.

@@ -182,6 +182,7 @@ async fn run_in(
             argv: vec!["bash".to_owned(), "-c".to_owned(), command.clone()],
             env,
             unprivileged: !trusted,
+            root: trusted,
             ..Command::default()
         })
         .await

@@ -1,8 +1,10 @@
 //! Starts the sandboxes of one run.
 
+use super::image::image_of;
 use super::janitor::Janitor;
 use super::probe::{self, Machine};
 use super::scratch::Scratch;
+use super::shelf::Shelf;
 use super::wire::Spec;
 use super::{Choice, Config, Level, Sandbox, SandboxError, attempt, layout};
 use crate::model::LayerState;
@@ -23,6 +25,9 @@ pub struct Launcher {
     machine: Machine,
     fake: bool,
     next: AtomicU32,
+    shelf: Shelf,
+    /// The image of all sandboxes.
+    image: Option<String>,
 }
 
 impl Launcher {
@@ -43,8 +48,13 @@ impl Launcher {
             machine,
             fake: choice.backend == "fake",
             next: AtomicU32::new(1),
+            shelf: Shelf::new(&choice),
+            image: None,
         };
-        let found = launcher.choose(&choice).await;
+        let mut found = launcher.choose(&choice).await;
+        if let (Ok(()), Some(image)) = (&found, image_of(&choice.backend)) {
+            found = launcher.show(image).await;
+        }
         if let Err(error) = found {
             launcher.finish(Duration::from_secs(2)).await;
             return Err(error);
@@ -58,6 +68,9 @@ impl Launcher {
         let candidates = match (choice.backend.as_str(), choice.level) {
             ("none" | "fake", _) => vec![Level::None],
             (_, Some(level)) => vec![level],
+            (backend, None) if image_of(backend).is_some() => {
+                vec![if self.machine.facts.root { Level::Overlay } else { Level::User }]
+            }
             _ => vec![Level::Overlay, Level::User, Level::Process],
         };
         for level in candidates {
@@ -77,6 +90,54 @@ impl Launcher {
             }
         }
         Err(probe::no_level(&self.machine.facts, choice.level, &refused))
+    }
+
+    /// Has all sandboxes show an image, and sees that one starts.
+    async fn show(&mut self, image: &str) -> Result<(), SandboxError> {
+        self.shelf.get(image, self.level).await?;
+        self.image = Some(image.to_owned());
+        if self.level == Level::User {
+            for layer in &mut self.layers {
+                match layer.name.as_str() {
+                    "overlay" => (layer.on, layer.reason) = (true, None),
+                    "idmap" => layer.reason = Some("the image's files are the user's own".to_owned()),
+                    _ => {}
+                }
+            }
+        }
+        self.start(Config::default()).await?.close().await;
+        Ok(())
+    }
+
+    /// Makes images ready, all at once. What goes wrong is told by the sandboxes that would show them.
+    pub async fn prepare(self: &Arc<Self>, images: impl IntoIterator<Item = String>) {
+        let mut all = tokio::task::JoinSet::new();
+        for image in images.into_iter().filter(|_| self.image.is_none() && !self.fake) {
+            let launcher = Arc::clone(self);
+            all.spawn(async move { launcher.shelf.get(&image, launcher.level).await.map(drop) });
+        }
+        all.join_all().await;
+    }
+
+    /// The image that all its sandboxes show.
+    pub fn shows(&self) -> Option<&str> {
+        self.image.as_deref()
+    }
+
+    /// Names and digests of the images that sandboxes show.
+    pub fn images(&self) -> Vec<(String, String)> {
+        self.shelf.digests()
+    }
+
+    /// What does not work in images that are ready, as there is one user id only.
+    pub fn warnings(&self) -> Vec<String> {
+        let shown = self.shelf.digests().into_iter().filter_map(|(name, _)| self.shelf.ready(&name));
+        shown.filter_map(|shown| shown.alone.clone()).collect()
+    }
+
+    /// The image that a sandbox shows: the run's, else the one that was asked for.
+    fn image<'a>(&'a self, asked: &'a str) -> Option<&'a str> {
+        self.image.as_deref().or(Some(asked)).filter(|image| !image.is_empty() && !self.fake)
     }
 
     /// Starts `/bin/true` in a level; the reason if that does not work.
@@ -114,9 +175,25 @@ impl Launcher {
     /// Whether a power or tool of `needs` is there: `install`, `private-net`, `cgroup`,
     /// `root-inside`, or a program found in the sandbox's PATH. The reason if not.
     pub fn unmet(&self, need: &str) -> Option<String> {
+        self.unmet_in("", need)
+    }
+
+    /// The same in an image; in none if the name is empty.
+    pub fn unmet_in(&self, image: &str, need: &str) -> Option<String> {
         let level = self.level;
+        let shown = match self.image(image) {
+            // Why it is not ready is told by the sandbox that would show it.
+            Some(name) => Some(self.shelf.ready(name)?),
+            None => None,
+        };
+        let no_program = |program: &str| match &shown {
+            Some(shown) if shown.has_program(program) => None,
+            Some(_) => Some(format!("no program named '{program}' in the image")),
+            None => no_program(program),
+        };
         let power = match need {
-            "install" | "root-inside" => level == Level::Overlay,
+            "install" if shown.is_some() => return shown.and_then(|shown| shown.alone.clone()),
+            "install" | "root-inside" => level == Level::Overlay || shown.is_some(),
             // Where the root is the host's, nothing can be hung in.
             "private-net" | "mounts" => matches!(level, Level::User | Level::Overlay),
             "cgroup" => self.layers.iter().any(|layer| layer.on && layer.name == "cgroup-memory"),
@@ -141,7 +218,12 @@ impl Launcher {
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let folder = self.scratch.folder.join(number.to_string()).display().to_string();
+        let shown = match self.image(&config.image) {
+            Some(name) => Some(self.shelf.get(name, self.level).await?),
+            None => None,
+        };
         let mut env = match self.level {
+            _ if shown.is_some() => shown.iter().flat_map(|shown| shown.env.clone()).collect(),
             Level::Overlay => layout::environment("/root", "/tmp", "root"),
             Level::User => layout::environment("/home/agent", "/tmp", "agent"),
             _ => layout::environment(&format!("{folder}/home"), &format!("{folder}/tmp"), "agent"),
@@ -179,6 +261,7 @@ impl Launcher {
             groups: groups.iter().map(|group| group.join("cgroup.procs").display().to_string()).collect(),
             landlock: self.level == Level::Process && self.machine.landlock.is_none(),
             seccomp: self.level != Level::None,
+            image: shown.as_ref().map(|shown| shown.image.clone()),
         };
         let janitor = Arc::clone(&self.janitor);
         Ok(attempt::start(&self.helper, janitor, self.level, self.layers.clone(), spec, groups).await?)

@@ -9,22 +9,29 @@ mod attempt;
 mod cgroup;
 mod channel;
 mod fake;
+mod image;
 mod init;
 mod janitor;
 mod launcher;
 mod layout;
 mod memory;
 mod nowhere;
+#[cfg(feature = "oci")]
+mod oci;
 mod pass;
 mod probe;
 mod remote;
 mod scratch;
+mod shelf;
 mod stream;
 mod wire;
 
+pub use image::{image_from, no_images};
 pub use launcher::Launcher;
 pub use memory::Memory;
 pub use nowhere::nowhere;
+#[cfg(feature = "oci")]
+pub use oci::{Collected, Images, Kept, Policy, Settings};
 pub use probe::BACKENDS;
 
 use crate::model::{LayerState, LimitKind};
@@ -45,6 +52,10 @@ pub fn run_if_helper() -> Option<ExitCode> {
     } else if name == janitor::NAME {
         Some(janitor::main())
     } else {
+        #[cfg(feature = "oci")]
+        if name == oci::NAME {
+            return Some(oci::main());
+        }
         None
     }
 }
@@ -95,6 +106,9 @@ pub struct Config {
     pub pids: Option<u64>,
     /// Disk in bytes.
     pub disk: Option<u64>,
+    /// The image whose root it shows, if the launcher has none for all sandboxes: what stands behind `oci:`. Empty for
+    /// the host's system folders.
+    pub image: String,
 }
 
 /// A program to start inside.
@@ -113,6 +127,8 @@ pub struct Command {
     pub status_fd: Option<i32>,
     /// Whether it runs as the unprivileged second user of the sandbox where the level has one.
     pub unprivileged: bool,
+    /// Whether it runs as root inside, though the sandbox's image names another user.
+    pub root: bool,
 }
 
 /// A readable stream of a process.
@@ -339,7 +355,7 @@ pub trait Sandbox: Send + Sync {
 /// Which back end, and how strict.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Choice {
-    /// `namespaces` (also when empty), `none`, `fake`.
+    /// `namespaces` (also when empty), `none`, `fake`, or `oci:IMAGE`, which are namespaces that show an image.
     pub backend: String,
     /// The level asked for; `None` takes the best that the machine has.
     pub level: Option<Level>,
@@ -348,4 +364,8 @@ pub struct Choice {
     /// The program that is re-executed as init and janitor; `None` takes the running one. Tests name the
     /// built `rolltape`, as their own binary can't be it.
     pub helper: Option<std::path::PathBuf>,
+    /// Where images are kept, for `oci:IMAGE` here and in suites.
+    pub images: Option<std::path::PathBuf>,
+    /// Files of podman or docker with logins for registries, best first.
+    pub logins: Vec<std::path::PathBuf>,
 }

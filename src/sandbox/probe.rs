@@ -8,8 +8,12 @@ use crate::util::suggest::nearest;
 use std::fs;
 
 /// Back ends by name.
-pub const BACKENDS: [(&str, &str); 3] = [
+pub const BACKENDS: [(&str, &str); 4] = [
     ("namespaces", "Linux namespaces, Landlock and seccomp: levels overlay, user, process"),
+    (
+        "oci",
+        "oci:IMAGE, the same on an image of containers: of a registry, a folder in OCI layout, a tar of docker save",
+    ),
     ("none", "no isolation: trusted code only"),
     ("fake", "files in memory, no programs: for tests"),
 ];
@@ -165,7 +169,13 @@ fn free_ids(map: &str, start: u64) -> Result<(u64, u64), String> {
 /// Wrong words in the choice.
 pub(super) fn check_names(choice: &Choice) -> Result<(), SandboxError> {
     let known = || BACKENDS.iter().map(|(name, _)| *name);
-    if !choice.backend.is_empty() && !known().any(|name| name == choice.backend) {
+    if choice.backend == "oci" || choice.backend == "oci:" {
+        let mut error = SandboxError::new("the sandbox back end 'oci' names no image");
+        error.hint = Some("for example oci:alpine:3.20, oci:./image.tar".to_owned());
+        return Err(error);
+    }
+    let image = super::image::image_of(&choice.backend).is_some();
+    if !choice.backend.is_empty() && !image && !known().any(|name| name == choice.backend) {
         let mut error = SandboxError::new(format!("no sandbox back end is named '{}'", choice.backend));
         error.hint = Some(format!("it is one of {}", known().collect::<Vec<_>>().join(", ")));
         return Err(error);

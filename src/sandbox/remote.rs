@@ -75,7 +75,11 @@ impl Sandbox for Remote {
         {
             return Err(SandboxError::new(format!("a status pipe can't be descriptor {number}")));
         }
-        out.u32(command.status_fd.unwrap_or(0) as u32).u8(command.unprivileged.into());
+        out.u32(command.status_fd.unwrap_or(0) as u32).u8(match (command.unprivileged, command.root) {
+            (true, _) => 1,
+            (false, true) => 2,
+            _ => 0,
+        });
         let (fields, descriptors) = self.channel().ask(kind::SPAWN, &out.0).await?;
         let number = Dec(&fields).u32().map_err(|error| failed("start a program", &error))?;
         let control =

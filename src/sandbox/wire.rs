@@ -6,10 +6,11 @@
 //! against a program that was replaced while it ran.
 
 use super::SandboxError;
+use super::image::Image;
 use std::io;
 
 /// Version of everything below.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 /// The largest frame that is believed.
 pub(super) const MAX_FRAME: usize = 16 << 20;
 
@@ -209,6 +210,8 @@ pub(super) struct Spec {
     pub(super) landlock: bool,
     /// Whether the seccomp filter is used.
     pub(super) seccomp: bool,
+    /// The image that is shown in place of the host's system folders.
+    pub(super) image: Option<Image>,
 }
 
 impl Spec {
@@ -220,7 +223,10 @@ impl Spec {
             .pairs(self.mounts.iter().map(|(a, b)| (a, b)));
         out.u64(self.memory).u8(self.watch_memory.into()).u64(self.pids).u8(self.watch_pids.into());
         out.u64(self.disk).u32(self.uid).texts(self.groups.iter());
-        out.u8(self.landlock.into()).u8(self.seccomp.into());
+        out.u8(self.landlock.into()).u8(self.seccomp.into()).u8(self.image.is_some().into());
+        if let Some(image) = &self.image {
+            image.encode(&mut out);
+        }
         out.0
     }
 
@@ -246,7 +252,27 @@ impl Spec {
             groups: from.texts()?,
             landlock: from.u8()? == 1,
             seccomp: from.u8()? == 1,
+            image: if from.u8()? == 1 { Some(Image::decode(&mut from)?) } else { None },
         })
+    }
+}
+
+impl Spec {
+    /// Whether root inside is somebody: with it come its powers over the sandbox's own files.
+    pub(super) fn has_root(&self) -> bool {
+        self.level == 3 || self.image.is_some()
+    }
+
+    /// Whether there are users beside root inside.
+    pub(super) fn has_users(&self) -> bool {
+        self.level == 3 || self.image.as_ref().is_some_and(|image| image.lent.2 > 0)
+    }
+
+    /// As whom an image's programs run, where that is not root and there are others: user, group, other groups.
+    pub(super) fn image_user(&self) -> Option<(u32, u32, Vec<u32>)> {
+        let image =
+            self.image.as_ref().filter(|image| self.has_users() && (image.user, image.group) != (0, 0))?;
+        Some((image.user, image.group, image.groups.clone()))
     }
 }
 
@@ -282,6 +308,12 @@ mod tests {
             uid: 7,
             groups: vec!["g".into()],
             seccomp: true,
+            image: Some(Image {
+                root: "/r".into(),
+                groups: vec![4, 5],
+                workdir: "/w".into(),
+                ..Image::default()
+            }),
             ..Spec::default()
         };
         assert_eq!(Spec::decode(&spec.encode()).unwrap(), spec);

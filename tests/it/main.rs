@@ -38,6 +38,10 @@ mod local_model;
 mod many;
 mod money;
 mod native;
+#[cfg(feature = "oci")]
+mod oci;
+#[cfg(not(feature = "oci"))]
+mod oci_absent;
 mod oracle;
 mod proof;
 mod properties;

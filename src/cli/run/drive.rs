@@ -3,7 +3,7 @@
 use super::setup::{Prepared, add_skips};
 use super::verdict::{Seen, verdict};
 use super::{Args, money, setup};
-use crate::cli::{CliError, Context, Exit, Verbosity, progress};
+use crate::cli::{CliError, Context, Exit, Verbosity, image_store, progress};
 use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkError, SuitePlan, Work};
 use crate::model::{AttemptId, AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
 use crate::report::{self, Report};
@@ -53,7 +53,7 @@ pub(in crate::cli) fn drive(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let driven = runtime.block_on(async {
         let mut suites = prepared.suites;
-        let launcher = launch(args, &suites).await?;
+        let launcher = launch(args, &suites, context).await?;
         if let Some(launcher) = &launcher {
             add_skips(&mut suites, launcher);
         }
@@ -79,10 +79,16 @@ fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
 }
 
 /// Where sandboxes come from; `None` if nothing that is to be run needs one.
-async fn launch(args: &Args, suites: &[SuitePlan]) -> Result<Option<Arc<Launcher>>, CliError> {
+async fn launch(
+    args: &Args,
+    suites: &[SuitePlan],
+    context: &Context,
+) -> Result<Option<Arc<Launcher>>, CliError> {
     // `fake` runs no programs: it is for the tests of the harness, not for a hint.
     let backends = || sandbox::BACKENDS.iter().map(|(name, _)| *name).filter(|name| *name != "fake");
-    if !backends().any(|name| name == args.sandbox) {
+    let image = args.sandbox.strip_prefix("oci:").is_some_and(|image| !image.is_empty());
+    let known = || backends().any(|name| args.sandbox.strip_suffix(':').unwrap_or(&args.sandbox) == name);
+    if !image && !known() {
         return Err(CliError::unknown("sandbox back end", &args.sandbox, backends()));
     }
     if let Some(name) = args.require.iter().find(|name| !LAYERS.contains(&name.as_str())) {
@@ -92,10 +98,15 @@ async fn launch(args: &Args, suites: &[SuitePlan]) -> Result<Option<Arc<Launcher
         return Ok(None);
     }
     let choice = Choice {
-        backend: args.sandbox.clone(),
+        backend: match args.sandbox.strip_prefix("oci:") {
+            Some(image) => format!("oci:{}", sandbox::image_from(&context.cwd, image)),
+            None => args.sandbox.clone(),
+        },
         level: args.level(),
         require: args.require.clone(),
         helper: None,
+        images: image_store::folder(context),
+        logins: image_store::logins(context),
     };
     let launcher = Launcher::new(choice).await.map_err(|error| {
         let shown = CliError::harness(error.message);
@@ -104,7 +115,17 @@ async fn launch(args: &Args, suites: &[SuitePlan]) -> Result<Option<Arc<Launcher
             None => shown,
         }
     })?;
-    Ok(Some(Arc::new(launcher)))
+    let launcher = Arc::new(launcher);
+    let images = suites.iter().flat_map(|plan| &plan.suite.tasks);
+    launcher
+        .prepare(images.filter_map(|task| task.sandbox.root.strip_prefix("oci:").map(str::to_owned)))
+        .await;
+    if context.verbosity > Verbosity::Quiet {
+        for warning in launcher.warnings() {
+            context.say(&format!("warning: {warning}"));
+        }
+    }
+    Ok(Some(launcher))
 }
 
 async fn go(
@@ -242,7 +263,11 @@ fn place(launcher: Option<&Launcher>) -> String {
 /// The sandbox as the manifest tells it. A boundary is not claimed where none was drawn.
 fn sandbox_word(plan: &Plan, args: &Args, launcher: Option<&Launcher>) -> String {
     let Some(launcher) = launcher else { return "not used".to_owned() };
-    let word = format!("{}:{}", args.sandbox, launcher.level().as_str());
+    let backend = match launcher.shows() {
+        Some(image) => format!("oci:{}", image_store::shown(image)),
+        None => args.sandbox.clone(),
+    };
+    let word = format!("{backend}:{}", launcher.level().as_str());
     let bare = plan.attempts.iter().filter(|planned| !plan.needs_sandbox(planned)).count();
     if bare == 0 {
         return word;
@@ -291,6 +316,12 @@ fn manifest(
     let mut versions = Object::new();
     versions.insert("rolltape".to_owned(), env!("CARGO_PKG_VERSION").into());
     versions.insert("tools".to_owned(), serde_json::Value::Object(tools));
+    let images = launcher.map(Launcher::images).unwrap_or_default();
+    if !images.is_empty() {
+        let images =
+            images.into_iter().map(|(name, digest)| (image_store::shown(&name).to_owned(), digest.into()));
+        versions.insert("images".to_owned(), serde_json::Value::Object(images.collect()));
+    }
     let mut timing = Object::new();
     timing.insert("started".to_owned(), now.to_string().into());
     let tasks = plan.suites.iter().flat_map(|suite| {
@@ -398,7 +429,7 @@ pub(super) fn dry_run(
     let runtime = runtime()?;
     let (plan, place) = runtime.block_on(async {
         let mut suites = prepared.suites;
-        let launcher = launch(args, &suites).await?;
+        let launcher = launch(args, &suites, context).await?;
         if let Some(launcher) = &launcher {
             setup::add_skips(&mut suites, launcher);
         }

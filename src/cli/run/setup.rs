@@ -7,7 +7,7 @@ use crate::cli::config::{self, Configuration};
 use crate::cli::{CliError, Context, Verbosity, suite_files};
 use crate::engine::{SubjectPlan, SuitePlan};
 use crate::model::Subject;
-use crate::sandbox::Launcher;
+use crate::sandbox::{Launcher, image_from};
 use crate::score::{self, Compiled, Probe};
 use crate::service;
 use crate::store::io_text;
@@ -82,7 +82,13 @@ fn glob_set(globs: &[String]) -> Result<GlobSet, CliError> {
     builder.build().map_err(|error| CliError::usage(format!("the task patterns can't be used: {error}")))
 }
 
-fn open(suite: Suite, path: &Path, args: &Args, context: &Context) -> Result<SuitePlan, CliError> {
+fn open(mut suite: Suite, path: &Path, args: &Args, context: &Context) -> Result<SuitePlan, CliError> {
+    for task in &mut suite.tasks {
+        // From here on a name means the same whatever the current folder.
+        if let Some(image) = task.sandbox.root.strip_prefix("oci:") {
+            task.sandbox.root = format!("oci:{}", image_from(path, image));
+        }
+    }
     let subjects = subjects(&suite, path, args, context)?;
     let scorers = score::compile_all(&suite).map_err(|errors| suite_errors(&errors))?;
     check_services(&suite, &scorers)?;
@@ -314,7 +320,9 @@ pub(in crate::cli) fn add_skips(suites: &mut [SuitePlan], launcher: &Launcher) {
             if skip.is_some() {
                 continue;
             }
-            let unmet: Vec<String> = task.needs.iter().filter_map(|need| launcher.unmet(need)).collect();
+            let image = task.sandbox.root.strip_prefix("oci:").unwrap_or_default();
+            let unmet = |need: &str| launcher.unmet_in(image, need);
+            let lacking: Vec<String> = task.needs.iter().filter_map(|need| unmet(need)).collect();
             let off: Vec<&str> = task
                 .sandbox
                 .require
@@ -322,13 +330,13 @@ pub(in crate::cli) fn add_skips(suites: &mut [SuitePlan], launcher: &Launcher) {
                 .filter(|wanted| !launcher.layers().iter().any(|layer| layer.on && layer.name == **wanted))
                 .map(String::as_str)
                 .collect();
-            *skip = if !unmet.is_empty() {
-                Some(unmet.join("; "))
+            *skip = if !lacking.is_empty() {
+                Some(lacking.join("; "))
             } else if !off.is_empty() {
                 Some(format!("needs the sandbox {} {}", plural(off.len(), "layer"), off.join(", ")))
             } else {
                 let powers = [("hidden-checks", task.hidden.is_empty()), ("mounts", task.mounts.is_empty())];
-                powers.iter().filter(|(_, unused)| !unused).find_map(|(power, _)| launcher.unmet(power))
+                powers.iter().filter(|(_, unused)| !unused).find_map(|(power, _)| unmet(power))
             };
         }
     }

@@ -20,6 +20,20 @@ pub(super) fn become_user(id: u32) -> io::Result<()> {
     }
 }
 
+/// Has the file system see this process as a user and group of the sandbox: 0 as root inside again.
+pub(super) fn files_as(user: u32, group: u32) {
+    // SAFETY: plain numbers; the process has one thread. The group first, as root is needed for it.
+    unsafe {
+        if user == 0 {
+            libc::setfsuid(user);
+            libc::setfsgid(group);
+        } else {
+            libc::setfsgid(group);
+            libc::setfsuid(user);
+        }
+    }
+}
+
 /// Lets the parent write this process's id maps after it changed its user.
 pub(super) fn dumpable(on: bool) -> io::Result<()> {
     // SAFETY: plain numbers.
@@ -28,7 +42,7 @@ pub(super) fn dumpable(on: bool) -> io::Result<()> {
 
 /// Everything after the world is built: nothing below can be undone, and all programs inherit it.
 pub(super) fn lock_down(spec: &Spec) -> Result<(), Failure> {
-    let keep: &[u32] = if spec.level == 3 { ROOT_INSIDE } else { &[] };
+    let keep: &[u32] = if spec.has_root() { ROOT_INSIDE } else { &[] };
     drop_capabilities(keep).during("drop capabilities")?;
     // SAFETY: plain numbers.
     check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).during("set no_new_privs")?;

@@ -39,6 +39,35 @@ pub(super) fn place(spec: &Spec, path: &str) -> Place {
     Place { path: absolute, beneath: None }
 }
 
+/// Does a work on files as root inside and, where that may not, as the user of an image's programs; a file that is
+/// `written` outside of `/tests` is the user's, so the other way round. Root inside may not read or write what others keep for
+/// themselves.
+pub(super) fn as_either(
+    spec: &Spec,
+    from: &mut Dec<'_>,
+    written: bool,
+    work: fn(&Spec, &mut Dec<'_>) -> Answer,
+) -> Answer {
+    let Some((user, group, _)) = spec.image_user() else { return work(spec, from) };
+    let hidden = Dec(from.0).text()?.starts_with("/tests");
+    let user_first = written && !hidden;
+    let mut answer = Err(Failure::new("no work"));
+    for as_user in [user_first, !user_first] {
+        if as_user {
+            super::confine::files_as(user, group);
+        }
+        answer = work(spec, &mut Dec(from.0));
+        if as_user {
+            super::confine::files_as(0, 0);
+        }
+        if !matches!(&answer, Err(failure) if [libc::EACCES as u32, libc::EPERM as u32].contains(&failure.code))
+        {
+            break;
+        }
+    }
+    answer
+}
+
 fn open_path(place: &Place, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
     // openat2 takes no other flag beside O_PATH.
     let flags =

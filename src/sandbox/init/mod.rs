@@ -7,6 +7,7 @@
 
 mod confine;
 mod files;
+mod image;
 mod reap;
 mod seccomp;
 mod shadow;
@@ -24,6 +25,12 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::Instant;
+
+/// Becomes root of a user namespace that maps this process's ids.
+#[cfg(feature = "oci")]
+pub(super) fn become_root() -> io::Result<()> {
+    confine::become_user(0)
+}
 
 /// A failure to be told: errno (or [`wire::WRONG_KIND`]) and a sentence.
 #[derive(Debug)]
@@ -225,11 +232,11 @@ impl Init {
             kind::SIGNAL => self.signal(from),
             kind::BUSY => self.busy(from),
             kind::RESET => self.reset(from),
-            kind::READ => files::read(&self.spec, from),
-            kind::WRITE => files::write(&self.spec, from),
-            kind::STAT => files::stat(&self.spec, from),
-            kind::LIST => files::list(&self.spec, from),
-            kind::REMOVE => files::remove(&self.spec, from),
+            kind::READ => files::as_either(&self.spec, from, false, files::read),
+            kind::WRITE => files::as_either(&self.spec, from, true, files::write),
+            kind::STAT => files::as_either(&self.spec, from, false, files::stat),
+            kind::LIST => files::as_either(&self.spec, from, false, files::list),
+            kind::REMOVE => files::as_either(&self.spec, from, false, files::remove),
             kind::LISTEN => listen(from),
             kind::FREEZE => {
                 let mut out = Enc::default();

@@ -3,7 +3,6 @@
 
 use super::reap::{check, kill};
 use super::{Answer, Dec, During, Enc, Failure, Init, Program};
-use crate::sandbox::wire::Spec;
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{OptionalActions, Termios};
 use std::collections::BTreeMap;
@@ -27,6 +26,8 @@ struct Plan {
     env: Vec<CString>,
     cwd: CString,
     unprivileged: bool,
+    /// As whom the image has its programs run: user, group, other groups.
+    user: Option<(u32, u32, Vec<u32>)>,
     /// Descriptor of ours, number in the child.
     descriptors: Vec<(OwnedFd, i32)>,
     terminal: bool,
@@ -44,13 +45,22 @@ impl Init {
             _ => Some((from.u32()? as u16, from.u32()? as u16)),
         };
         let status = from.u32()? as i32;
-        let unprivileged = from.u8()? == 1;
+        let who = from.u8()?;
 
         let mut env: BTreeMap<String, String> = self.spec.env.iter().cloned().collect();
         env.extend(extra);
         let cwd = super::files::place(&self.spec, &cwd).path;
         let program = look_up(&argv, env.get("PATH").map_or("", String::as_str), &cwd)?;
+        let unprivileged = who == 1 && self.spec.has_users();
+        let user = if who == 0 { self.spec.image_user() } else { None };
         let (descriptors, outgoing, terminal) = streams(pty, status)?;
+        if let Some((user, group, _)) = &user {
+            // Programs open their streams again by name, as `/dev/stderr`.
+            for (descriptor, _) in &descriptors {
+                let ids = (rustix::fs::Uid::from_raw(*user), rustix::fs::Gid::from_raw(*group));
+                let _ = rustix::fs::fchown(descriptor, Some(ids.0), Some(ids.1));
+            }
+        }
         let plan = Plan {
             program: text(program.as_os_str().as_bytes())?,
             argv: argv.iter().map(|word| text(word.as_bytes())).collect::<Result<_, _>>()?,
@@ -59,7 +69,8 @@ impl Init {
                 .map(|(name, value)| text(format!("{name}={value}").as_bytes()))
                 .collect::<Result<_, _>>()?,
             cwd: text(cwd.as_os_str().as_bytes())?,
-            unprivileged: unprivileged && has_second_user(&self.spec),
+            unprivileged,
+            user,
             descriptors,
             terminal: terminal.is_some(),
             own_signals: self.spec.landlock,
@@ -105,11 +116,6 @@ impl Init {
         }
         Ok((Vec::new(), Vec::new()))
     }
-}
-
-/// Whether programs can be started as [`NOBODY`].
-fn has_second_user(spec: &Spec) -> bool {
-    spec.level == 3
 }
 
 fn foreground(terminal: &OwnedFd) -> io::Result<i32> {
@@ -256,6 +262,13 @@ fn child(plan: &Plan, argv: &[*const i8], env: &[*const i8]) -> (u8, io::Error) 
             && (libc::setgroups(0, std::ptr::null()) == -1
                 || libc::setresgid(NOBODY, NOBODY, NOBODY) == -1
                 || libc::setresuid(NOBODY, NOBODY, NOBODY) == -1)
+        {
+            return (b'u', io::Error::last_os_error());
+        }
+        if let Some((user, group, groups)) = &plan.user
+            && (libc::setgroups(groups.len(), groups.as_ptr()) == -1
+                || libc::setresgid(*group, *group, *group) == -1
+                || libc::setresuid(*user, *user, *user) == -1)
         {
             return (b'u', io::Error::last_os_error());
         }

@@ -130,6 +130,8 @@ fn maps(spec: &Spec, pid: i32, user: u32, group: u32) -> Result<(), Failure> {
     if spec.level == 3 {
         write("uid_map", format!("0 {} {IDS}\n", spec.uid))?;
         write("gid_map", format!("0 {} {IDS}\n", spec.uid))
+    } else if let Some(image) = &spec.image {
+        super::image::maps(image, pid, user, group)
     } else {
         write("setgroups", "deny".to_owned())?;
         write("uid_map", format!("{AGENT} {user} 1\n"))?;
@@ -144,9 +146,12 @@ fn trees(spec: &Spec, pid: i32) -> Result<Vec<(String, OwnedFd)>, Failure> {
         return Ok(trees);
     }
     let namespace = fs::File::open(format!("/proc/{pid}/ns/user")).during("open the user namespace")?;
-    let shared = shared().into_iter().map(|name| (format!("/{name}"), name.to_owned()));
+    let shared: Vec<(String, String)> = match &spec.image {
+        Some(image) => vec![(image.root.clone(), String::new())],
+        None => shared().into_iter().map(|name| (format!("/{name}"), name.to_owned())).collect(),
+    };
     let mounts = spec.mounts.iter().map(|(from, at)| (from.clone(), format!("!{at}")));
-    for (from, name) in shared.chain(mounts) {
+    for (from, name) in shared.into_iter().chain(mounts) {
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         let tree = rustix::mount::open_tree(rustix::fs::CWD, &from, flags).during(&format!("open {from}"))?;
         set_mount(&tree, libc::MOUNT_ATTR_IDMAP, Some(namespace.as_raw_fd()), false)
@@ -200,13 +205,16 @@ fn inner(spec: &Spec, outer: &OwnedFd) -> Result<(), Failure> {
         }
     };
     let trees: Vec<_> = super::Dec(&frame.fields).texts()?.into_iter().zip(descriptors).collect();
-    if spec.level == 3 {
+    if spec.has_users() {
         confine::become_user(0).during("become root inside")?;
     }
     // SAFETY: plain numbers. If the outer is killed, everything inside goes.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) })
         .during("watch the outer")?;
-    build(spec, trees)?;
+    match &spec.image {
+        Some(image) => super::image::build(spec, image, trees)?,
+        None => build(spec, trees)?,
+    }
     loopback().during("bring up the loopback")?;
     let name = c"sandbox";
     // SAFETY: the name lives for the program's length.
@@ -223,7 +231,7 @@ pub(super) fn bind(from: &Path, to: &Path) -> Result<(), Failure> {
     rustix::mount::mount_bind_recursive(from, to).during(&format!("bind {}", from.display()))
 }
 
-fn mount(kind: &str, at: &Path, flags: MountFlags, options: &str) -> Result<(), Failure> {
+pub(super) fn mount(kind: &str, at: &Path, flags: MountFlags, options: &str) -> Result<(), Failure> {
     let options = CString::new(options).map_err(|_| Failure::new("a NUL byte in a mount option"))?;
     rustix::mount::mount(kind, at, kind, flags, &*options)
         .during(&format!("mount {kind} on {}", at.display()))
@@ -244,10 +252,8 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
     let (root, store) = (top.join("root"), top.join("store"));
     // Sources are opened before /tmp disappears under the new file system.
     let mounts: Vec<(OwnedFd, &String)> = if spec.level == 2 { open_mounts(spec)? } else { Vec::new() };
-    let size = if spec.disk > 0 { format!("size={},mode=755", spec.disk) } else { "mode=755".to_owned() };
-    mount("tmpfs", top, MountFlags::NOSUID | MountFlags::NODEV, &size)?;
+    scratch(spec, top)?;
     make(&root, 0o755)?;
-    make(&store, 0o700)?;
     bind(&root, &root)?;
     for name in SYSTEM {
         if let Ok(target) = fs::read_link(Path::new("/").join(name)) {
@@ -285,6 +291,22 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
         trust::inside(spec, &root, &store)?;
     }
     devices(&root)?;
+    proc(spec, &root)?;
+    rustix::process::chdir(&root).during("enter the new root")?;
+    rustix::process::pivot_root(".", ".").during("pivot_root")?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).during("leave the host's root")?;
+    rustix::process::chdir("/").during("enter the new root")
+}
+
+/// The file system that all of the sandbox's own files lie in, with a folder that nobody inside will see.
+pub(super) fn scratch(spec: &Spec, top: &Path) -> Result<(), Failure> {
+    let size = if spec.disk > 0 { format!("size={},mode=755", spec.disk) } else { "mode=755".to_owned() };
+    mount("tmpfs", top, MountFlags::NOSUID | MountFlags::NODEV, &size)?;
+    make(&top.join("store"), 0o700)
+}
+
+/// `/proc` below a folder.
+pub(super) fn proc(spec: &Spec, root: &Path) -> Result<(), Failure> {
     let proc = root.join("proc");
     make(&proc, 0o555)?;
     mount("proc", &proc, MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, "")?;
@@ -294,11 +316,7 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
         let _ = fs::write(proc.join("sys/net/ipv4/ip_unprivileged_port_start"), "0");
     }
     bind(&proc.join("sys"), &proc.join("sys"))?;
-    read_only(&proc.join("sys"))?;
-    rustix::process::chdir(&root).during("enter the new root")?;
-    rustix::process::pivot_root(".", ".").during("pivot_root")?;
-    rustix::mount::unmount(".", UnmountFlags::DETACH).during("leave the host's root")?;
-    rustix::process::chdir("/").during("enter the new root")
+    read_only(&proc.join("sys"))
 }
 
 fn open_mounts(spec: &Spec) -> Result<Vec<(OwnedFd, &String)>, Failure> {
@@ -328,7 +346,7 @@ fn put(tree: &OwnedFd, at: &Path) -> Result<(), Failure> {
 }
 
 /// A copy-on-write view of one of the host's folders; a name with `!` is mounted read-only instead.
-fn overlay(root: &Path, store: &Path, name: &str, tree: &OwnedFd) -> Result<(), Failure> {
+pub(super) fn overlay(root: &Path, store: &Path, name: &str, tree: &OwnedFd) -> Result<(), Failure> {
     if let Some(at) = name.strip_prefix('!') {
         return attach(root, at, tree);
     }
@@ -391,16 +409,23 @@ fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
         fs::write(root.join("etc/passwd"), passwd)?;
         fs::write(root.join("etc/group"), format!("root:x:0:\nagent:x:{AGENT}:\nnogroup:x:65534:\n"))?;
     }
+    for (path, text) in names(spec) {
+        fs::write(root.join(path.trim_start_matches('/')), text)?;
+    }
+    Ok(())
+}
+
+/// The files that say what names mean.
+pub(super) fn names(spec: &Spec) -> [(&'static str, String); 3] {
     let mut hosts = "127.0.0.1 localhost sandbox\n::1 localhost\n".to_owned();
     for (host, address) in &spec.hosts {
         hosts.push_str(&format!("{address} {host}\n"));
     }
-    fs::write(root.join("etc/hosts"), hosts)?;
-    fs::write(root.join("etc/hostname"), "sandbox\n")?;
-    Ok(fs::write(root.join("etc/resolv.conf"), "# no network but the loopback\n")?)
+    let resolver = "# no network but the loopback\n".to_owned();
+    [("/etc/hosts", hosts), ("/etc/hostname", "sandbox\n".to_owned()), ("/etc/resolv.conf", resolver)]
 }
 
-fn devices(root: &Path) -> Result<(), Failure> {
+pub(super) fn devices(root: &Path) -> Result<(), Failure> {
     let dev = root.join("dev");
     make(&dev, 0o755)?;
     for name in ["null", "zero", "full", "random", "urandom", "tty"] {

@@ -141,6 +141,7 @@ impl Live {
                 pty: Some(SIZE),
                 status_fd: Some(STATUS_FD),
                 unprivileged: false,
+                root: false,
             })
             .await?;
         let missing = || SandboxError::new("the sandbox gave a shell without its terminal or status pipe");

@@ -3,7 +3,7 @@
 mod basics;
 mod guards;
 mod killed;
-mod levels;
+pub(crate) mod levels;
 mod mounts;
 mod poor;
 
@@ -19,6 +19,7 @@ pub(crate) fn choice(backend: &str, level: Option<Level>) -> Choice {
         level,
         require: Vec::new(),
         helper: Some(env!("CARGO_BIN_EXE_rolltape").into()),
+        ..Choice::default()
     }
 }
 

@@ -125,3 +125,8 @@ fn quiet(program: &str, arguments: &[&str]) -> bool {
 pub(crate) fn nothing(name: &str) -> Result<(), String> {
     Err(name.to_owned())
 }
+
+/// Root, or the ordinary user that a test of root runs itself again as.
+pub(crate) fn root_or_again() -> Result<(), String> {
+    if std::env::var_os("ROLLTAPE_TEST_AGAIN").is_some() { Ok(()) } else { root() }
+}
