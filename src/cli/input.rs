@@ -1,5 +1,7 @@
 //! Opening what the user named: files, folders, stdin. What can't be opened is said and loses nothing else.
 
+mod opened;
+mod ordered;
 mod stream;
 mod windows;
 
@@ -11,6 +13,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
+pub(super) use opened::{Opened, Sizes, long, open, passed, size, size_args};
+pub(super) use ordered::in_order;
 pub(super) use stream::{Stream, Trouble};
 pub(super) use windows::{Window, Windows};
 

@@ -21,6 +21,7 @@ mod locate;
 mod loss;
 mod media;
 mod plan;
+pub mod raw_chat;
 mod record;
 mod source;
 mod text_calls;
@@ -38,7 +39,6 @@ pub use lines::{lines_format, long_line, read_lines};
 pub use locate::Locator;
 pub use loss::{Change, Changes, Loss, Lost, loss};
 pub use plan::{Input, plan};
-pub use record::Pieces;
 pub use source::{LINE_LIMIT, Shape, Source};
 
 registry! {

@@ -9,7 +9,7 @@ use crate::util::json::View;
 
 mod write;
 
-pub(super) use write::told_in_prompt;
+pub(super) use write::{definitions, told_in_prompt};
 
 const NAME: &str = "openai-chat";
 

@@ -20,6 +20,7 @@ mod compare;
 mod conduct;
 mod config;
 mod convert;
+mod convert_quick;
 mod dataset;
 mod dialect_stream;
 mod dialects;

@@ -4,8 +4,8 @@ use super::items::{Errors, Items, Judged, Trajectories};
 use super::statistics::Statistics;
 use super::text::{Excerpt, excerpt};
 use super::{Plan, baseline, stream};
-use crate::cli::input::{Found, Stream, Windows, problem};
-use crate::formats::{self, DetectError, Format, Input, Locator, ReadError};
+use crate::cli::input::{Found, Opened, Sizes, open, passed, problem};
+use crate::formats::{self, DetectError, Input, Locator, ReadError};
 use crate::model::{Finding, Location, Origin, Place, Severity, Trajectory};
 use crate::rules::{self, Judgement};
 use crate::util::digest::sha256_parts;
@@ -137,29 +137,12 @@ fn input(input: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked
     let mut read = Vec::new();
     let alone = input.files.len() == 1;
     for file in input.files.iter().map(|&index| &files[index]) {
-        let opened = Stream::open(file).and_then(|stream| {
-            let mut windows = Windows::new(stream, plan.window, plan.line_limit);
-            if alone {
-                let ended = windows.head(HEAD);
-                let (passed, from) = (windows.has_passed(), plan.from.or(input.format));
-                let others = !ended || passed;
-                match formats::lines_format(&file.name, windows.read(), ended, others, from) {
-                    Ok(Some(format)) => return Ok(Opened::Lines(windows, format)),
-                    Ok(None) if passed => return Ok(Opened::TooLong(windows, None)),
-                    Err(error) if passed => return Ok(Opened::TooLong(windows, Some(error))),
-                    Ok(None) => {}
-                    Err(error) => return Ok(Opened::Refused(error)),
-                }
-            }
-            let (stream, head, trouble) = windows.into_stream();
-            let (bytes, later) = stream.whole(head)?;
-            Ok(Opened::Whole(bytes, trouble.map(|trouble| trouble.at(&file.name, &[])).or(later)))
-        });
-        match opened {
+        let sizes = Sizes { window: plan.window, line_limit: plan.line_limit };
+        match open(file, alone, plan.from.or(input.format), sizes) {
             Ok(Opened::Lines(windows, format)) => return stream::judge(windows, format, plan, workers),
             Ok(Opened::TooLong(windows, error)) => {
                 checked.files += 1;
-                checked.errors.extend(stream::passed(windows, plan));
+                checked.errors.extend(passed(windows, plan.line_limit));
                 checked.errors.extend(error.map(|error| problem(error.path, error.message, error.hint)));
                 return checked;
             }
@@ -202,18 +185,6 @@ fn input(input: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked
     });
     (checked.judged, checked.items) = (judged, items);
     checked
-}
-
-/// Bytes by which the format of a file is told.
-const HEAD: usize = 1 << 20;
-
-/// How a file is read.
-enum Opened {
-    Lines(Windows, &'static Format),
-    /// A line over the limit, and behind it nothing that could be read.
-    TooLong(Windows, Option<DetectError>),
-    Refused(DetectError),
-    Whole(Vec<u8>, Option<ReadError>),
 }
 
 /// A file of no known format.

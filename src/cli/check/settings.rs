@@ -185,8 +185,8 @@ pub(super) fn plan(matches: &ArgMatches, context: &Context) -> Result<Plan, CliE
         baseline: baseline.transpose()?,
         write_baseline: matches.get_one::<PathBuf>("write-baseline").cloned(),
         redact: matches.get_flag("redact"),
-        line_limit: super::size(matches, "line-limit")?,
-        window: super::size(matches, "window")?,
+        line_limit: crate::cli::input::size(matches, "line-limit")?,
+        window: crate::cli::input::size(matches, "window")?,
         excerpts: super::text(matches, "format") == "text",
     })
 }
