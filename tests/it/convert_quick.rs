@@ -72,6 +72,23 @@ fn a_chat_without_a_system_prompt_or_without_tools_is_turned_too() {
 }
 
 #[test]
+fn what_was_turned_is_turned_back() {
+    let form = CallForm::find("openhands").expect("a form");
+    for prompt in [true, false] {
+        let mut chat = chat(true, true, 2);
+        if !prompt {
+            chat["messages"].as_array_mut().expect("a list").remove(0);
+        }
+        let (text, _) = exact(&chat.to_string(), form).expect("converted");
+        assert!(text.contains("tools_in_prompt"), "{text}");
+        assert!(turns(&text, "native"), "{text}");
+        assert!(!turns(&text.replace("Does it.\\nParameters", "Does it. Parameters"), "native"), "{text}");
+        assert!(!turns(&text, "openhands"), "{text}");
+        assert!(!turns(&text.replace("\\n\\n# ", "\\\\n\\n# "), "native") || !prompt, "{text}");
+    }
+}
+
+#[test]
 fn calls_of_another_kind_are_left_to_the_exact_way() {
     let line = chat(true, true, 2).to_string();
     for (old, new) in [
@@ -80,7 +97,10 @@ fn calls_of_another_kind_are_left_to_the_exact_way() {
         ("I look.", "I look. "),
         ("I look.", "<function=x>"),
         ("ls -la", "</parameter>"),
-        ("\"type\":\"function\",\"function\":{\"name\":\"execute", "\"index\":0,\"type\":\"function\",\"function\":{\"name\":\"execute"),
+        (
+            "\"type\":\"function\",\"function\":{\"name\":\"execute",
+            "\"index\":0,\"type\":\"function\",\"function\":{\"name\":\"execute",
+        ),
     ] {
         let other = line.replace(old, new);
         assert_ne!(other, line);
@@ -153,6 +173,8 @@ proptest! {
         // What came of it goes the way back.
         let line = exact(&line.to_string(), CallForm::Native).expect("converted").0;
         turns(&line, "openhands");
+        let line = exact(&line, CallForm::find("openhands").expect("a form")).expect("converted").0;
+        turns(&line, "native");
     }
 
     #[test]

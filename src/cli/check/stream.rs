@@ -15,10 +15,15 @@ pub(super) fn judge(windows: Windows, format: &'static Format, plan: &Plan, work
     let path = windows.name().to_owned();
     let job = Job { path: &path, format, plan };
     let mut merged = Merged::new(&path);
-    in_order(windows, workers, || job.worker(), |part| {
-        merged.merge(part);
-        true
-    });
+    in_order(
+        windows,
+        workers,
+        || job.worker(),
+        |part| {
+            merged.merge(part);
+            true
+        },
+    );
     merged.checked
 }
 

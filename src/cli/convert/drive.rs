@@ -230,7 +230,9 @@ fn some(
     let sizes = Sizes { window: plan.window, line_limit: plan.line_limit };
     for file in input.files.iter().map(|&index| &files[index]) {
         match input::open(file, alone, plan.from.or(input.format), sizes) {
-            Ok(Opened::Lines(windows, format)) => return lines::in_windows(windows, format, plan, workers, take),
+            Ok(Opened::Lines(windows, format)) => {
+                return lines::in_windows(windows, format, plan, workers, take);
+            }
             Ok(Opened::TooLong(windows, error)) => {
                 part.errors.extend(input::passed(windows, plan.line_limit));
                 part.errors.extend(error.map(|error| input::problem(error.path, error.message, error.hint)));
@@ -251,8 +253,11 @@ fn some(
         Ok(mut output) => {
             part.errors.append(&mut output.errors);
             part.warnings.append(&mut output.warnings);
-            let files: Vec<(&str, &[u8])> =
-                read.iter().chain(&output.members).map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+            let files: Vec<(&str, &[u8])> = read
+                .iter()
+                .chain(&output.members)
+                .map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
+                .collect();
             let numbered = numbered(output.trajectories);
             if workers > 1 {
                 let made = numbered.into_par_iter().map(|one| {

@@ -33,11 +33,16 @@ pub(super) fn in_windows(
     let path = windows.name().to_owned();
     let job = Job { path: &path, format, plan };
     let (mut lines, mut number) = (0, 0);
-    in_order(windows, workers, || job.worker(), |piece| {
-        let before = lines;
-        lines += piece.lines;
-        take(moved(piece, &path, before, &mut number))
-    });
+    in_order(
+        windows,
+        workers,
+        || job.worker(),
+        |piece| {
+            let before = lines;
+            lines += piece.lines;
+            take(moved(piece, &path, before, &mut number))
+        },
+    );
 }
 
 /// Places in the window become places in the file.
@@ -94,7 +99,8 @@ impl Job<'_> {
         for end in ends.chain(tail) {
             piece.lines += 1;
             let line = &bytes[start..end];
-            let known = turner.as_deref_mut().filter(|_| left.is_empty() && line.len() <= self.plan.line_limit);
+            let known =
+                turner.as_deref_mut().filter(|_| left.is_empty() && line.len() <= self.plan.line_limit);
             match known.and_then(|turner| turner.line(line, &mut piece.part.bytes)) {
                 Some(turned) => {
                     piece.part.bytes.push(b'\n');

@@ -67,7 +67,9 @@ impl<P, T: FnMut(P) -> bool> Merged<P, T> {
     /// Adds a result, and takes it and those behind it that waited for it.
     fn add(&mut self, number: u64, part: P) {
         self.waiting.insert(number, part);
-        while !self.stopped && let Some(part) = self.waiting.remove(&self.number) {
+        while !self.stopped
+            && let Some(part) = self.waiting.remove(&self.number)
+        {
             self.stopped = !(self.take)(part);
             self.number += 1;
         }

@@ -50,6 +50,14 @@ impl List {
         Self::new(AgentInfo { tools, ..AgentInfo::default() }, dialect)
     }
 
+    /// Of the member that keeps a list beside a system prompt.
+    pub(super) fn of_kept(raw: &[u8], dialect: &Dialect) -> Option<Self> {
+        let kept: Value = serde_json::from_slice(raw).ok()?;
+        let own = kept.get("dialect").and_then(Value::as_str) == Some(dialect.name);
+        let (tools, raw_tools) = chat::tools_of(kept.get("tools").filter(|_| own)?.as_array()?);
+        Self::new(AgentInfo { tools, raw_tools, ..AgentInfo::default() }, dialect)
+    }
+
     fn new(agent: AgentInfo, dialect: &Dialect) -> Option<Self> {
         let tools: Vec<ToolDef> = agent.tools.clone().filter(|tools| !tools.is_empty())?;
         let values = chat::tool_list(&agent)?;

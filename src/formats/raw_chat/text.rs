@@ -84,8 +84,7 @@ pub(crate) fn one_call(raw: &[u8]) -> Option<TextCall<'_>> {
         return None;
     }
     let name = name(body)?;
-    let mut call =
-        TextCall { before: &raw[..open.start()], name, params: [(b"", b""); PARAMS], count: 0 };
+    let mut call = TextCall { before: &raw[..open.start()], name, params: [(b"", b""); PARAMS], count: 0 };
     let mut rest = body[name.len() + 1..].strip_prefix(b"\\n")?;
     loop {
         rest = blank(rest);
@@ -188,8 +187,7 @@ pub(crate) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
 /// seen at once, or if there is no character.
 pub(super) fn last_is_white(raw: &[u8]) -> Option<(bool, usize)> {
     let last = *raw.last()?;
-    let slashes = |end: usize| raw[..end].iter().rev().take_while(|byte| **byte == b'\\').count();
-    if slashes(raw.len() - 1) % 2 == 1 {
+    if !ends_whole(&raw[..raw.len() - 1]) {
         return Some((matches!(last, b'n' | b't' | b'r' | b'f'), 2));
     }
     if last.is_ascii_hexdigit() && raw.len() >= 6 && raw[raw.len() - 6..].starts_with(b"\\u") {
@@ -202,4 +200,9 @@ pub(super) fn last_is_white(raw: &[u8]) -> Option<(bool, usize)> {
     let text = std::str::from_utf8(&raw[raw.len().checked_sub(inner + 1)?..]).ok()?;
     let last = text.chars().next_back()?;
     Some((last.is_whitespace(), last.len_utf8()))
+}
+
+/// Whether a raw text does not end in the middle of an escape.
+pub(super) fn ends_whole(raw: &[u8]) -> bool {
+    raw.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
 }

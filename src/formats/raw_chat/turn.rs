@@ -7,11 +7,11 @@
 mod native;
 mod textual;
 
-use super::super::calls_as::CallForm;
+use super::super::calls_as::{CallForm, TOLD};
 use super::super::{Format, Loss, Lost, json_out};
 use super::list::List;
-use super::record::{self, Extra, Message, Role};
-use super::text::watched;
+use super::record::{self, Extra, Message, Record, Role};
+use super::text::{ends_whole, watched};
 use super::{FORMAT, Memo, PROMPT_TOOLS, plain};
 use crate::dialects::{self, Dialect};
 use serde_json::Value;
@@ -36,6 +36,7 @@ pub struct Turner {
     form: Form,
     lists: Memo<List>,
     prompts: Memo<List>,
+    kept: Memo<List>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -59,6 +60,7 @@ impl Turner {
             form,
             lists: Memo::default(),
             prompts: Memo::default(),
+            kept: Memo::default(),
         })
     }
 
@@ -75,7 +77,7 @@ impl Turner {
     fn turned(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Turned> {
         let line = plain(line, self.watched)?;
         let (lists, dialect) = (&mut self.lists, self.dialect);
-        let record = record::read(line, |walk| lists.list(walk, |raw| List::of_list(raw, dialect)))?;
+        let mut record = record::read(line, |walk| lists.list(walk, |raw| List::of_list(raw, dialect)))?;
         let odd = |message: &Message<'_>| message.odd || message.content.parts;
         if record.odd || record.messages.iter().any(odd) {
             return None;
@@ -92,17 +94,21 @@ impl Turner {
         write.raw(b"\"messages\":[");
         let loss = match self.form {
             Form::Native => {
+                let kept = self.take_back(&mut record)?;
                 let prompts = self.told(&record.messages)?;
-                let tools = record.tools.or_else(|| prompts.first().map(|(_, list)| Rc::clone(list)));
+                (kept.is_none() || prompts.is_empty()).then_some(())?;
+                let first = || prompts.first().map(|(_, list)| Rc::clone(list));
+                let tools = kept.or(record.tools).or_else(first);
                 let loss = native::messages(&mut write, &record.messages, tools.as_deref(), &prompts)?;
                 if let Some(tools) = &tools {
                     write.raw(b",\"tools\":");
                     write.raw(&tools.written);
                 }
-                write.members(&record.extra, &[])?;
+                write.members(&record.extra, &[TOLD.as_bytes()])?;
                 loss
             }
             Form::Text => {
+                record.extra.iter().all(|(key, _)| *key != TOLD.as_bytes()).then_some(())?;
                 let loss = textual::messages(&mut write, &record.messages, record.tools.as_deref())?;
                 write.members(&record.extra, &[])?;
                 if let Some(tools) = &record.tools {
@@ -115,6 +121,24 @@ impl Turner {
         write.raw(b"}");
         let id = record.id.and_then(|raw| std::str::from_utf8(raw).ok()).map(crate::util::json::unescape);
         Some(Turned { id, loss })
+    }
+
+    /// The tool list that stands beside a system prompt which tells of it; the prompt is then without it.
+    fn take_back(&mut self, record: &mut Record<'_, Rc<List>>) -> Option<Option<Rc<List>>> {
+        let Some((_, raw)) = record.extra.iter().find(|(key, _)| *key == TOLD.as_bytes()) else {
+            return Some(None);
+        };
+        let list = self.kept.get(raw, || List::of_kept(raw, self.dialect))?;
+        let first = record.messages.first_mut().filter(|first| first.role == Role::System)?;
+        if first.content.raw == list.told {
+            // It was made for them alone.
+            first.extra.is_empty().then(|| record.messages.remove(0))?;
+        } else {
+            let before = first.content.raw.strip_suffix(&list.told[..])?.strip_suffix(b"\\n\\n")?;
+            // Behind an odd backslash, what was cut off was no newline.
+            ends_whole(before).then(|| first.content.raw = before)?;
+        }
+        record.tools.is_none().then_some(Some(list))
     }
 
     /// System prompts that tell of tools, by step.

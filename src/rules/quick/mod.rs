@@ -8,7 +8,9 @@ mod tools;
 
 use super::Options;
 use super::no_finish::FINISHERS;
-use crate::formats::raw_chat::{self, Call, Kind, Memo, Message, PROMPT_TOOLS, Role, arguments, no_markup, one_call};
+use crate::formats::raw_chat::{
+    self, Call, Kind, Memo, Message, PROMPT_TOOLS, Role, arguments, no_markup, one_call,
+};
 use crate::model::{Policy, Reading};
 use std::collections::HashSet;
 use std::rc::Rc;

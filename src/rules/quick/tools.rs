@@ -1,6 +1,9 @@
 //! Tool lists boiled down to what can be checked on raw bytes. A schema that says more is a doubt.
 
-use crate::formats::{self, raw_chat::{Kind, PROMPT_TOOLS, Walk}};
+use crate::formats::{
+    self,
+    raw_chat::{Kind, PROMPT_TOOLS, Walk},
+};
 use crate::model::ToolDef;
 use crate::rules::no_finish::FINISHERS;
 use crate::util::json::unescape;

@@ -36,7 +36,8 @@ pub(super) fn messages(
             }
         }
     }
-    let mut turn = Turn { tools, known: HashSet::new(), calls: Vec::new(), results: Vec::new(), respelt: None };
+    let mut turn =
+        Turn { tools, known: HashSet::new(), calls: Vec::new(), results: Vec::new(), respelt: None };
     let mut steps = (messages.len() - rest.len()) as u64;
     let mut waits: Option<&Call<'_>> = None;
     let mut scratch = Vec::new();
@@ -161,7 +162,13 @@ impl<'a> Turn<'a, '_> {
         Some(())
     }
 
-    fn result(&mut self, write: &mut Writer<'_>, message: &Message<'a>, call: &Call<'a>, step: u64) -> Option<()> {
+    fn result(
+        &mut self,
+        write: &mut Writer<'_>,
+        message: &Message<'a>,
+        call: &Call<'a>,
+        step: u64,
+    ) -> Option<()> {
         let own = message.call_id == Some(call.id) && message.name.is_none_or(|name| name == call.name);
         own.then_some(())?;
         write.role("user");
