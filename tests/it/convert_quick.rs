@@ -84,7 +84,10 @@ fn what_was_turned_is_turned_back() {
         assert!(turns(&text, "native"), "{text}");
         assert!(!turns(&text.replace("Does it.\\nParameters", "Does it. Parameters"), "native"), "{text}");
         assert!(!turns(&text, "openhands"), "{text}");
-        assert!(!turns(&text.replace("\\n\\n# ", "\\\\n\\n# "), "native") || !prompt, "{text}");
+        assert!(
+            !turns(&text.replace("Rules.\\n\\nThese", "Rules.\\\\n\\nThese"), "native") || !prompt,
+            "{text}"
+        );
     }
 }
 
@@ -180,7 +183,7 @@ proptest! {
     #[test]
     fn arguments_of_many_shapes_are_written_the_same(
         text in r#"[a\\ \n"<é/>`]{0,8}"#,
-        content in r#"[a \n`é]{0,4}"#,
+        content in r"[a \n`é]{0,4}",
         number in any::<i32>(),
         spaced in any::<bool>(),
     ) {

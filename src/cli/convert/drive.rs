@@ -267,7 +267,9 @@ fn some(
                 });
                 made.collect::<Vec<_>>().into_iter().for_each(|other| part.add(other));
             } else {
-                numbered.into_iter().for_each(|one| convert(one, &files, plan, &mut part));
+                for one in numbered {
+                    convert(one, &files, plan, &mut part);
+                }
             }
         }
         Err(error) => {

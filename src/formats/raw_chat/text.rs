@@ -112,10 +112,10 @@ pub(super) fn fits_in_param(value: &[u8]) -> bool {
 
 /// Whether this is a plain name as a whole.
 pub(super) fn is_name(text: &[u8]) -> bool {
-    !text.is_empty() && text.len() < NAME && text.iter().all(plain)
+    !text.is_empty() && text.len() < NAME && text.iter().copied().all(plain)
 }
 
-fn plain(byte: &u8) -> bool {
+fn plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
@@ -136,7 +136,7 @@ fn value(body: &[u8]) -> Option<(&[u8], &[u8])> {
 /// A plain name before a bracket.
 fn name(body: &[u8]) -> Option<&[u8]> {
     let window = &body[..body.len().min(NAME)];
-    let length = window.iter().take_while(|byte| plain(byte)).count();
+    let length = window.iter().take_while(|byte| plain(**byte)).count();
     (length > 0 && window.get(length) == Some(&b'>')).then_some(&window[..length])
 }
 
