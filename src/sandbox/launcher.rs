@@ -1,6 +1,7 @@
 //! Starts the sandboxes of one run.
 
 use super::janitor::Janitor;
+use super::nursery::Nursery;
 use super::probe::{self, Machine};
 use super::scratch::Scratch;
 use super::wire::Spec;
@@ -19,7 +20,7 @@ pub struct Launcher {
     layers: Vec<LayerState>,
     scratch: Scratch,
     janitor: Arc<Janitor>,
-    helper: PathBuf,
+    nursery: Arc<Nursery>,
     machine: Machine,
     fake: bool,
     next: AtomicU32,
@@ -33,13 +34,14 @@ impl Launcher {
         let root = rustix::process::geteuid().is_root();
         let scratch = Scratch::new(root && !matches!(choice.backend.as_str(), "none" | "fake"))?;
         let janitor = Arc::new(Janitor::start(&helper, &scratch)?);
+        let nursery = Arc::new(Nursery::start(&helper)?);
         let machine = Machine::look(scratch.tag());
         let mut launcher = Self {
             level: Level::None,
             layers: Vec::new(),
             scratch,
             janitor,
-            helper,
+            nursery,
             machine,
             fake: choice.backend == "fake",
             next: AtomicU32::new(1),
@@ -181,7 +183,8 @@ impl Launcher {
             seccomp: self.level != Level::None,
         };
         let janitor = Arc::clone(&self.janitor);
-        Ok(attempt::start(&self.helper, janitor, self.level, self.layers.clone(), spec, groups).await?)
+        Ok(attempt::start(Arc::clone(&self.nursery), janitor, self.level, self.layers.clone(), spec, groups)
+            .await?)
     }
 
     /// Ends the janitor after everything is closed; waits at most `grace`.

@@ -15,6 +15,7 @@ mod launcher;
 mod layout;
 mod memory;
 mod nowhere;
+mod nursery;
 mod pass;
 mod probe;
 mod remote;
@@ -35,13 +36,13 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Runs the helper (init, janitor) that this process was re-executed as; `None` for the real program.
+/// Runs the helper (nursery, janitor) that this process was re-executed as; `None` for the real program.
 ///
 /// Told apart by a first argument (`argv[0]`) that only the harness sets. Single-threaded.
 pub fn run_if_helper() -> Option<ExitCode> {
     let name = std::env::args_os().next()?;
-    if name == attempt::NAME {
-        Some(init::main())
+    if name == nursery::NAME {
+        Some(nursery::main())
     } else if name == janitor::NAME {
         Some(janitor::main())
     } else {
