@@ -70,6 +70,7 @@ impl Plan {
             severities: &self.severities,
             redactor: Some(&self.redactor),
             allowed: Some(&self.allowed),
+            strict_only: false,
         }
     }
 }
