@@ -105,7 +105,7 @@ fn what_is_written_is_read_again() {
 fn reports_of_who_wrote_a_run_are_those_of_who_reads_it() {
     // Two have room for all trajectories in memory, one with lines that are made on all cores; the third is too large
     // for that.
-    for (planned, scale) in [(40, 1), (300, 1), (40, 100)] {
+    for (planned, scale) in [(40, 1), (200, 1), (40, 100)] {
         let folder = temp();
         let mut recorder = many::record(folder.path(), planned, scale);
         let written = recorder.take_view().unwrap();
