@@ -69,6 +69,7 @@ impl Plan {
             severities: &self.severities,
             redactor: Some(&self.redactor),
             allowed: Some(&self.allowed),
+            strict_only: false,
         }
     }
 }

@@ -164,10 +164,7 @@ impl<'a> Layer<'a> {
         } else if matches!(cluster.as_bytes(), [b' '..=b'~']) {
             cluster.into()
         } else {
-            match visible(cluster) {
-                same if same == cluster => cluster.into(),
-                other => other.into(),
-            }
+            visible(cluster)
         };
         let wide = width(&shown);
         let blank = cluster == " " || cluster == "\t";

@@ -141,7 +141,7 @@ fn raw(trajectory: &Trajectory, steps: &RangeInclusive<u64>, terminal: bool) -> 
     let mut out = String::new();
     for step in &wanted {
         let text = lay::masked(&step.judged_text());
-        let text = if terminal { visible(&text) } else { text };
+        let text = if terminal { visible(&text).into_owned() } else { text };
         if wanted.len() > 1 {
             out.push_str(&format!("── {} {}\n", step.id, step.source.as_str()));
         }
