@@ -158,10 +158,10 @@ impl Writer {
         let Batch { records, attempts, .. } = &mut self.batch;
         let records = &records[first..];
         if records.len() < 2 * PIECE {
-            records.iter().for_each(|record| attempts.push_str(&wire::encode(record)));
+            attempts.extend(records.iter().map(wire::encode));
         } else {
             let lines: Vec<String> = records.par_iter().with_min_len(PIECE).map(wire::encode).collect();
-            lines.iter().for_each(|line| attempts.push_str(line));
+            attempts.extend(lines);
         }
         Ok(())
     }

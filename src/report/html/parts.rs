@@ -151,7 +151,8 @@ pub(super) fn name(name: &str) -> Cow<'_, str> {
 fn push_string(out: &mut String, text: &str) {
     out.push('"');
     // Without an early end, so that many bytes are looked at at a time.
-    if text.bytes().fold(true, |plain, byte| plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\')) {
+    let special = |byte| u8::from(byte < b' ' || byte == b'"' || byte == b'\\');
+    if text.bytes().map(special).max().unwrap_or(0) == 0 {
         out.push_str(text);
     } else {
         let json = serde_json::Value::from(text).to_string();
