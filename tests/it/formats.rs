@@ -5,6 +5,7 @@ mod adp;
 mod apis;
 mod atif;
 mod benchmarks;
+mod call_places;
 mod consumers;
 mod hostile;
 mod inspect;

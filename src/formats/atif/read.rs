@@ -274,6 +274,7 @@ fn read_calls(list: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Vec<ToolCal
             name,
             arguments: Arguments { raw, parsed },
             extra: extra.rest(),
+            place: Some(item.value_place()),
         })
     };
     list.items().map(call).collect()
