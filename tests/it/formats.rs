@@ -1,6 +1,7 @@
 //! Readers: real logs, damaged input, and the way there and back.
 
 mod abuse;
+mod abused;
 mod adp;
 mod apis;
 mod atif;
