@@ -259,7 +259,13 @@ fn call(block: View<'_>) -> Result<ToolCall, Refusal> {
         Some(input) if input.is_object() => Arguments::object(input.object()),
         other => chat::arguments(other),
     };
-    Ok(ToolCall { id, name: chat::call_name(block)?, arguments, extra: fields.rest() })
+    Ok(ToolCall {
+        id,
+        name: chat::call_name(block)?,
+        arguments,
+        extra: fields.rest(),
+        place: Some(block.value_place()),
+    })
 }
 
 /// Tokens: the prompt's are those of the three kinds together. What else stands there is given beside.

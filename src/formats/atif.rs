@@ -4,6 +4,7 @@
 //! trajectory (origin and places apart). What ATIF has no field for goes under `extra.rolltape` of
 //! that level: see [`EXTRA`]. Source: the validator of harbor 0.25, `harbor/models/trajectories`.
 
+mod members;
 mod metrics;
 mod parts;
 mod read;

@@ -161,6 +161,7 @@ fn answer(value: View<'_>, id: u64) -> Result<Step, Refusal> {
                 name: name.into_owned(),
                 arguments,
                 extra: Object::new(),
+                place: None,
             });
         }
     }

@@ -391,6 +391,7 @@ fn native_calls(message: View<'_>, next_id: u32) -> Result<Vec<ToolCall>, Refusa
             name: call_name(legacy)?,
             arguments: arguments(legacy.get("arguments")),
             extra,
+            place: Some(legacy.value_place()),
         });
     }
     Ok(calls)
@@ -401,7 +402,8 @@ fn call_in_text(item: View<'_>, text: &str) -> Result<ToolCall, Refusal> {
     let unreadable = || (item.offset(), "a tool call is a string that holds no JSON object".to_owned());
     let node = json::parse_at(text.as_bytes(), 0, &mut Vec::new()).map_err(|_| unreadable())?;
     // Offsets inside the string would mislead.
-    native_call(View::new(text.as_bytes(), &node)).map_err(|(_, what)| (item.offset(), what))
+    let call = native_call(View::new(text.as_bytes(), &node)).map_err(|(_, what)| (item.offset(), what))?;
+    Ok(ToolCall { place: Some(item.value_place()), ..call })
 }
 
 fn native_call(item: View<'_>) -> Result<ToolCall, Refusal> {
@@ -429,6 +431,7 @@ fn native_call(item: View<'_>) -> Result<ToolCall, Refusal> {
         name: call_name(function)?,
         arguments: arguments(function.get("arguments")),
         extra,
+        place: Some(item.value_place()),
     })
 }
 
@@ -447,7 +450,8 @@ fn custom_call(item: View<'_>, custom: View<'_>) -> Result<ToolCall, Refusal> {
         extra.insert("custom".to_owned(), more.into());
     }
     extra.entry("type").or_insert_with(|| CUSTOM.into());
-    Ok(ToolCall { id, name: call_name(custom)?, arguments: Arguments { raw, parsed: None }, extra })
+    let (name, place) = (call_name(custom)?, Some(item.value_place()));
+    Ok(ToolCall { id, name, arguments: Arguments { raw, parsed: None }, extra, place })
 }
 
 /// The type of a call with free text, as the Responses API names it.

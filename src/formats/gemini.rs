@@ -289,7 +289,13 @@ fn read_call(part: View<'_>, number: usize) -> Result<ToolCall, Refusal> {
         _ => Arguments::object(Object::new()),
     };
     let name = chat::call_name(call)?;
-    Ok(ToolCall { id, name, arguments, extra: beside(part, CALL, fields.rest()) })
+    Ok(ToolCall {
+        id,
+        name,
+        arguments,
+        extra: beside(part, CALL, fields.rest()),
+        place: Some(call.value_place()),
+    })
 }
 
 /// The first call of that name that has no result yet, in the latest step that has calls.

@@ -315,6 +315,7 @@ fn call(item: View<'_>, list: &str) -> Result<ToolCall, Refusal> {
         name: item.text_at("name").unwrap_or_default(),
         arguments,
         extra,
+        place: Some(item.value_place()),
     })
 }
 

@@ -349,6 +349,7 @@ mod tests {
                     name: "f".to_owned(),
                     arguments: Arguments { raw: None, parsed: None },
                     extra: crate::model::Object::new(),
+                    place: None,
                 })
                 .collect();
             let results = answers.iter().map(|id| ObservationResult {

@@ -305,7 +305,7 @@ fn call(kind: &str, item: View<'_>, mut fields: Fields<'_>) -> Result<ToolCall, 
         extra.insert("item_id".to_owned(), own);
     }
     let name = chat::call_name(item)?;
-    Ok(ToolCall { id: id.unwrap_or_default(), name, arguments, extra })
+    Ok(ToolCall { id: id.unwrap_or_default(), name, arguments, extra, place: Some(item.value_place()) })
 }
 
 fn output(kind: &str, item: View<'_>, mut fields: Fields<'_>) -> Result<ObservationResult, Refusal> {

@@ -217,7 +217,13 @@ fn last(entry: View<'_>, dialect: Option<&str>, before: &[Step]) -> Step {
         // The call itself is not kept there, only the command that it came to.
         let extra = Object::from_iter([("from_action".to_owned(), Value::Bool(true))]);
         let arguments = Arguments::object(Object::new());
-        step.calls.push(ToolCall { id: format!("action_{id}"), name: word.to_owned(), arguments, extra });
+        step.calls.push(ToolCall {
+            id: format!("action_{id}"),
+            name: word.to_owned(),
+            arguments,
+            extra,
+            place: None,
+        });
     }
     if let Some(observation) = entry.get("observation").filter(|text| text.text().is_some()) {
         let result = ObservationResult {

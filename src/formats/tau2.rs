@@ -287,7 +287,13 @@ fn call(item: View<'_>) -> Result<ToolCall, Refusal> {
     };
     let rest = item.members().filter(|(key, value)| !taken(key, *value));
     let extra: Object = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
-    Ok(ToolCall { id: item.text_at("id").unwrap_or_default(), name, arguments, extra })
+    Ok(ToolCall {
+        id: item.text_at("id").unwrap_or_default(),
+        name,
+        arguments,
+        extra,
+        place: Some(item.value_place()),
+    })
 }
 
 fn usage(message: View<'_>, step: &mut Step) {

@@ -454,6 +454,11 @@ pub(super) fn tell(
     text: String,
     found: &mut Found,
 ) {
-    let span = span.or_else(|| super::turns::opening(message));
-    found.add(At::message(message, span), Weight::both(severity), text);
+    let at = match span {
+        // Which of several native calls did it is not told.
+        None if message.native_calls().len() < 2 => super::turns::beginning(message),
+        None => At::message(message, super::turns::opening(message)),
+        span => At::message(message, span),
+    };
+    found.add(at, Weight::both(severity), text);
 }

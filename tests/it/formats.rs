@@ -1,10 +1,12 @@
 //! Readers: real logs, damaged input, and the way there and back.
 
 mod abuse;
+mod abused;
 mod adp;
 mod apis;
 mod atif;
 mod benchmarks;
+mod call_places;
 mod consumers;
 mod hostile;
 mod inspect;

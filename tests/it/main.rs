@@ -10,6 +10,7 @@ mod attempts;
 mod backend;
 mod bad_input;
 mod check;
+mod check_calls;
 mod check_memory;
 mod check_outputs;
 mod check_quick;

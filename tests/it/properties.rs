@@ -48,6 +48,13 @@ fn judged(trajectory: &Trajectory, bytes: &[u8]) {
     assert!(judgement.compliant <= judgement.messages);
     let locator = Locator::new(bytes);
     for (finding, place) in judgement.findings.iter().zip(&judgement.places) {
+        if let Some(place) = place.filter(|place| place.value && place.file == 0) {
+            let (start, end) = (locator.byte(place, 0), locator.value_end(place).expect("a call ends"));
+            assert!(
+                parse_at(&bytes[start..end], 0, &mut Vec::new()).is_ok_and(|call| call.end == end - start)
+            );
+            assert_eq!(finding.span, None, "an offset in a text leads into no call");
+        }
         let (Some(span), Some(place)) = (finding.span, place) else { continue };
         if place.file == 0 {
             let (start, end) = (locator.byte(*place, span.start), locator.end_byte(*place, span.end));

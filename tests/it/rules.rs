@@ -66,6 +66,7 @@ fn attach<'a>(step: &mut Step, kind: &str, words: &mut impl Iterator<Item = &'a 
                 name: word().expect("a name"),
                 arguments: Arguments::text(content.to_owned()),
                 extra: Object::new(),
+                place: None,
             });
         }
         "result" | "observation" => {

@@ -110,6 +110,7 @@ fn a_streamed_chat_is_asked_for_and_kept_as_it_came() {
         name: "look".into(),
         arguments: Arguments::text("{\"x\": 1".into()),
         extra: Object::new(),
+        place: None,
     }];
     let mut messages = hello().messages.to_vec();
     messages.push(spoken);

@@ -9,6 +9,7 @@ use crate::formats::{self, DetectError, Input, Locator, ReadError};
 use crate::model::{Finding, Location, Origin, Place, Severity, Trajectory};
 use crate::rules::{self, Judgement};
 use crate::util::digest::sha256_parts;
+use crate::util::json::{View, parse_at};
 use crate::util::redact::Redactor;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -293,15 +294,35 @@ impl<'a> Locators<'a> {
         let start = locator.byte(place, finding.span.map_or(0, |span| span.start));
         finding.location = Some(locator.position(start));
         let from = finding.location.clone().unwrap_or_default();
-        let end = finding.span.filter(|span| !span.is_empty()).map(|span| locator.end_byte(place, span.end));
-        let shown = end.filter(|_| self.excerpts);
+        let end = match finding.span.filter(|span| !span.is_empty()) {
+            Some(span) => Some(locator.end_byte(place, span.end)),
+            None => locator.value_end(place),
+        };
         let hide = finding.rule == "SE001";
+        // Escapes of the file may hide a secret of a call: then nothing of the call is shown.
+        let is_clean = |end: usize| !place.value || !holds_secret(&bytes[start..end], self.redactor);
+        let shown = end.filter(|end| self.excerpts && is_clean(*end));
         let excerpt = shown.map(|end| excerpt(bytes, from.line, (start, end), hide, self.redactor));
         let under = bytes.get(start..end.unwrap_or(start)).unwrap_or(b"");
         let content = content(&finding, under);
         let end = end.map(|_| behind(&from, under));
         Item { path: path.clone(), finding, excerpt, end, content, judged: 0, context: None }
     }
+}
+
+/// Whether some text of a JSON value is a secret once its escapes are decoded. What can't be read may hold one.
+fn holds_secret(value: &[u8], redactor: &Redactor) -> bool {
+    let Ok(node) = parse_at(value, 0, &mut Vec::new()) else { return true };
+    let holds = |text: &str| !redactor.scan(text).is_empty();
+    let mut rest = vec![View::new(value, &node)];
+    while let Some(view) = rest.pop() {
+        if view.text().is_some_and(|text| holds(&text)) || view.members().any(|(key, _)| holds(&key)) {
+            return true;
+        }
+        rest.extend(view.items());
+        rest.extend(view.members().map(|(_, value)| value));
+    }
+    false
 }
 
 /// The place behind `text` that starts at `from`. A walk from there: the file's locator goes forwards only, and

@@ -8,7 +8,7 @@
 //! `other_events` of the step before it, or of the trajectory.
 
 use super::super::events::Value;
-use super::super::fields::{self, Fields, native_call, some_object};
+use super::super::fields::{self, Fields, some_object};
 use super::super::source::Refusal;
 use super::super::{chat, text_calls};
 use super::kinds::{self, Role};
@@ -238,7 +238,8 @@ impl<'a> Conversation<'a> {
         step.place = thought.map(|thought| event.at(thought.place()));
         let arguments = Arguments::object(arguments);
         let extra = Object::from_iter(some_object("event", extra));
-        step.calls = vec![ToolCall { id: id.clone(), name: kind.to_owned(), arguments, extra }];
+        let place = Some(event.at(event.view.value_place()));
+        step.calls = vec![ToolCall { id: id.clone(), name: kind.to_owned(), arguments, extra, place }];
         self.calls.insert(id.clone(), index);
         if let Some(number) = number {
             self.actions.insert(number.raw(), (index, id));
@@ -265,6 +266,7 @@ impl<'a> Conversation<'a> {
                     name: name.clone().unwrap_or_default(),
                     arguments: Arguments::object(args),
                     extra: Object::new(),
+                    place: Some(event.at(event.view.value_place())),
                 });
                 self.calls.entry(id.clone().unwrap_or_default()).or_insert(index);
                 let what = "the reply has no call of the id that the action names: the action stands for it";
@@ -426,7 +428,8 @@ fn reply(step: &mut Step, event: Value<'_>, response: &mut Fields<'_>, next_id: 
         sent.text = content.message.text().into_owned();
         sent.place = step.place;
         step.message = content.message;
-        step.calls = message.list("tool_calls").into_iter().flat_map(View::items).map(native_call).collect();
+        let calls = message.list("tool_calls").into_iter().flat_map(View::items);
+        step.calls = calls.map(|item| event.native_call(item)).collect();
         message.drop_if("function_call", |_| false);
         step.extra.extend(some_object("message", message.rest()));
     }

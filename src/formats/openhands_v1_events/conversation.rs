@@ -6,7 +6,7 @@
 //! the model are kept under `other_events` of the step before them, or of the trajectory.
 
 use super::super::events::Value;
-use super::super::fields::{self, Fields, native_call, some_object};
+use super::super::fields::{self, Fields, some_object};
 use super::super::source::Refusal;
 use super::super::text_calls;
 use super::tools;
@@ -231,7 +231,8 @@ impl<'a> Conversation<'a> {
             step.message = content.message;
             step.place = content.place.map(|place| event.at(place));
             step.reasoning = sent.string("reasoning_content");
-            calls = sent.list("tool_calls").into_iter().flat_map(View::items).map(native_call).collect();
+            let made = sent.list("tool_calls").into_iter().flat_map(View::items);
+            calls = made.map(|item| event.native_call(item)).collect();
             idle_message(&mut sent);
             rest = sent.rest();
         }
@@ -271,7 +272,7 @@ impl<'a> Conversation<'a> {
             None => self.reply_of(event, &mut fields, response),
         };
         let number = event.view.text_at("id");
-        let call = call(fields);
+        let call = call(event, fields);
         self.actions.extend(number.map(|number| (call.id.clone(), number)));
         self.calls.insert(call.id.clone(), index);
         let step = &mut self.trajectory.steps[index];
@@ -366,7 +367,7 @@ impl<'a> Conversation<'a> {
 }
 
 /// The call of an action's event.
-fn call(mut fields: Fields<'_>) -> ToolCall {
+fn call(event: Value<'_>, mut fields: Fields<'_>) -> ToolCall {
     fields.drop_if("source", |source| source.text().as_deref() == Some("agent"));
     for key in ["thinking_blocks", "thought"] {
         fields.drop_if(key, is_empty_list);
@@ -380,6 +381,7 @@ fn call(mut fields: Fields<'_>) -> ToolCall {
                 name: sent.string("name").unwrap_or_default(),
                 arguments: super::super::chat::arguments(sent.any("arguments")),
                 extra: Object::new(),
+                place: Some(event.at(sent.view().value_place())),
             };
             sent.drop_if("origin", |origin| origin.text().as_deref() == Some("completion"));
             sent.drop_if("responses_item_id", |_| false);
@@ -391,6 +393,7 @@ fn call(mut fields: Fields<'_>) -> ToolCall {
             name: fields.string("tool_name").unwrap_or_default(),
             arguments: super::super::chat::arguments(fields.any("action")),
             extra: Object::new(),
+            place: Some(event.at(event.view.value_place())),
         },
     };
     fields.drop_if("tool_name", |name| name.text().as_deref() == Some(&call.name));

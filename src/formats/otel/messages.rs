@@ -124,6 +124,7 @@ impl Told {
                 "from_span".to_owned(),
                 span.view.get("spanId").map_or(Value::Null, View::value),
             )]),
+            place: None,
         };
         let result = attributes.value("gen_ai.tool.call.result").map(|value| ObservationResult {
             call_id: Some(call.id.clone()),
@@ -239,6 +240,7 @@ fn fill(step: &mut Step, message: &Value) -> Vec<ObservationResult> {
                     name: text("name").unwrap_or_default(),
                     arguments,
                     extra,
+                    place: None,
                 });
             }
             Some("tool_call_response") => {
