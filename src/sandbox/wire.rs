@@ -228,7 +228,10 @@ impl Spec {
         let mut from = Dec(bytes);
         let version = from.u32()?;
         if version != VERSION {
-            return Err(io::Error::other(format!("the harness speaks version {version}, not {VERSION}")));
+            // One program is both ends, unless it was replaced between two starts of it.
+            return Err(io::Error::other(format!(
+                "the program was replaced while it ran (protocol {version} met {VERSION}): start it again"
+            )));
         }
         Ok(Self {
             level: from.u8()?,

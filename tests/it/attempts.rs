@@ -1,10 +1,11 @@
 //! Attempts of little suites of our own, run by the built program: outcomes, scores, exit codes.
 
-use crate::support::{Output, Rolltape, temp};
+use crate::support::{Output, Rolltape, data, temp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A message that runs one bash command.
 fn bash(command: &str) -> String {
@@ -139,6 +140,77 @@ fn what_is_no_regular_file_is_not_kept() {
     let out = folder.path().join("run");
     run(&[lab.write()], &out, &[]).expect_code(1);
     insta::assert_snapshot!(told(&records(&out)));
+}
+
+/// The links of the hostile workspace, made by an agent: whatever is declared, by their names or through them, no
+/// link is followed out of it or for ever, and nothing of the host is in any file of the run.
+#[test]
+fn the_links_of_the_hostile_workspace_stay_links() {
+    need!("python3");
+    let Some(generator) = data("hostile_inputs.py") else { return };
+    let folder = temp();
+    let made = Command::new("python3").arg(generator).arg(folder.path()).output().expect("python3 runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let manifest = std::fs::read(folder.path().join("manifest.json")).expect("a file");
+    let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
+    let cases = manifest.as_array().expect("a list").iter();
+    let cases: Vec<_> = cases.filter(|case| case["target"] == "workspace").collect();
+    assert_eq!(cases.len(), 1, "a case that this test does not know");
+    // A secret of the host in the place of what the links were made for: every test of leaking needs one.
+    let secret = folder.path().join("secret.txt");
+    std::fs::write(&secret, "a-secret-of-the-host").expect("a file");
+    let mut commands =
+        vec!["mkdir links && cd links".to_owned(), format!("ln -s {} secret", secret.display())];
+    let mut declared = vec!["links".to_owned(), "links/secret".to_owned()];
+    let mut names = Vec::new();
+    for entry in
+        std::fs::read_dir(folder.path().join(cases[0]["file"].as_str().expect("a file"))).expect("a folder")
+    {
+        let entry = entry.expect("an entry");
+        let name = entry.file_name().into_string().expect("UTF-8");
+        match std::fs::read_link(entry.path()) {
+            Ok(target) => {
+                commands.push(format!("ln -s {} {name}", target.display()));
+                names.push(name);
+            }
+            Err(_) => commands.push(format!("mkdir {name}")),
+        }
+    }
+    names.sort();
+    assert_eq!(names, ["abs", "dangling", "dirloop", "loop", "up"]);
+    declared.extend(names.iter().map(|name| format!("links/{name}")));
+    declared.extend(
+        ["dirloop/abs", "dirloop/dirloop/dirloop/secret", "loop/x"].map(|path| format!("links/{path}")),
+    );
+    let scorers: Vec<String> =
+        declared.iter().map(|path| format!("{{ kind = \"file\", path = \"{path}\" }}")).collect();
+    let carry = serde_json::to_string(&declared).expect("JSON");
+    // Were a link carried as what it leads to, a file would be there.
+    let command =
+        format!("{{ kind = \"command\", run = \"test -z \\\"$(find links)\\\"\", carry = {carry} }}");
+    let mut lab = Lab::new(folder.path(), "hostile");
+    let view = "<function=str_replace_editor>\n<parameter=command>view</parameter>\n<parameter=path>/workspace/links</parameter>\n</function>";
+    let replies = [bash(&commands.join(" && ")), view.to_owned(), finish("done")];
+    lab.task("links", &format!("score = [{}, {command}]", scorers.join(", ")), &replies);
+    lab.write();
+    for more in [&[][..], &["--sandbox", "none"]] {
+        let out = folder.path().join(format!("run-{}", more.len()));
+        run(&[&lab.folder], &out, more).expect_code(1);
+        insta::allow_duplicates! { insta::assert_snapshot!("hostile_workspace", told(&records(&out))) };
+        let mut folders = vec![out.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
+                assert!(!entry.file_type().expect("a kind").is_symlink(), "{:?}", entry.path());
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    let bytes = std::fs::read(entry.path()).expect("a file");
+                    let text = String::from_utf8_lossy(&bytes);
+                    assert!(!text.contains("a-secret-of-the-host"), "{:?}", entry.path());
+                }
+            }
+        }
+    }
 }
 
 /// What lives on after the agent can't change what is judged, and a limit is judged like any other end.

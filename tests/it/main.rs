@@ -29,6 +29,7 @@ mod dialects_harmony;
 mod dialects_tokens;
 mod export;
 mod formats;
+mod frames;
 mod fuzzed;
 mod harness;
 mod init;
