@@ -47,7 +47,7 @@ pub(super) fn lock_down(spec: &Spec) -> Result<(), Failure> {
     }
     dumpable(false).during("hide the init's memory")?;
     if spec.seccomp {
-        seccomp::apply().during("the seccomp filter")?;
+        seccomp::apply(spec.level >= 2).during("the seccomp filter")?;
     }
     Ok(())
 }
@@ -64,15 +64,20 @@ fn limit(what: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
     }
 }
 
-fn drop_capabilities(keep: &[u32]) -> io::Result<()> {
+/// Takes all capabilities but some out of the bounding set. A user without rights can't; `no_new_privs` keeps it from
+/// meaning anything.
+pub(super) fn bound(keep: &[u32]) {
     for capability in (0..64).filter(|capability| !keep.contains(capability)) {
         // SAFETY: plain numbers. Ends at the first number that the kernel does not know.
         let result = check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) });
-        // A user without rights has none to drop; `no_new_privs` keeps it so.
         if let Err(Some(libc::EINVAL | libc::EPERM)) = result.map_err(|error| error.raw_os_error()) {
             break;
         }
     }
+}
+
+fn drop_capabilities(keep: &[u32]) -> io::Result<()> {
+    bound(keep);
     let bits = keep.iter().fold(0u64, |bits, capability| bits | 1 << capability);
     let header: [u32; 2] = [0x2008_0522, 0];
     let (low, high) = (bits as u32, (bits >> 32) as u32);

@@ -1,5 +1,6 @@
 //! Sandboxes: every level that the machine can.
 
+mod attack;
 mod basics;
 mod guards;
 mod killed;
