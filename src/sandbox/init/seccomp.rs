@@ -14,7 +14,7 @@ const ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: u32 = 0xc000_00b7;
 
-/// Socket families that stay: local, IPv4, IPv6, netlink.
+/// Socket families that stay: local, which comes first, IPv4, IPv6, netlink.
 const FAMILIES: [u32; 4] =
     [libc::AF_UNIX as u32, libc::AF_INET as u32, libc::AF_INET6 as u32, libc::AF_NETLINK as u32];
 
@@ -82,8 +82,10 @@ fn looked_at(alone: bool) -> Vec<(libc::c_long, Fate)> {
     let mut calls = vec![
         (libc::SYS_clone, without(NAMESPACES)),
         (libc::SYS_unshare, without(NAMESPACES | CLOCKS)),
-        (libc::SYS_socket, Fate::Look(families())),
-        (libc::SYS_socketpair, Fate::Look(families())),
+        // No layer but a root of its own keeps a program from the sockets that daemons of the host have in the file
+        // system, and older kernels keep none from those with abstract names. A pair has no name.
+        (libc::SYS_socket, Fate::Look(families(if alone { &FAMILIES } else { &FAMILIES[1..] }))),
+        (libc::SYS_socketpair, Fate::Look(families(&FAMILIES))),
         (libc::SYS_ioctl, Fate::Look(terminal)),
         // Another personality is another set of rules for memory; asking for it is fine.
         (libc::SYS_personality, only(0, &[0, u32::MAX])),
@@ -104,11 +106,11 @@ fn only(index: u32, values: &[u32]) -> Fate {
     Fate::Look(out)
 }
 
-/// The families of [`FAMILIES`], of netlink only what tells of interfaces and routes.
-fn families() -> Vec<libc::sock_filter> {
+/// Some families, of netlink only what tells of interfaces and routes.
+fn families(some: &[u32]) -> Vec<libc::sock_filter> {
     let mut out = vec![op(LOAD, argument(0), 0, 0)];
-    for (index, family) in FAMILIES.iter().enumerate() {
-        out.push(op(JUMP_EQUAL, *family, (FAMILIES.len() - index) as u8, 0));
+    for (index, family) in some.iter().enumerate() {
+        out.push(op(JUMP_EQUAL, *family, (some.len() - index) as u8, 0));
     }
     out.extend([
         op(RETURN, errno(libc::EAFNOSUPPORT), 0, 0),
@@ -122,7 +124,7 @@ fn families() -> Vec<libc::sock_filter> {
     out
 }
 
-/// The whole program. `alone`: no process of the host can be named from inside.
+/// The whole program. `alone`: nothing of the host, neither process nor socket, can be named from inside.
 fn program(alone: bool) -> Vec<libc::sock_filter> {
     let mut out = vec![
         op(LOAD, 4, 0, 0),
@@ -177,7 +179,7 @@ fn tree(ranges: &[(u32, Fate)], out: &mut Vec<libc::sock_filter>) {
 }
 
 /// Lays the filter over this process and all that it starts. `no_new_privs` must be set.
-/// `alone` as in a namespace of processes of its own.
+/// `alone` as in a root of its own.
 pub(super) fn apply(alone: bool) -> io::Result<()> {
     let mut filter = program(alone);
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
@@ -263,6 +265,9 @@ mod tests {
                 assert_eq!(ours(call, [family as u32, 1, protocol as u32]), wanted, "{family} {protocol}");
             }
         }
+        let shared =
+            |call: libc::c_long| judge(false, ARCHITECTURE, call as u32, [libc::AF_UNIX as u32, 1, 0]);
+        assert_eq!([shared(libc::SYS_socket), shared(libc::SYS_socketpair)], [gone, ALLOW]);
         let flags = |call, flags: i32| ours(call, [flags as u32, 0, 0]);
         assert_eq!(flags(libc::SYS_clone, libc::SIGCHLD | libc::CLONE_VM), ALLOW);
         assert_eq!(flags(libc::SYS_unshare, libc::CLONE_FS | libc::CLONE_FILES), ALLOW);

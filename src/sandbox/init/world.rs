@@ -50,6 +50,8 @@ const COPIES: &[&str] = &[
     "etc/ssl/openssl.cnf",
     "etc/inputrc",
 ];
+/// Files of the kernel that tell of the host or of other sandboxes, or command it. Most are closed by their mode too.
+const KERNEL: &[&str] = &["kallsyms", "kcore", "keys", "key-users", "sysrq-trigger", "timer_list"];
 /// The user inside where it is not root.
 pub(super) const AGENT: u32 = 1000;
 /// Ids of a sandbox with root inside.
@@ -292,6 +294,12 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
         // Names want the ports of the web, which only root may open; here nobody else could have them. Where
         // this can't be set, listening there says so.
         let _ = fs::write(proc.join("sys/net/ipv4/ip_unprivileged_port_start"), "0");
+    }
+    for name in KERNEL {
+        let at = proc.join(name);
+        if at.exists() {
+            rustix::mount::mount_bind(root.join("dev/null"), &at).during(&format!("hide /proc/{name}"))?;
+        }
     }
     bind(&proc.join("sys"), &proc.join("sys"))?;
     read_only(&proc.join("sys"))?;

@@ -121,7 +121,7 @@ impl Ground {
         let path = self.path("socket");
         let unix = UnixListener::bind(&path).expect("a socket");
         mode(&path, 0o777);
-        let name = SocketAddr::from_abstract_name(&self.halves[0]).expect("a name");
+        let name = SocketAddr::from_abstract_name(self.hidden_name()).expect("a name");
         let hidden = UnixListener::bind_addr(&name).expect("a socket");
         self.answer("tcp", move || tcp.accept().map(|(stream, _)| stream));
         self.answer("unix", move || unix.accept().map(|(stream, _)| stream));
@@ -155,6 +155,11 @@ impl Ground {
         self.halves.concat()
     }
 
+    /// It begins with a letter: after a backslash and a zero a digit would be read as one of that number's.
+    fn hidden_name(&self) -> String {
+        format!("rt-{}", self.halves[0])
+    }
+
     /// The environment of the harness, beside what every program gets.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let keys = KEY_VARIABLES.map(|name| (name.to_owned(), self.mark()));
@@ -180,7 +185,7 @@ impl Ground {
             ("@CANARY_PID@", self.canary.id().to_string()),
             ("@PORT@", self.port.to_string()),
             ("@USOCK@", shown("socket")),
-            ("@ASOCK@", self.halves[0].clone()),
+            ("@ASOCK@", self.hidden_name()),
             ("@HIDDEN@", shown("suite/tasks/attack/tests")),
             ("@IPC_KEY@", self.shared_memory.as_ref().map_or_else(|| "0".to_owned(), |(key, _)| key.clone())),
             ("@HOST_PIDNS@", space("pid")),
@@ -229,7 +234,7 @@ impl Drop for Ground {
         // Wakes the threads that wait for a visitor.
         let _ = std::net::TcpStream::connect(("127.0.0.1", self.port));
         let _ = UnixStream::connect(self.path("socket"));
-        if let Ok(name) = SocketAddr::from_abstract_name(&self.halves[0]) {
+        if let Ok(name) = SocketAddr::from_abstract_name(self.hidden_name()) {
             let _ = UnixStream::connect_addr(&name).map(|mut stream| stream.write_all(b"x"));
         }
         if let Some((_, id)) = &self.shared_memory {

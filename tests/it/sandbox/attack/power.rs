@@ -138,7 +138,9 @@ fn seen(case: &Case) -> Vec<String> {
     if case.bare == Bare::Deceives || case.git || case.id.starts_with("sc-git") {
         return seen_by_a_naive_scorer(case, &case.command);
     }
-    seen_by_the_program(case)
+    let seen = seen_by_the_program(case);
+    // Without a sandbox the environment is clean all the same.
+    if seen.is_empty() { seen_by_a_naive_scorer(case, &case.command) } else { seen }
 }
 
 #[track_caller]
