@@ -2,8 +2,11 @@
 
 mod attack;
 mod basics;
+mod filter;
 mod guards;
+mod keeper;
 mod killed;
+mod left;
 mod levels;
 mod mounts;
 mod poor;

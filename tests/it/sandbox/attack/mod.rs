@@ -7,7 +7,6 @@
 
 mod case;
 mod ground;
-mod keeper;
 mod lab;
 mod power;
 mod reference;

@@ -5,10 +5,10 @@
 
 use super::case::{self, Bare, Case, Oracle};
 use super::ground::Ground;
-use super::keeper::{Job, Told, keep};
 use super::lab::{self, quoted};
 use super::reference;
 use super::verdict;
+use crate::sandbox::keeper::{Job, Told, keep};
 use rolltape::sandbox::Level;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -50,8 +50,7 @@ regex = '(?m)\Adef add\(a, ?b\): return a ?\+ ?b$'
 ];
 
 /// Two artefacts that attacks may make of anything but a file.
-const ARTEFACTS: &str = r#"
-[[metadata.rolltape.score]]
+const ARTEFACTS: &str = r#"[[metadata.rolltape.score]]
 name = "answer"
 kind = "file"
 path = "answer.txt"
@@ -101,7 +100,7 @@ pub(super) fn has_pytest() -> bool {
 /// The tasks of an attack: name and scorers.
 pub(super) fn tasks(case: &Case) -> Vec<(String, String)> {
     if case.oracle != Oracle::Score {
-        return vec![("attack".to_owned(), format!("{}{ARTEFACTS}", SCORERS[0].1))];
+        return vec![("attack".to_owned(), ARTEFACTS.to_owned())];
     }
     let usable = SCORERS.iter().filter(|(name, _)| *name != "attack-pytest" || has_pytest());
     usable.map(|(name, score)| ((*name).to_owned(), (*score).to_owned())).collect()

@@ -91,7 +91,8 @@ fn answered(
     if !second.contains("next 42") && !eats {
         say("tool", format!("the next call was answered with: {}", second.replace('\n', " | ")));
     }
-    if case.oracle == Oracle::Tool && !first.contains("exit code") {
+    let ended = first.contains("exit code") || first.contains("A new one was started");
+    if case.oracle == Oracle::Tool && !ended {
         say("tool", format!("the call of the attack did not end: {}", first.replace('\n', " | ")));
     }
 }

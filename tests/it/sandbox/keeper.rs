@@ -44,7 +44,7 @@ pub(super) fn keep(job: &Job) -> Told {
     let file = job.folder.join("job.json");
     fs::write(&file, serde_json::to_vec(job).expect("JSON")).expect("written");
     let output = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "sandbox::attack::keeper::keeper", "--nocapture"])
+        .args(["--exact", "sandbox::keeper::keeper", "--nocapture"])
         .env(KEEPER, &file)
         .stdin(Stdio::null())
         .output()
