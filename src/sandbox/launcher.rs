@@ -21,6 +21,7 @@ pub struct Launcher {
     janitor: Arc<Janitor>,
     helper: PathBuf,
     machine: Machine,
+    hide: Vec<String>,
     fake: bool,
     next: AtomicU32,
 }
@@ -41,6 +42,7 @@ impl Launcher {
             janitor,
             helper,
             machine,
+            hide: layout::hidden(&choice.hide),
             fake: choice.backend == "fake",
             next: AtomicU32::new(1),
         };
@@ -179,6 +181,7 @@ impl Launcher {
             groups: groups.iter().map(|group| group.join("cgroup.procs").display().to_string()).collect(),
             landlock: self.level == Level::Process && self.machine.landlock.is_none(),
             seccomp: self.level != Level::None,
+            hide: self.hide.clone(),
         };
         let janitor = Arc::clone(&self.janitor);
         Ok(attempt::start(&self.helper, janitor, self.level, self.layers.clone(), spec, groups).await?)

@@ -257,8 +257,15 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
         }
     }
     if spec.level == 3 {
+        let shared = trees.iter().position(|(name, _)| name.starts_with('!')).unwrap_or(trees.len());
         for (index, (name, tree)) in trees.into_iter().enumerate() {
+            if index == shared {
+                hide(spec, &root, &store)?;
+            }
             overlay(&root, &store.join(index.to_string()), &name, &tree)?;
+        }
+        if spec.mounts.is_empty() {
+            hide(spec, &root, &store)?;
         }
     } else {
         let mut shown = Vec::new();
@@ -274,6 +281,7 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
                 shown.push(at);
             }
         }
+        hide(spec, &root, &store)?;
         for (tree, at) in mounts {
             attach(&root, at, &tree)?;
         }
@@ -355,6 +363,20 @@ fn overlay(root: &Path, store: &Path, name: &str, tree: &OwnedFd) -> Result<(), 
     mount("overlay", &at, MountFlags::NODEV, &options)
 }
 
+/// Lays empty folders over those of the harness, before anything is hung into them.
+fn hide(spec: &Spec, root: &Path, store: &Path) -> Result<(), Failure> {
+    for (index, folder) in spec.hide.iter().enumerate() {
+        let at = root.join(folder.trim_start_matches('/'));
+        // One that lies in a hidden one, or in a part of /etc that is not shared, is not there.
+        if at.is_dir() {
+            let empty = store.join(format!("hidden-{index}"));
+            make(&empty, 0o755)?;
+            bind(&empty, &at)?;
+        }
+    }
+    Ok(())
+}
+
 fn folders(spec: &Spec, root: &Path) -> Result<(), Failure> {
     let all = [
         ("workspace", 0o755),
@@ -405,6 +427,14 @@ fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
     }
     fs::write(root.join("etc/hosts"), hosts)?;
     fs::write(root.join("etc/hostname"), "sandbox\n")?;
+    if spec.level == 3 && root.join("usr/bin/apt-get").exists() {
+        for folder in ["var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/log/apt"] {
+            make(&root.join(folder), 0o755)?;
+        }
+        // Its own user would own the folders that root, without DAC_OVERRIDE, then could not write.
+        make(&root.join("etc/apt/apt.conf.d"), 0o755)?;
+        fs::write(root.join("etc/apt/apt.conf.d/90rolltape"), "APT::Sandbox::User \"root\";\n")?;
+    }
     Ok(fs::write(root.join("etc/resolv.conf"), "# no network but the loopback\n")?)
 }
 

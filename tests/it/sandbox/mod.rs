@@ -22,6 +22,7 @@ pub(crate) fn choice(backend: &str, level: Option<Level>) -> Choice {
         backend: backend.to_owned(),
         level,
         require: Vec::new(),
+        hide: Vec::new(),
         helper: Some(env!("CARGO_BIN_EXE_rolltape").into()),
     }
 }

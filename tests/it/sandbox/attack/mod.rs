@@ -135,3 +135,14 @@ fn no_attack_is_an_honest_solution() {
         assert_eq!(record["outcome"], "passed", "{task}: {record}");
     }
 }
+
+/// A harness that lies in a folder which is shared with programs inside, as runners of CI do in /opt.
+#[test]
+fn secrets_hold_where_the_harness_lies_in_a_shared_folder() {
+    need!("python3", "setsid", "git", root);
+    let cases: Vec<Case> = case::own().into_iter().filter(|case| case.group == "secret").collect();
+    for level in [Level::Overlay, Level::User, Level::Process].into_iter().filter(|level| works(*level)) {
+        let (bad, listed) = attacked(&cases, level, Path::new("/opt"));
+        assert!(bad.is_empty() && listed.is_empty(), "{level:?}:\n{}\n{}", bad.join("\n"), listed.join("\n"));
+    }
+}
