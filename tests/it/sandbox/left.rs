@@ -121,9 +121,13 @@ fn many_sandboxes_leak_nothing() {
         levels().into_iter().for_each(count);
         return;
     }
+    let folder = tempfile::Builder::new().prefix("rolltape-many-").tempdir_in("/tmp").expect("a folder");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(folder.path(), open).expect("walkable");
     let output = std::process::Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "sandbox::left::many_sandboxes_leak_nothing", "--nocapture"])
         .env(MANY, "1")
+        .env("TMPDIR", folder.path())
         .output()
         .expect("this program runs");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -149,6 +153,7 @@ fn count(level: Level) {
         let after = state();
         println!("{}: {number} sandboxes: {before:?} became {after:?}", level.as_str());
         assert!(after.descriptors <= before.descriptors, "{level:?}: {before:?} became {after:?}");
+        assert!(after.groups <= before.groups, "{level:?}: {before:?} became {after:?}");
         assert!(after.mounts <= before.mounts, "{level:?}: {before:?} became {after:?}");
         assert!(after.children <= before.children, "{level:?}: {before:?} became {after:?}");
         assert!(after.threads <= before.threads.max(40), "{level:?}: {before:?} became {after:?}");
@@ -162,6 +167,7 @@ fn count(level: Level) {
 struct State {
     descriptors: usize,
     mounts: usize,
+    groups: usize,
     children: usize,
     threads: usize,
     memory: u64,
@@ -177,8 +183,24 @@ fn state() -> State {
     State {
         descriptors: entries("/proc/self/fd"),
         mounts: fs::read_to_string("/proc/self/mountinfo").expect("mounts").lines().count(),
+        groups: groups(),
         children: lists.split_whitespace().count(),
         threads: entries("/proc/self/task"),
         memory: memory.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number"),
     }
+}
+
+/// Control groups of the runs in this process's temp folder.
+fn groups() -> usize {
+    let runs = fs::read_dir(std::env::temp_dir()).expect("the temp folder").flatten();
+    let names: Vec<String> = runs
+        .filter_map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            name.strip_prefix("rolltape-run-").map(|tag| format!("rolltape-{tag}-"))
+        })
+        .collect();
+    assert!(!names.is_empty(), "no run has a folder here");
+    let all = walkdir::WalkDir::new("/sys/fs/cgroup").max_depth(8).into_iter().flatten();
+    let ours = |name: &str| names.iter().any(|start| name.starts_with(start));
+    all.filter(|entry| entry.file_type().is_dir() && ours(&entry.file_name().to_string_lossy())).count()
 }
