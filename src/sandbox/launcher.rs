@@ -22,6 +22,7 @@ pub struct Launcher {
     janitor: Arc<Janitor>,
     nursery: Arc<Nursery>,
     machine: Machine,
+    hide: Vec<String>,
     fake: bool,
     next: AtomicU32,
 }
@@ -43,6 +44,7 @@ impl Launcher {
             janitor,
             nursery,
             machine,
+            hide: layout::hidden(&choice.hide),
             fake: choice.backend == "fake",
             next: AtomicU32::new(1),
         };
@@ -181,6 +183,7 @@ impl Launcher {
             groups: groups.iter().map(|group| group.join("cgroup.procs").display().to_string()).collect(),
             landlock: self.level == Level::Process && self.machine.landlock.is_none(),
             seccomp: self.level != Level::None,
+            hide: self.hide.clone(),
         };
         let janitor = Arc::clone(&self.janitor);
         Ok(attempt::start(Arc::clone(&self.nursery), janitor, self.level, self.layers.clone(), spec, groups)

@@ -346,6 +346,9 @@ pub struct Choice {
     pub level: Option<Level>,
     /// Layers that must be on.
     pub require: Vec<String>,
+    /// Folders of the harness (suites, the run, its home) that programs inside must not see, should they lie below one
+    /// that is shared with them. What is not there is ignored.
+    pub hide: Vec<std::path::PathBuf>,
     /// The program that is re-executed as init and janitor; `None` takes the running one. Tests name the
     /// built `rolltape`, as their own binary can't be it.
     pub helper: Option<std::path::PathBuf>,

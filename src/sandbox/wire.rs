@@ -209,6 +209,8 @@ pub(super) struct Spec {
     pub(super) landlock: bool,
     /// Whether the seccomp filter is used.
     pub(super) seccomp: bool,
+    /// Folders of the host that nobody inside may see, below those that are shared.
+    pub(super) hide: Vec<String>,
 }
 
 impl Spec {
@@ -220,7 +222,7 @@ impl Spec {
             .pairs(self.mounts.iter().map(|(a, b)| (a, b)));
         out.u64(self.memory).u8(self.watch_memory.into()).u64(self.pids).u8(self.watch_pids.into());
         out.u64(self.disk).u32(self.uid).texts(self.groups.iter());
-        out.u8(self.landlock.into()).u8(self.seccomp.into());
+        out.u8(self.landlock.into()).u8(self.seccomp.into()).texts(self.hide.iter());
         out.0
     }
 
@@ -249,6 +251,7 @@ impl Spec {
             groups: from.texts()?,
             landlock: from.u8()? == 1,
             seccomp: from.u8()? == 1,
+            hide: from.texts()?,
         })
     }
 }
@@ -285,6 +288,7 @@ mod tests {
             uid: 7,
             groups: vec!["g".into()],
             seccomp: true,
+            hide: vec!["/opt/x".into()],
             ..Spec::default()
         };
         assert_eq!(Spec::decode(&spec.encode()).unwrap(), spec);

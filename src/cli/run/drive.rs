@@ -53,7 +53,7 @@ pub(in crate::cli) fn drive(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let driven = runtime.block_on(async {
         let mut suites = prepared.suites;
-        let launcher = launch(args, &suites).await?;
+        let launcher = launch(args, &suites, own_folders(&started, &suites, context)).await?;
         if let Some(launcher) = &launcher {
             add_skips(&mut suites, launcher);
         }
@@ -78,8 +78,25 @@ fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
         .map_err(|error| CliError::harness(format!("the async runtime can't start: {error}")))
 }
 
+/// What of the harness no agent may read, wherever it lies: the suites with their hidden checks, the run, and what
+/// its user keeps.
+fn own_folders(started: &Started, suites: &[SuitePlan], context: &Context) -> Vec<PathBuf> {
+    let mut folders = vec![context.cwd.clone()];
+    folders.extend(context.var("HOME").map(PathBuf::from));
+    folders.extend(suites.iter().map(|plan| context.cwd.join(&plan.suite.root)));
+    match started {
+        Started::Fresh { out } => folders.extend(out.iter().map(|out| context.cwd.join(out))),
+        Started::Resumed { recorder, .. } => folders.push(context.cwd.join(recorder.dir())),
+    }
+    folders
+}
+
 /// Where sandboxes come from; `None` if nothing that is to be run needs one.
-async fn launch(args: &Args, suites: &[SuitePlan]) -> Result<Option<Arc<Launcher>>, CliError> {
+async fn launch(
+    args: &Args,
+    suites: &[SuitePlan],
+    hide: Vec<PathBuf>,
+) -> Result<Option<Arc<Launcher>>, CliError> {
     // `fake` runs no programs: it is for the tests of the harness, not for a hint.
     let backends = || sandbox::BACKENDS.iter().map(|(name, _)| *name).filter(|name| *name != "fake");
     if !backends().any(|name| name == args.sandbox) {
@@ -95,6 +112,7 @@ async fn launch(args: &Args, suites: &[SuitePlan]) -> Result<Option<Arc<Launcher
         backend: args.sandbox.clone(),
         level: args.level(),
         require: args.require.clone(),
+        hide,
         helper: None,
     };
     let launcher = Launcher::new(choice).await.map_err(|error| {
@@ -398,7 +416,7 @@ pub(super) fn dry_run(
     let runtime = runtime()?;
     let (plan, place) = runtime.block_on(async {
         let mut suites = prepared.suites;
-        let launcher = launch(args, &suites).await?;
+        let launcher = launch(args, &suites, Vec::new()).await?;
         if let Some(launcher) = &launcher {
             setup::add_skips(&mut suites, launcher);
         }

@@ -5,6 +5,7 @@
 //! inside dies with it. It must never resolve names or load libraries: glibc would then read files
 //! of the agent.
 
+mod calls;
 mod confine;
 mod files;
 mod reap;
@@ -145,6 +146,8 @@ fn prepare(spec: &Spec, control: &mut Option<OwnedFd>) -> Result<Option<OwnedFd>
         reap::become_reaper()?;
         private_folders(spec)?;
         if spec.uid != 0 {
+            // While it may: afterwards nobody can take a capability out of the bounding set.
+            confine::bound(&[]);
             confine::become_user(spec.uid).during("become an unprivileged user")?;
         }
     }

@@ -50,6 +50,8 @@ const COPIES: &[&str] = &[
     "etc/ssl/openssl.cnf",
     "etc/inputrc",
 ];
+/// Files of the kernel that tell of the host or of other sandboxes, or command it. Most are closed by their mode too.
+const KERNEL: &[&str] = &["kallsyms", "kcore", "keys", "key-users", "sysrq-trigger", "timer_list"];
 /// The user inside where it is not root.
 pub(super) const AGENT: u32 = 1000;
 /// Ids of a sandbox with root inside.
@@ -255,8 +257,15 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
         }
     }
     if spec.level == 3 {
+        let shared = trees.iter().position(|(name, _)| name.starts_with('!')).unwrap_or(trees.len());
         for (index, (name, tree)) in trees.into_iter().enumerate() {
+            if index == shared {
+                hide(spec, &root, &store)?;
+            }
             overlay(&root, &store.join(index.to_string()), &name, &tree)?;
+        }
+        if spec.mounts.is_empty() {
+            hide(spec, &root, &store)?;
         }
     } else {
         let mut shown = Vec::new();
@@ -272,6 +281,7 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
                 shown.push(at);
             }
         }
+        hide(spec, &root, &store)?;
         for (tree, at) in mounts {
             attach(&root, at, &tree)?;
         }
@@ -292,6 +302,12 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
         // Names want the ports of the web, which only root may open; here nobody else could have them. Where
         // this can't be set, listening there says so.
         let _ = fs::write(proc.join("sys/net/ipv4/ip_unprivileged_port_start"), "0");
+    }
+    for name in KERNEL {
+        let at = proc.join(name);
+        if at.exists() {
+            rustix::mount::mount_bind(root.join("dev/null"), &at).during(&format!("hide /proc/{name}"))?;
+        }
     }
     bind(&proc.join("sys"), &proc.join("sys"))?;
     read_only(&proc.join("sys"))?;
@@ -347,6 +363,20 @@ fn overlay(root: &Path, store: &Path, name: &str, tree: &OwnedFd) -> Result<(), 
     mount("overlay", &at, MountFlags::NODEV, &options)
 }
 
+/// Lays empty folders over those of the harness, before anything is hung into them.
+fn hide(spec: &Spec, root: &Path, store: &Path) -> Result<(), Failure> {
+    for (index, folder) in spec.hide.iter().enumerate() {
+        let at = root.join(folder.trim_start_matches('/'));
+        // One that lies in a hidden one, or in a part of /etc that is not shared, is not there.
+        if at.is_dir() {
+            let empty = store.join(format!("hidden-{index}"));
+            make(&empty, 0o755)?;
+            bind(&empty, &at)?;
+        }
+    }
+    Ok(())
+}
+
 fn folders(spec: &Spec, root: &Path) -> Result<(), Failure> {
     let all = [
         ("workspace", 0o755),
@@ -397,6 +427,14 @@ fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
     }
     fs::write(root.join("etc/hosts"), hosts)?;
     fs::write(root.join("etc/hostname"), "sandbox\n")?;
+    if spec.level == 3 && root.join("usr/bin/apt-get").exists() {
+        for folder in ["var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/log/apt"] {
+            make(&root.join(folder), 0o755)?;
+        }
+        // Its own user would own the folders that root, without DAC_OVERRIDE, then could not write.
+        make(&root.join("etc/apt/apt.conf.d"), 0o755)?;
+        fs::write(root.join("etc/apt/apt.conf.d/90rolltape"), "APT::Sandbox::User \"root\";\n")?;
+    }
     Ok(fs::write(root.join("etc/resolv.conf"), "# no network but the loopback\n")?)
 }
 

@@ -16,7 +16,7 @@ const DOCKER: &str = "--bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+
                       +net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
 
 /// Whether the test may go on here as an ordinary user. As root it runs itself again as one.
-fn ordinary(test: &str) -> bool {
+pub(super) fn ordinary(test: &str) -> bool {
     if !rustix::process::geteuid().is_root() || std::env::var_os(AGAIN).is_some() {
         return true;
     }
