@@ -54,6 +54,8 @@ struct Plan {
     baseline: Option<Baseline>,
     write_baseline: Option<PathBuf>,
     redact: bool,
+    /// Whether it is kept how the format of each file was told.
+    tell: bool,
 }
 
 impl Plan {
@@ -229,6 +231,9 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
         let applied = baseline.apply(&mut result, &plan.off).map_err(|error| aside(&error))?;
         say_applied(&applied, context);
     }
+    for told in &result.told {
+        say_format(told, context);
+    }
     for warning in result.warnings.iter() {
         let warning = warning.map_err(|error| aside(&error))?.to_string();
         context.say(&format!("warning: {}", unmarked(&visible(&warning))));
@@ -286,6 +291,11 @@ fn size(matches: &ArgMatches, name: &str) -> Result<usize, CliError> {
         CliError::usage(format!("the value of --{name}, '{word}', is no size"))
             .hint("write a number and a unit: 512KiB, 64MiB, 1GiB")
     })
+}
+
+/// Says what a file was read as, and how sure that is.
+pub(super) fn say_format(told: &formats::Told, context: &Context) {
+    context.say(&unmarked(&format!("{}: {told}", name(&told.path))));
 }
 
 /// An error of a source as it is told.

@@ -1,5 +1,6 @@
 //! Opening what the user named: files, folders, stdin. What can't be opened is said and loses nothing else.
 
+mod opened;
 mod stream;
 mod windows;
 
@@ -11,6 +12,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
+pub(super) use opened::{Opened, Pace, line_spans, long, open, passed};
 pub(super) use stream::{Stream, Trouble};
 pub(super) use windows::{Window, Windows};
 

@@ -118,12 +118,7 @@ pub(super) fn read_compact(
     if reading.is_empty() {
         return reading.finish(content);
     }
-    let trailing = python::strip(&text[at..]);
-    if !trailing.is_empty() {
-        reading.repair("moved-suffix", common::trimmed(text, Span::new(at, text.len())));
-    }
-    let content = if trailing.is_empty() { content.to_owned() } else { format!("{content} {trailing}") };
-    reading.finish(python::strip(&content))
+    mistral::with_suffix(reading, text, at, content)
 }
 
 /// The first call at or after `from`: name, arguments, where it begins and ends.

@@ -6,6 +6,7 @@ mod apis;
 mod atif;
 mod benchmarks;
 mod consumers;
+mod detect;
 mod hostile;
 mod inspect;
 mod logs;

@@ -6,7 +6,7 @@
 use super::Plan;
 use super::items::Judged;
 use super::judge::{Checked, Item, judged_into};
-use crate::cli::input::{Trouble, Window, Windows, problem};
+use crate::cli::input::{Trouble, Window, Windows, long};
 use crate::formats::{self, Format, ReadError};
 use crate::rules::quick::{self, Quick};
 use std::collections::BTreeMap;
@@ -34,25 +34,6 @@ pub(super) fn judge(windows: Windows, format: &'static Format, plan: &Plan, work
         job.work();
     }
     job.merged.into_inner().unwrap_or_else(PoisonError::into_inner).checked
-}
-
-/// The errors for lines over the limit at the beginning of a file that holds nothing else.
-pub(super) fn passed(mut windows: Windows, plan: &Plan) -> Vec<ReadError> {
-    let path = windows.name().to_owned();
-    let mut window = Window::default();
-    let mut errors = Vec::new();
-    while windows.next(&mut window) {
-        if window.passed {
-            let error = long(&path, formats::long_line(plan.line_limit));
-            let line = errors.len() as u64 + 1;
-            errors.push(ReadError { line, offset: window.offset, ..error });
-        }
-    }
-    errors
-}
-
-fn long(path: &str, message: String) -> ReadError {
-    ReadError { line: 1, ..problem(path.to_owned(), message, None) }
 }
 
 struct Job<'a> {
@@ -119,8 +100,7 @@ impl Job<'_> {
         let mut part = Part { offset: window.offset, trouble: window.trouble.take(), ..Part::default() };
         if window.passed {
             part.lines = 1;
-            let message = formats::long_line(self.plan.line_limit);
-            part.errors.push(long(self.path, message));
+            part.errors.push(long(self.path, self.plan.line_limit));
             return part;
         }
         let bytes = window.bytes();
@@ -270,6 +250,7 @@ mod tests {
             baseline: None,
             write_baseline: None,
             redact: false,
+            tell: false,
         };
         let checked =
             judge::judge("f.jsonl", &[Found::named(file.path())], Vec::new(), &plan).expect("judged");

@@ -29,6 +29,8 @@ struct Work<'p> {
     warnings: Vec<String>,
     /// Files in folders that no reader knows.
     foreign: u64,
+    /// What each file was read as.
+    formats: Vec<formats::Told>,
     /// For formats that have all in one file.
     kept: Vec<(Of, Trajectory)>,
 }
@@ -40,6 +42,7 @@ struct Part {
     errors: Vec<ReadError>,
     warnings: Vec<String>,
     foreign: u64,
+    formats: Vec<formats::Told>,
 }
 
 enum Made {
@@ -61,6 +64,7 @@ pub(super) fn run(plan: &Plan, context: &Context) -> Result<Exit, CliError> {
         errors,
         warnings: Vec::new(),
         foreign: 0,
+        formats: Vec::new(),
         kept: Vec::new(),
     };
     let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
@@ -105,7 +109,11 @@ impl Work<'_> {
         let Some(bytes) = open(file, &mut part) else { return self.take(part) };
         let source = Source::new(&file.name, &bytes);
         let format = match formats::format_of(&source, self.plan.from) {
-            Ok(format) => format,
+            Ok((format, by)) => {
+                let path = file.name.clone();
+                part.formats.push(formats::Told { path, files: 1, format: format.name, by });
+                format
+            }
             Err(error) => {
                 refused(error, file.walked, self.plan, &mut part);
                 return self.take(part);
@@ -126,6 +134,7 @@ impl Work<'_> {
         self.errors.extend(part.errors);
         self.warnings.extend(part.warnings);
         self.foreign += part.foreign;
+        self.formats.extend(part.formats);
         for (mut of, made) in part.converted {
             if matches!(self.place, Place::Folder { .. }) {
                 of.name = self.names.make(&of.path, of.number);
@@ -150,6 +159,9 @@ impl Work<'_> {
                 }
                 self.place.put("", &Output::Document(ending, bytes))?;
             }
+        }
+        if context.verbosity == Verbosity::Verbose {
+            self.formats.iter().for_each(|told| check::say_format(told, context));
         }
         for warning in &self.warnings {
             context.say(&format!("warning: {warning}"));
@@ -241,6 +253,7 @@ fn small(input: &Input, files: &[Found], plan: &Plan) -> Part {
 
 /// Converts what was read; `before` trajectories of the same file came before it.
 fn convert(output: ReadOutput, files: &[(String, &[u8])], before: u64, plan: &Plan, part: &mut Part) {
+    part.formats.extend(output.told);
     part.errors.extend(output.errors);
     part.warnings.extend(output.warnings.iter().map(ToString::to_string));
     let mut numbers: BTreeMap<String, u64> = BTreeMap::new();
