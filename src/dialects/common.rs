@@ -59,12 +59,18 @@ fn reasoning(text: &str, calls: &[TextCall]) -> Vec<Span> {
 
 /// Whether a tag stands alone in inline code quotes, which close on the same line: a mention, not a use.
 pub(super) fn mentioned(text: &str, tag: Span) -> bool {
-    let bytes = text.as_bytes();
-    let before = tag.start.checked_sub(1).and_then(|at| bytes.get(at));
-    let fence = tag.start >= 3 && &bytes[tag.start - 3..tag.start] == b"```";
-    before == Some(&b'`')
-        && !fence
-        && memchr::memchr(b'`', &bytes[tag.end..line_end(text, tag.end)]).is_some()
+    behind_quote(text, tag)
+        && memchr::memchr(b'`', &text.as_bytes()[tag.end..line_end(text, tag.end)]).is_some()
+}
+
+/// Whether a tag that is no mention becomes one if a quote follows on its line, which has not ended yet.
+pub(super) fn may_be_mentioned(text: &str, tag: Span) -> bool {
+    behind_quote(text, tag) && line_end(text, tag.end) == text.len()
+}
+
+/// Whether a quote of code stands right before a tag, and no fence.
+fn behind_quote(text: &str, tag: Span) -> bool {
+    text[..tag.start].ends_with('`') && !text[..tag.start].ends_with("```")
 }
 
 /// The end of the line that `at` stands in, or of what is looked at of it.
