@@ -104,7 +104,7 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
 /// Says how many are not told one by one.
 fn more(count: usize, what: &str, context: &Context) {
     if count > 0 {
-        context.say(&format!("and {} more", plural(count, what)));
+        context.say(&format!("and {count} more {what}{}", if count == 1 { "" } else { "s" }));
     }
 }
 

@@ -100,7 +100,7 @@ impl Read {
         let Some((first, _)) = together.first() else { return };
         let run = files.iter().find(|file| file.name == *first).and_then(|file| run(file));
         match formats::read_group(named, &together, from) {
-            Ok(output) => self.output(output, run.as_ref()),
+            Ok(output) => self.output(output, run.as_ref(), false),
             // A folder may hold other things too.
             Err(error) => self.refused(error, others && from.is_none()),
         }
@@ -119,17 +119,21 @@ impl Read {
         let path = windows.name().to_owned();
         let mut before = 0;
         let mut ended = false;
+        // Little at first: what is meant may be among the first ones.
+        let mut together = PACE.window;
         while !ended && !self.is_found() {
             let (mut some, mut sum) = (Vec::new(), 0);
-            while sum < TOGETHER && !ended {
+            while sum < together && !ended {
                 let mut window = Window::default();
                 ended = !windows.next(&mut window);
                 sum += window.bytes().len();
                 some.extend((!ended).then_some(window));
             }
+            together = (2 * together).min(TOGETHER);
             let read = |window: &Window| {
                 let spans = input::line_spans(window.bytes(), window.offset == 0);
-                (spans.len(), formats::read_lines(format, &path, window.bytes(), &spans, PACE.limit))
+                let ends = memchr::memchr_iter(b'\n', window.bytes()).count();
+                (ends, formats::read_lines(format, &path, window.bytes(), &spans, PACE.limit))
             };
             let outputs: Vec<(usize, ReadOutput)> = some.par_iter().map(read).collect();
             for (window, (lines, mut output)) in some.iter_mut().zip(outputs) {
@@ -143,7 +147,10 @@ impl Read {
                     origin.line += before;
                     origin.offset += offset;
                 }
-                self.output(output, run);
+                self.output(output, run, true);
+                if self.is_found() {
+                    return;
+                }
                 if window.passed {
                     self.error(ReadError { line: before + 1, offset, ..input::long(&path, PACE.limit) });
                     before += 1;
@@ -152,27 +159,29 @@ impl Read {
                 if let Some(trouble) = window.trouble.take() {
                     self.error(trouble.error(&path, before + 1, offset + length));
                 }
-                if self.is_found() {
-                    return;
-                }
             }
         }
     }
 
-    fn output(&mut self, output: ReadOutput, run: Option<&Run>) {
-        output.errors.into_iter().for_each(|error| self.error(error));
-        for warning in output.warnings {
+    /// Takes what was read. Of `lines`, what is wrong behind the trajectory that is meant is not told: it is chance that
+    /// it was read.
+    fn output(&mut self, output: ReadOutput, run: Option<&Run>, lines: bool) {
+        self.told.extend(output.told);
+        let mut last = u64::MAX;
+        for trajectory in output.trajectories {
+            let line = trajectory.origin.line;
+            self.take(attach(trajectory, run));
+            if self.is_found() {
+                last = if lines { line } else { last };
+                break;
+            }
+        }
+        output.errors.into_iter().filter(|error| error.line <= last).for_each(|error| self.error(error));
+        for warning in output.warnings.iter().filter(|warning| warning.line <= last) {
             self.warnings_in_all += 1;
             if self.warnings.len() < LISTED {
                 self.warnings.push(warning.to_string());
             }
-        }
-        self.told.extend(output.told);
-        for trajectory in output.trajectories {
-            if self.is_found() {
-                return;
-            }
-            self.take(attach(trajectory, run));
         }
     }
 
