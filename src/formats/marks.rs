@@ -91,9 +91,10 @@ fn look(mark: &str, source: &Source<'_>) -> Look {
     }
 }
 
-/// Whether the format's marks are such of a text that is no JSON.
+/// Whether the format is one of texts that are no JSON.
 pub(super) fn of_text(format: &Format) -> bool {
-    format.marks.iter().all(|marks| marks.iter().all(|mark| mark.starts_with(TEXT)))
+    let mut marks = format.marks.iter().copied().flatten();
+    marks.next().is_some_and(|mark| mark.starts_with(TEXT))
 }
 
 /// What became of a mark.
