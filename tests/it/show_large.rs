@@ -4,6 +4,7 @@ use crate::support::{self, Rolltape};
 use std::fs;
 use std::io::{Read as _, Write};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// One record, with an id and some text.
 fn line(n: usize) -> String {
@@ -30,23 +31,27 @@ fn show(
         .spawn()
         .expect("the program");
     let mut input = child.stdin.take().expect("stdin");
-    let pid = child.id();
-    let feeder = std::thread::spawn(move || {
-        feed(&mut input);
-        // As long as its input is open, it has not ended, if it reads to the end.
-        support::peak(pid).unwrap_or(0)
-    });
-    let mut errors = child.stderr.take().expect("stderr");
-    let said = std::thread::spawn(move || {
-        let mut text = String::new();
-        errors.read_to_string(&mut text).expect("stderr");
-        text
-    });
-    let mut shown = String::new();
-    child.stdout.take().expect("stdout").read_to_string(&mut shown).expect("stdout");
-    let code = child.wait().expect("ended").code();
-    let peak = feeder.join().expect("fed");
-    (code, shown, said.join().expect("stderr"), peak)
+    let feeder = std::thread::spawn(move || feed(&mut input));
+    let text = |mut pipe: Box<dyn Read + Send>| {
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            pipe.read_to_string(&mut text).expect("text");
+            text
+        })
+    };
+    let shown = text(Box::new(child.stdout.take().expect("stdout")));
+    let said = text(Box::new(child.stderr.take().expect("stderr")));
+    // What was read may be worked on when all of it is there: the peak is looked at up to the end.
+    let mut peak = 0;
+    let code = loop {
+        peak = peak.max(support::peak(child.id()).unwrap_or(0));
+        if let Some(status) = child.try_wait().expect("a child") {
+            break status.code();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    feeder.join().expect("fed");
+    (code, shown.join().expect("stdout"), said.join().expect("stderr"), peak)
 }
 
 #[test]
@@ -62,8 +67,8 @@ fn memory_does_not_grow_with_the_file() {
     assert_eq!((code, shown.as_str()), (Some(2), ""));
     assert!(said.contains(&format!("and {} more", RECORDS - 40)), "{said}");
     assert!(said.contains(&format!("holds {RECORDS} trajectories, and none is named")), "{said}");
-    // Held whole, the records are 45 MB, and what is made of them more.
-    assert!((1..110).contains(&peak), "{peak} MB");
+    // Held whole, the records and what is made of them are several hundred MB.
+    assert!((1..150).contains(&peak), "{peak} MB");
 }
 
 #[test]
