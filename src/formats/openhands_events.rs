@@ -103,6 +103,6 @@ pub(super) fn accumulated(metrics: View<'_>) -> Usage {
 }
 
 /// The exit code, which stands in one place of the result wherever a version has it.
-pub(super) fn exit_code<'a>(holders: [Option<View<'a>>; 2]) -> Option<View<'a>> {
+pub(super) fn exit_code(holders: [Option<View<'_>>; 2]) -> Option<View<'_>> {
     holders.into_iter().flatten().find_map(|holder| holder.some("exit_code"))
 }

@@ -188,7 +188,9 @@ fn group(group: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked
     };
     checked.errors.extend(std::mem::take(&mut output.errors));
     checked.warnings.extend(std::mem::take(&mut output.warnings));
-    std::mem::take(&mut output.told).into_iter().for_each(|told| checked.tell(told, plan));
+    for told in std::mem::take(&mut output.told) {
+        checked.tell(told, plan);
+    }
     read.extend(std::mem::take(&mut output.members));
     let read: Vec<(&str, &[u8])> =
         read.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();

@@ -47,7 +47,9 @@ pub(super) fn pick(
     let Gathered { files, errors } = input::gather(std::slice::from_ref(&path), context);
     let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     let mut read = Read::of(which);
-    errors.into_iter().for_each(|error| read.error(error));
+    for error in errors {
+        read.error(error);
+    }
     for group in formats::plan(&names) {
         let together: Vec<&Found> = group.files.iter().map(|&index| &files[index]).collect();
         read.group(&together, group.format, from, files.len() > 1);

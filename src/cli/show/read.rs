@@ -86,13 +86,17 @@ impl Read {
                     return self.lines(windows, format, run(file).as_ref());
                 }
                 Ok(Opened::TooLong(windows, error)) => {
-                    input::passed(windows, PACE.limit).into_iter().for_each(|error| self.error(error));
+                    for error in input::passed(windows, PACE.limit) {
+                        self.error(error);
+                    }
                     return error.map_or((), |error| self.refused(error, false));
                 }
                 Ok(Opened::Refused(error)) => return self.refused(error, others && from.is_none()),
                 Ok(Opened::Whole(bytes, trouble)) => {
                     together.push((file.name.clone(), bytes));
-                    trouble.into_iter().for_each(|error| self.error(error));
+                    if let Some(error) = trouble {
+                        self.error(error);
+                    }
                 }
                 Err(error) => self.error(error),
             }
