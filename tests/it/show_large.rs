@@ -2,7 +2,7 @@
 
 use crate::support::{self, Rolltape};
 use std::fs;
-use std::io::{Read as _, Write};
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
