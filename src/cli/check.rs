@@ -53,6 +53,8 @@ struct Plan {
     baseline: Option<Baseline>,
     write_baseline: Option<PathBuf>,
     redact: bool,
+    /// Whether it is kept how the format of each file was told.
+    tell: bool,
 }
 
 impl Plan {
@@ -216,6 +218,9 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
         let applied = baseline.apply(&mut result, &plan.off).map_err(|error| aside(&error))?;
         say_applied(&applied, context);
     }
+    for told in &result.told {
+        say_format(told, context);
+    }
     for warning in result.warnings.iter() {
         let warning = warning.map_err(|error| aside(&error))?.to_string();
         context.say(&format!("warning: {}", unmarked(&visible(&warning))));
@@ -263,6 +268,11 @@ fn say_applied(applied: &baseline::Applied, context: &Context) {
 
 fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
     matches.get_one::<String>(name).map_or("", String::as_str)
+}
+
+/// Says what a file was read as, and how sure that is.
+pub(super) fn say_format(told: &formats::Told, context: &Context) {
+    context.say(&unmarked(&format!("{}: {told}", name(&told.path))));
 }
 
 /// An error of a source as it is told.

@@ -24,6 +24,13 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "Anthropic's Messages API: system, messages of blocks, tools",
     sniff,
+    marks: &[&[
+        "messages",
+        "messages[].role=user|assistant",
+        "messages[].content[].type=text|tool_use|tool_result|thinking|image",
+        "system",
+        "tools[].input_schema",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: Some(Writer::Lines(write::line)),

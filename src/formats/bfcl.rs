@@ -15,6 +15,11 @@ pub(super) static ITEM: Format = Format {
     name: "bfcl",
     about: "prompts, results and possible answers of BFCL",
     sniff,
+    marks: &[
+        &["id", "question", "function|involved_classes"],
+        &["id", "result", "input_token_count", "output_token_count"],
+        &["id", "ground_truth"],
+    ],
     read: Reader::Records(convert),
     folder: None,
     write: None,

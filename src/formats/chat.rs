@@ -6,6 +6,7 @@
 use super::fields::Fields;
 use super::source::Refusal;
 use super::text_calls;
+use super::turns::attach;
 use crate::dialects::{self, Dialect, openhands_prompt};
 use crate::model::{
     Arguments, ContentPart, Message, Object, Observation, ObservationResult, Place, Reply, Source, Step,
@@ -248,17 +249,7 @@ impl Chat {
 
     /// Puts a result into the latest step that made its call, else into the latest agent step.
     pub(super) fn attach(&mut self, result: ObservationResult) {
-        let made = |step: &Step| step.calls.iter().any(|call| Some(&call.id) == result.call_id.as_ref());
-        // Calls are answered soon: only the latest agent steps are looked at, so that a log of
-        // nothing but orphans costs no more than its length.
-        let near = self.steps.iter().rposition(|step| step.source == Source::Agent);
-        let own = self.steps.iter().enumerate().rev().take(64).find(|(_, step)| made(step)).map(|(n, _)| n);
-        let index = own.or(near).unwrap_or_else(|| {
-            let content = Content { message: Message::Text(String::new()), place: None };
-            self.push(Source::User, content);
-            self.steps.len() - 1
-        });
-        self.steps[index].observation.get_or_insert_with(Observation::default).results.push(result);
+        attach(&mut self.steps, result);
     }
 }
 

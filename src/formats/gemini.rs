@@ -30,6 +30,12 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "Gemini's API: contents of parts, system instruction, function declarations",
     sniff,
+    marks: &[&[
+        "contents",
+        "contents[].role=user|model|function",
+        "contents[].parts",
+        "systemInstruction|system_instruction|generationConfig",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: Some(Writer::Lines(write::line)),

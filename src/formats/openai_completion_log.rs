@@ -18,6 +18,13 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "one call of OpenAI's chat API as proxies log it: request and response",
     sniff,
+    marks: &[&[
+        "request|request_body|body",
+        "messages[].role",
+        "request|request_body|body.messages[].role",
+        "response|response_body",
+        "response|response_body.choices[].message",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: None,

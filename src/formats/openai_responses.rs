@@ -26,6 +26,13 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "OpenAI's Responses API: items of input and output",
     sniff,
+    marks: &[&[
+        "input|output|items",
+        "input|output|items[].type=message|function_call|function_call_output|reasoning",
+        "input|output|items[].role",
+        "object=response",
+        "instructions",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: Some(Writer::Lines(write::line)),

@@ -18,6 +18,13 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "one model call as the OpenHands SDK logs it: request, reply, raw reply, usage",
     sniff,
+    marks: &[&[
+        "messages",
+        "messages[].role",
+        "response|raw_response.choices[].message",
+        "kwargs|latency_sec|cost",
+        "response|raw_response.model",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: None,

@@ -1,14 +1,8 @@
 //! What `check` holds at most, seen from outside: the peak of a child process while it reads and while it writes.
 
+use crate::support::peak;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
-
-/// Peak resident memory in MB, as long as the process is there.
-pub(crate) fn peak(child: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{child}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kb| kb / 1024)
-}
 
 /// Checks what `feed` writes to stdin: exit code, the last bytes of stdout, bytes of it, stderr, peak in MB.
 fn check(

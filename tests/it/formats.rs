@@ -8,6 +8,7 @@ mod atif;
 mod benchmarks;
 mod call_places;
 mod consumers;
+mod detect;
 mod hostile;
 mod inspect;
 mod logs;

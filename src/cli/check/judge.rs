@@ -4,8 +4,8 @@ use super::items::{Errors, Items, Judged, Trajectories};
 use super::statistics::Statistics;
 use super::text::{Excerpt, excerpt};
 use super::{Plan, baseline, stream};
-use crate::cli::input::{Found, Opened, Sizes, open, passed, problem};
-use crate::formats::{self, DetectError, Input, Locator, ReadError};
+use crate::cli::input::{self, Found, Opened, Pace, problem};
+use crate::formats::{self, DetectError, Input, Locator, ReadError, Told};
 use crate::model::{Finding, Location, Origin, Place, Severity, Trajectory};
 use crate::rules::{self, Judgement};
 use crate::util::digest::sha256_parts;
@@ -46,6 +46,10 @@ pub(super) struct Checked {
     pub(super) warnings: Errors,
     /// Files in folders that no reader knows.
     pub(super) foreign: u64,
+    /// Files by the format that they were read in.
+    pub(super) by_format: BTreeMap<&'static str, u64>,
+    /// How the format of each was told, if that was asked for.
+    pub(super) told: Vec<Told>,
     /// Figures, if they were asked for.
     pub(super) statistics: Option<Statistics>,
 }
@@ -56,8 +60,20 @@ impl Checked {
         self.items.by_rule().keys().any(|(_, own)| *own >= severity)
     }
 
+    /// Counts files of a format.
+    fn tell(&mut self, told: Told, plan: &Plan) {
+        *self.by_format.entry(told.format).or_default() += told.files;
+        if plan.tell {
+            self.told.push(told);
+        }
+    }
+
     fn add(&mut self, other: Checked) -> io::Result<()> {
         self.files += other.files;
+        for (format, files) in other.by_format {
+            *self.by_format.entry(format).or_default() += files;
+        }
+        self.told.extend(other.told);
         self.trajectories += other.trajectories;
         self.messages += other.messages;
         self.calls += other.calls;
@@ -112,11 +128,11 @@ pub(super) fn judge(
         });
         let count = small.count();
         if count < 2 {
-            checked.add(input(one, files, plan, rayon::current_num_threads()))?;
+            checked.add(group(one, files, plan, rayon::current_num_threads()))?;
             rest = &rest[1..];
             continue;
         }
-        let parts: Vec<Checked> = rest[..count].par_iter().map(|one| input(one, files, plan, 1)).collect();
+        let parts: Vec<Checked> = rest[..count].par_iter().map(|one| group(one, files, plan, 1)).collect();
         for part in parts {
             checked.add(part)?;
         }
@@ -133,17 +149,22 @@ pub(super) fn judge(
 }
 
 /// Judges files that belong together.
-fn input(input: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked {
+fn group(group: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked {
     let mut checked = Checked::default();
     let mut read = Vec::new();
-    let alone = input.files.len() == 1;
-    for file in input.files.iter().map(|&index| &files[index]) {
-        let sizes = Sizes { window: plan.window, line_limit: plan.line_limit };
-        match open(file, alone, plan.from.or(input.format), sizes) {
-            Ok(Opened::Lines(windows, format)) => return stream::judge(windows, format, plan, workers),
+    let alone = group.files.len() == 1;
+    for file in group.files.iter().map(|&index| &files[index]) {
+        let pace = Pace { window: plan.window, limit: plan.line_limit };
+        let opened = input::open(file, alone, plan.from, group.format, pace);
+        match opened {
+            Ok(Opened::Lines(windows, format, told)) => {
+                let mut checked = stream::judge(windows, format, plan, workers);
+                checked.tell(told, plan);
+                return checked;
+            }
             Ok(Opened::TooLong(windows, error)) => {
                 checked.files += 1;
-                checked.errors.extend(passed(windows, plan.line_limit));
+                checked.errors.extend(input::passed(windows, plan.line_limit));
                 checked.errors.extend(error.map(|error| problem(error.path, error.message, error.hint)));
                 return checked;
             }
@@ -159,15 +180,18 @@ fn input(input: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked
     if read.is_empty() {
         return checked;
     }
-    let mut output = match formats::read_group(input.format, &read, plan.from) {
+    let mut output = match formats::read_group(group.format, &read, plan.from) {
         Ok(output) => output,
         Err(error) => {
-            let walked = input.files.iter().all(|&index| files[index].walked);
+            let walked = group.files.iter().all(|&index| files[index].walked);
             return refused(checked, error, walked, plan);
         }
     };
     checked.errors.extend(std::mem::take(&mut output.errors));
     checked.warnings.extend(std::mem::take(&mut output.warnings));
+    for told in std::mem::take(&mut output.told) {
+        checked.tell(told, plan);
+    }
     read.extend(std::mem::take(&mut output.members));
     let read: Vec<(&str, &[u8])> =
         read.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();

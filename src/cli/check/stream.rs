@@ -214,6 +214,7 @@ mod tests {
             baseline: None,
             write_baseline: None,
             redact: false,
+            tell: false,
         };
         let checked =
             judge::judge("f.jsonl", &[Found::named(file.path())], Vec::new(), &plan).expect("judged");

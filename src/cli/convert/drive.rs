@@ -1,6 +1,6 @@
 //! Reads, converts and writes: small files side by side, a large one on all cores, output in the order of the input.
 
-use super::super::input::{self, Found, Gathered, Opened, Sizes};
+use super::super::input::{self, Found, Gathered, Opened, Pace};
 use super::super::{CliError, Context, Exit, Verbosity, check};
 use super::lines;
 use super::names::Names;
@@ -33,6 +33,8 @@ struct Work<'p> {
     errors: u64,
     /// Files in folders that no reader knows.
     foreign: u64,
+    /// What each file was read as.
+    formats: Vec<formats::Told>,
     /// For formats that have all in one file.
     kept: Vec<(Of, Trajectory)>,
 }
@@ -46,6 +48,7 @@ pub(super) struct Part {
     pub(super) errors: Vec<ReadError>,
     pub(super) warnings: Vec<ReadError>,
     foreign: u64,
+    formats: Vec<formats::Told>,
 }
 
 impl Part {
@@ -55,6 +58,7 @@ impl Part {
         self.errors.append(&mut other.errors);
         self.warnings.append(&mut other.warnings);
         self.foreign += other.foreign;
+        self.formats.append(&mut other.formats);
     }
 }
 
@@ -79,6 +83,7 @@ pub(super) fn run(plan: &Plan, context: &Context) -> Result<Exit, CliError> {
         context,
         errors: 0,
         foreign: 0,
+        formats: Vec::new(),
         kept: Vec::new(),
     };
     work.take(Part { errors, ..Part::default() })?;
@@ -134,6 +139,7 @@ impl Work<'_> {
         }
         self.errors += part.errors.len() as u64;
         self.foreign += part.foreign;
+        self.formats.extend(part.formats);
         self.place.lines(&part.bytes)?;
         for (mut of, made) in part.converted {
             if matches!(self.place, Place::Folder { .. }) {
@@ -160,6 +166,9 @@ impl Work<'_> {
                 }
                 self.place.put("", &Output::Document(ending, bytes))?;
             }
+        }
+        if context.verbosity == Verbosity::Verbose {
+            self.formats.iter().for_each(|told| check::say_format(told, context));
         }
         if self.foreign > 0 {
             let noun = if self.foreign == 1 { "file" } else { "files" };
@@ -227,11 +236,14 @@ fn some(
     let mut part = Part::default();
     let mut read = Vec::new();
     let alone = input.files.len() == 1;
-    let sizes = Sizes { window: plan.window, line_limit: plan.line_limit };
+    let pace = Pace { window: plan.window, limit: plan.line_limit };
     for file in input.files.iter().map(|&index| &files[index]) {
-        match input::open(file, alone, plan.from.or(input.format), sizes) {
-            Ok(Opened::Lines(windows, format)) => {
-                return lines::in_windows(windows, format, plan, workers, take);
+        match input::open(file, alone, plan.from, input.format, pace) {
+            Ok(Opened::Lines(windows, format, told)) => {
+                if take(Part { formats: vec![told], ..Part::default() }) {
+                    lines::in_windows(windows, format, plan, workers, take);
+                }
+                return;
             }
             Ok(Opened::TooLong(windows, error)) => {
                 part.errors.extend(input::passed(windows, plan.line_limit));
@@ -251,6 +263,7 @@ fn some(
     }
     match formats::read_group(input.format, &read, plan.from) {
         Ok(mut output) => {
+            part.formats.append(&mut output.told);
             part.errors.append(&mut output.errors);
             part.warnings.append(&mut output.warnings);
             let files: Vec<(&str, &[u8])> = read

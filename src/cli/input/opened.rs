@@ -1,31 +1,33 @@
-//! How a file is read: line by line in windows, or whole.
+//! Opens a file the way that it has to be read: in windows of lines, or whole.
 
-use super::{Found, Stream, Windows};
+use super::{Found, Stream, Windows, problem};
 use crate::cli::CliError;
-use crate::formats::{self, DetectError, Format, ReadError};
+use crate::formats::{self, By, DetectError, Format, ReadError, Told};
 use crate::suite::parse_size;
 use clap::{Arg, ArgMatches};
 
 /// Bytes by which the format of a file is told.
 const HEAD: usize = 1 << 20;
 
-/// A file that was opened and looked at.
+/// How a file is read.
 pub(in crate::cli) enum Opened {
-    /// One record a line, in a format that is known.
-    Lines(Windows, &'static Format),
+    /// Lines of a known format, and how that was told.
+    Lines(Windows, &'static Format, Told),
     /// A line over the limit, and behind it nothing that could be read.
     TooLong(Windows, Option<DetectError>),
     /// Of no known format.
     Refused(DetectError),
-    /// Anything else: all of it, and what went wrong behind it.
+    /// All of it, and what was wrong with it.
     Whole(Vec<u8>, Option<ReadError>),
 }
 
-/// Windows of a file: their size and the longest line, in bytes.
+/// How much is read at once.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::cli) struct Sizes {
+pub(in crate::cli) struct Pace {
+    /// Bytes of a file of lines that are in memory together.
     pub(in crate::cli) window: usize,
-    pub(in crate::cli) line_limit: usize,
+    /// Longest line, in bytes.
+    pub(in crate::cli) limit: usize,
 }
 
 /// The flags `--line-limit` and `--window`.
@@ -53,24 +55,25 @@ pub(in crate::cli) fn size(matches: &ArgMatches, name: &str) -> Result<usize, Cl
     })
 }
 
-/// Opens a file. One that is `alone` may be read line by line; `from` is its format if that is known.
-///
-/// # Errors
-/// It can't be opened or read.
+/// Opens a file. Only one that is `alone` may be read line by line; `named` is the format that its name shows.
 pub(in crate::cli) fn open(
     file: &Found,
     alone: bool,
-    from: Option<&str>,
-    sizes: Sizes,
+    from: Option<&'static str>,
+    named: Option<&'static str>,
+    pace: Pace,
 ) -> Result<Opened, ReadError> {
-    let stream = Stream::open(file)?;
-    let mut windows = Windows::new(stream, sizes.window, sizes.line_limit);
+    let mut windows = Windows::new(Stream::open(file)?, pace.window, pace.limit);
     if alone {
         let ended = windows.head(HEAD);
         let passed = windows.has_passed();
         let others = !ended || passed;
-        match formats::lines_format(&file.name, windows.read(), ended, others, from) {
-            Ok(Some(format)) => return Ok(Opened::Lines(windows, format)),
+        match formats::lines_format(&file.name, windows.read(), ended, others, from.or(named)) {
+            Ok(Some((format, by))) => {
+                let by = if from.is_none() && named.is_some() { By::Names } else { by };
+                let told = Told { path: file.name.clone(), files: 1, format: format.name, by };
+                return Ok(Opened::Lines(windows, format, told));
+            }
             Ok(None) if passed => return Ok(Opened::TooLong(windows, None)),
             Err(error) if passed => return Ok(Opened::TooLong(windows, Some(error))),
             Ok(None) => {}
@@ -98,5 +101,19 @@ pub(in crate::cli) fn passed(mut windows: Windows, limit: usize) -> Vec<ReadErro
 
 /// The error for a line over the limit, as if it were the first one.
 pub(in crate::cli) fn long(path: &str, limit: usize) -> ReadError {
-    ReadError { line: 1, ..super::problem(path.to_owned(), formats::long_line(limit), None) }
+    ReadError { line: 1, ..problem(path.to_owned(), formats::long_line(limit), None) }
+}
+
+/// The lines of a window as spans of its bytes, the blank ones too, without their ends; a byte order mark is left out.
+pub(in crate::cli) fn line_spans(bytes: &[u8], first: bool) -> Vec<(usize, usize)> {
+    let mut start = if first && bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let tail = (!bytes.ends_with(b"\n") && !bytes.is_empty()).then_some(bytes.len());
+    memchr::memchr_iter(b'\n', bytes)
+        .chain(tail)
+        .map(|end| {
+            let span = (start, end);
+            start = end + 1;
+            span
+        })
+        .collect()
 }

@@ -33,6 +33,8 @@ fn render(checked: &Checked, plan: &Plan, _: &Look<'_>, out: &mut dyn Write) -> 
     list(out, 1, "findings", checked.items.iter().map(|item| Ok(item_json(&item?))))?;
     out.write_all(b",\n")?;
     member(out, "by_rule", &Value::Object(by_rule))?;
+    let by_format = checked.by_format.iter().map(|(format, files)| ((*format).to_owned(), (*files).into()));
+    member(out, "by_format", &Value::Object(by_format.collect()))?;
     member(out, "compliant", &compliant(checked, plan).into())?;
     let error_json = |error: ReadError| {
         json!({ "path": error.path, "line": (error.line > 0).then_some(error.line), "byte": error.offset,
