@@ -122,7 +122,7 @@ fn checked(folder: &std::path::Path, file: &str) -> (i32, Value, String, u64) {
     });
     let (mut most, mut rounds) = (0, 0);
     let code = loop {
-        most = most.max(crate::check_memory::peak(child.id()).unwrap_or(0));
+        most = most.max(crate::support::peak(child.id()).unwrap_or(0));
         if let Some(end) = child.try_wait().expect("a child") {
             break end.code().unwrap_or(-1);
         }
