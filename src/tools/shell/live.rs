@@ -139,6 +139,7 @@ impl Live {
                 env: environment(boot),
                 cwd: cwd.to_owned(),
                 pty: Some(SIZE),
+                person: false,
                 status_fd: Some(STATUS_FD),
                 unprivileged: false,
             })

@@ -3,7 +3,7 @@
 mod basics;
 mod guards;
 mod killed;
-mod levels;
+pub(crate) mod levels;
 mod mounts;
 mod poor;
 
