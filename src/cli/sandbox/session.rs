@@ -155,6 +155,9 @@ impl Work<'_> {
             input.abort();
         }
         let report = sandbox.freeze().await.map_err(shown)?;
+        // Such a limit kills, and what it killed may have been seen first.
+        let fatal = |kind: &&LimitKind| matches!(kind, LimitKind::Cpu | LimitKind::Output);
+        let end = report.limits.iter().find(fatal).map_or(end, |kind| End::Limit(*kind));
         for output in outputs {
             let _ = output.await;
         }

@@ -410,6 +410,9 @@ fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
         fs::write(root.join("etc/passwd"), passwd)?;
         fs::write(root.join("etc/group"), format!("root:x:0:\nagent:x:{AGENT}:\nnogroup:x:65534:\n"))?;
     }
+    if spec.level == 3 {
+        apt(root)?;
+    }
     let mut hosts = "127.0.0.1 localhost sandbox\n::1 localhost\n".to_owned();
     if spec.host_network {
         hosts.push_str(&fs::read_to_string("/etc/hosts").unwrap_or_default());
@@ -425,6 +428,16 @@ fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
         "# no network but the loopback\n".to_owned()
     };
     Ok(fs::write(root.join("etc/resolv.conf"), resolv)?)
+}
+
+/// Folders that apt wants. Root inside may not write to what it has given to a user of apt's own, so there is none.
+/// The host's sources stay out: they may hold passwords.
+fn apt(root: &Path) -> Result<(), Failure> {
+    for name in ["apt.conf.d", "preferences.d", "sources.list.d", "trusted.gpg.d"] {
+        make(&root.join("etc/apt").join(name), 0o755)?;
+    }
+    let file = root.join("etc/apt/apt.conf.d/00sandbox");
+    fs::write(file, "APT::Sandbox::User \"root\";\n").during("tell apt its user")
 }
 
 fn devices(root: &Path) -> Result<(), Failure> {

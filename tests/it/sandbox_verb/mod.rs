@@ -2,6 +2,7 @@
 
 mod limits;
 pub(crate) mod network;
+mod packages;
 mod streams;
 mod terminal;
 
