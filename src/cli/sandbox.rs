@@ -86,7 +86,8 @@ struct Args {
     /// CPU time of all processes [default: no limit]
     #[arg(long, value_name = "TIME", value_parser = duration)]
     cpu_time: Option<Duration>,
-    /// What it reaches: none, full, or allow:HOST,… by a proxy that tells of each request
+    /// What it reaches: none; allow:HOST,… by a proxy that tells of each request; full, the host's network with its
+    /// loopback
     #[arg(long, value_name = "POLICY", default_value = "none", value_parser = |text: &str| text.parse::<Network>())]
     network: Network,
     /// Folder that is seen read-only, under its own path or INSIDE; may be repeated

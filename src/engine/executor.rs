@@ -13,7 +13,7 @@ use crate::model::{ErrorClass, Finished, Object, Outcome, RunError};
 use crate::sandbox::{ExitReport, Sandbox, nowhere};
 use crate::service::{self, Authority, Egress, Running};
 use crate::suite::Task;
-use crate::tools::Toolbox;
+use crate::tools::{Options, Toolbox};
 use crate::util::redact::Redactor;
 use crate::util::tell::Tell;
 use std::collections::BTreeMap;
@@ -136,7 +136,8 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     played.log = StepLog::new(Some(steps(around, planned, &played.redactor)));
     let mut metered = metered(around, planned, &played.redactor);
     let troubles = metered.as_ref().map(Metered::troubles).unwrap_or_default();
-    let mut toolbox = Toolbox::new(sandbox.clone());
+    let options = Options { command_wall: task.limits.command, ..Options::default() };
+    let mut toolbox = Toolbox::with_options(sandbox.clone(), options);
     let session = Session {
         attempt: &planned.id,
         task,

@@ -161,7 +161,12 @@ fn ended(end: &Ending, report: &ExitReport, stopped: bool) -> Ended {
 
 /// Success, reward and outcome from the scores; a scorer that could not judge is an error. `hit` is a limit that the
 /// agent ran into and outlived: where it did not succeed all the same, that is how the attempt ended.
-fn verdict(stands: Option<Outcome>, hit: Option<LimitKind>, rule: RewardRule, record: &mut AttemptRecord) -> Outcome {
+fn verdict(
+    stands: Option<Outcome>,
+    hit: Option<LimitKind>,
+    rule: RewardRule,
+    record: &mut AttemptRecord,
+) -> Outcome {
     if let Some(score) = record.scores.iter().find(|score| score.value.is_none()) {
         let text = format!("scorer '{}' could not judge: {}", score.scorer, score.reason);
         return Outcome::Error(RunError::new(ErrorClass::Scorer, text));

@@ -3,6 +3,7 @@
 use super::pass::{Inbox, send_some};
 use super::wire::{self, Dec, Frame, kind};
 use super::{Exit, SandboxError};
+use crate::model::LimitKind;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,7 +11,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{oneshot, watch};
-use crate::model::LimitKind;
 
 /// What an init refused: errno (0 if none) and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -45,9 +45,10 @@ impl AsyncRead for Counted {
         let before = to.filled().len();
         ready!(this.stream.as_mut().poll_read(cx, to))?;
         let count = (to.filled().len() - before) as u64;
-        let taken = this.meter.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            Some(left.saturating_sub(count))
-        });
+        let taken = this
+            .meter
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_sub(count)));
         let left = taken.unwrap_or(0);
         if count > left {
             to.set_filled(before + left as usize);

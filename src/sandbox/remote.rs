@@ -5,8 +5,8 @@ use super::meter::Meter;
 use super::stream::Terminal;
 use super::wire::{Dec, Enc, WRONG_KIND, failed, kind, limit};
 use super::{
-    Changes, Command, Exit, ExitReport, FileError, FileKind, FileStat, Files, Level, Process, ProcessControl, Reader,
-    Sandbox, SandboxError, Signal, SignalTarget, Writer, layout,
+    Changes, Command, Exit, ExitReport, FileError, FileKind, FileStat, Files, Level, Process, ProcessControl,
+    Reader, Sandbox, SandboxError, Signal, SignalTarget, Writer, layout,
 };
 use crate::model::{LayerState, LimitKind};
 use async_trait::async_trait;
@@ -73,7 +73,9 @@ impl Sandbox for Remote {
         out.texts(command.argv.iter()).pairs(env.iter().map(|(a, b)| (a, b))).text(&command.cwd);
         match command.pty {
             None => out.u8(0),
-            Some((columns, rows)) => out.u8(if command.person { 2 } else { 1 }).u32(columns.into()).u32(rows.into()),
+            Some((columns, rows)) => {
+                out.u8(if command.person { 2 } else { 1 }).u32(columns.into()).u32(rows.into())
+            }
         };
         if let Some(number) = command.status_fd
             && !(3..200).contains(&number)

@@ -90,6 +90,7 @@ fn limits() -> Map<String, Value> {
         key("tokens", "Prompt and completion tokens together", whole(1)),
         key("usd", "US dollars", positive()),
         key("cpu", "CPU time of all programs of the attempt", duration()),
+        key("command", "Wall clock of one bash command; it is killed, and the attempt goes on", duration()),
     ])
 }
 

@@ -39,12 +39,12 @@ pub(super) fn of_task(task: &Task) -> String {
     // So do tasks whose newer limits are the usual ones.
     let newer = |task: &Task| {
         let SandboxSpec { inodes, open_files, output, .. } = &task.sandbox;
-        (*inodes, *open_files, *output, task.limits.cpu.map(|cpu| cpu.as_millis()))
+        (*inodes, *open_files, *output, task.limits.cpu, task.limits.command)
     };
     let usual = SandboxSpec::default();
     let limits = newer(task);
     let told = format!("{limits:?}");
-    if limits != (usual.inodes, usual.open_files, usual.output, None) {
+    if limits != (usual.inodes, usual.open_files, usual.output, None, None) {
         parts.extend([b"limits".as_slice(), told.as_bytes()]);
     }
     sha256_parts(parts)

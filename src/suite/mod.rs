@@ -142,6 +142,8 @@ pub struct Limits {
     pub usd: Option<f64>,
     /// CPU time of all programs of the attempt.
     pub cpu: Option<Duration>,
+    /// Wall clock of one bash command.
+    pub command: Option<Duration>,
 }
 
 /// What a task wants of its sandbox.

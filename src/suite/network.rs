@@ -35,7 +35,9 @@ impl FromStr for Network {
             _ => match text.strip_prefix("allow:") {
                 Some(list) => {
                     let entry = |entry: &str| {
-                        entry.parse().map_err(|reason| format!("{entry:?} is no host: {reason}; it is {FORMS}"))
+                        entry
+                            .parse()
+                            .map_err(|reason| format!("{entry:?} is no host: {reason}; it is {FORMS}"))
                     };
                     list.split(',').map(str::trim).map(entry).collect::<Result<_, _>>().map(Network::Allow)
                 }
@@ -99,8 +101,7 @@ impl FromStr for Allowed {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some((name, target)) = text.split_once('=') {
-            let leads_to =
-                target.parse().map_err(|_| format!("'{target}' is no address with a port"))?;
+            let leads_to = target.parse().map_err(|_| format!("'{target}' is no address with a port"))?;
             if !is_host(name) {
                 return Err(format!("'{name}' is no host name"));
             }
@@ -215,7 +216,10 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let parts = address.segments();
     // Only what is given out for the open network, and there nothing that carries an address of version 4.
     let global = parts[0] & 0xe000 == 0x2000;
-    let special = matches!(parts, [0x2001, 0..0x200, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..0x1000, ..]);
+    let special = matches!(
+        parts,
+        [0x2001, 0..0x200, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..0x1000, ..]
+    );
     global && !special
 }
 
@@ -232,7 +236,9 @@ mod tests {
 
     #[test]
     fn entries_mean_what_is_written() {
-        let allowed = list("Example.com, *.example.org, api.test:8443, 9.9.9.9, 127.0.0.1:8000, mirror.test=127.0.0.1:9");
+        let allowed = list(
+            "Example.com, *.example.org, api.test:8443, 9.9.9.9, 127.0.0.1:8000, mirror.test=127.0.0.1:9",
+        );
         let to = |at: &str| Way::To(at.parse().expect("an address"));
         for (host, port, wanted) in [
             ("example.com", 443, Way::Resolve),

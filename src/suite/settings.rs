@@ -133,7 +133,7 @@ fn read_limits(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &Limits) ->
     let mut limits = base.clone();
     let what = format!("'limits' of {}", table.what);
     let Some(inner) = reader.table(table, "limits", what) else { return limits };
-    reader.known(&inner, &["turns", "wall", "tokens", "usd", "cpu"]);
+    reader.known(&inner, &["turns", "wall", "tokens", "usd", "cpu", "command"]);
     if let Some(turns) = reader.whole(&inner, "turns", 1) {
         limits.turns = Some(u32::try_from(turns).unwrap_or(u32::MAX));
     }
@@ -141,6 +141,7 @@ fn read_limits(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &Limits) ->
     limits.tokens = reader.whole(&inner, "tokens", 1).or(limits.tokens);
     limits.usd = reader.positive(&inner, "usd").or(limits.usd);
     limits.cpu = reader.duration(&inner, "cpu").or(limits.cpu);
+    limits.command = reader.duration(&inner, "command").or(limits.command);
     limits
 }
 
@@ -148,18 +149,8 @@ fn read_sandbox(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &SandboxSp
     let mut sandbox = base.clone();
     let what = format!("'sandbox' of {}", table.what);
     let Some(inner) = reader.table(table, "sandbox", what) else { return sandbox };
-    let keys = [
-        "root",
-        "network",
-        "memory",
-        "cpus",
-        "pids",
-        "disk",
-        "inodes",
-        "open_files",
-        "output",
-        "require",
-    ];
+    let keys =
+        ["root", "network", "memory", "cpus", "pids", "disk", "inodes", "open_files", "output", "require"];
     reader.known(&inner, &keys);
     if let Some(root) = reader.string(&inner, "root") {
         if root != "host" && !root.starts_with("oci:") && !root.starts_with("container:") {

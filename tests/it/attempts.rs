@@ -321,6 +321,8 @@ fn limits_of_the_sandbox_end_an_attempt_or_name_why_it_failed() {
     let full = bash("head -c 100000000 /dev/zero > $TMPDIR/big; sleep 1");
     let tidied = bash("rm $TMPDIR/big; echo 'exit 0' > app.sh");
     lab.task("cpu", &with("limits = { cpu = \"500ms\" }"), &[good.clone(), bash("while :; do :; done")]);
+    let slow = bash("echo 'exit 0' > app.sh; sleep 60");
+    lab.task("command", &with("limits = { command = \"1s\" }"), &[slow, finish("done")]);
     lab.task("output", &with("sandbox = { output = \"1MiB\" }"), &[good, bash("yes")]);
     lab.task("disk", &with("sandbox = { disk = \"8MiB\" }"), &[full.clone(), finish("done")]);
     lab.task("disk-outlived", &with("sandbox = { disk = \"8MiB\" }"), &[full, tidied, finish("done")]);
@@ -328,6 +330,8 @@ fn limits_of_the_sandbox_end_an_attempt_or_name_why_it_failed() {
     run(&[lab.write()], &out, &[]).expect_code(1);
     let records = records(&out);
     insta::assert_snapshot!(told(&records));
+    let tape = std::fs::read_to_string(out.join("trajectories.jsonl")).expect("trajectories");
+    assert!(tape.contains("[The command ran over the limit of 1 seconds and was killed.]"), "{tape}");
     let kept = evidence(&out, &records["limits/disk-outlived"], "sandbox:limits");
     assert_eq!(kept, serde_json::json!(["disk"]));
 }

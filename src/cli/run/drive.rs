@@ -8,8 +8,8 @@ use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkErr
 use crate::model::{AttemptId, AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
 use crate::report::{self, Report};
 use crate::sandbox::{self, Choice, Launcher};
-use crate::suite::Network;
 use crate::store::{self, Recorder, RunView, StoreError, StoreErrorKind};
+use crate::suite::Network;
 use crate::util::clock::{Clock, SystemClock};
 use crate::util::plural::plural;
 use std::collections::{BTreeMap, HashSet};

@@ -15,7 +15,9 @@ pub(super) fn find(folder: &Path, context: &Context) -> Result<Vec<Found>, CliEr
         CliError::usage(format!("'{}' can't be copied into the workspace: {why}", path.display()))
     };
     if !top.is_dir() {
-        return Err(refused(folder, "it is no folder").hint("--workspace takes the folder whose files are copied"));
+        return Err(
+            refused(folder, "it is no folder").hint("--workspace takes the folder whose files are copied")
+        );
     }
     let (mut files, mut left) = (Vec::new(), 0u64);
     for entry in walkdir::WalkDir::new(&top).sort_by_file_name() {

@@ -70,7 +70,9 @@ impl Work<'_> {
             _ => None,
         };
         if !sandbox.own_network() && self.args.network != Network::Full {
-            self.say("warning: the network is the host's at this level, so nothing keeps the command from it");
+            self.say(
+                "warning: the network is the host's at this level, so nothing keeps the command from it",
+            );
         }
         if self.config.changes {
             sandbox.mark().await.map_err(shown)?;
@@ -104,7 +106,9 @@ impl Work<'_> {
 
     fn command(&self, terminal: bool) -> Command {
         let mut env = BTreeMap::new();
-        if terminal && let Some(term) = self.context.var("TERM").filter(|_| !self.config.env.contains_key("TERM")) {
+        if terminal
+            && let Some(term) = self.context.var("TERM").filter(|_| !self.config.env.contains_key("TERM"))
+        {
             env.insert("TERM".to_owned(), term.to_owned());
         }
         Command {

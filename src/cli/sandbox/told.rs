@@ -66,9 +66,9 @@ impl Report {
             .layers
             .iter()
             .map(|layer| json!({"name": layer.name, "on": layer.on, "reason": layer.reason}));
-        let changes = self.changes.list.iter().map(|changed| {
-            json!({"path": changed.path, "change": changed.change.as_str(), "size": changed.size})
-        });
+        let changes = self.changes.list.iter().map(
+            |changed| json!({"path": changed.path, "change": changed.change.as_str(), "size": changed.size}),
+        );
         let limits = self.limits.iter().map(|kind| kind.as_str());
         json!({
             "schema_version": VERSION,

@@ -123,7 +123,12 @@ struct Walk {
 }
 
 impl Walk {
-    fn all(&mut self, top: &OwnedFd, shown: &Path, into: &mut BTreeMap<PathBuf, Mark>) -> Result<(), Failure> {
+    fn all(
+        &mut self,
+        top: &OwnedFd,
+        shown: &Path,
+        into: &mut BTreeMap<PathBuf, Mark>,
+    ) -> Result<(), Failure> {
         self.each(top, |path, stat| {
             into.insert(shown.join(path), mark(stat));
         })

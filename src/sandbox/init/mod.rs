@@ -220,8 +220,8 @@ impl Init {
             if let Some(watch) = &mut self.watch
                 && looked.elapsed() >= watch.wait()
             {
-                let over = watch
-                    .look(&self.spec, &self.programs.values().map(|program| program.pid).collect());
+                let over =
+                    watch.look(&self.spec, &self.programs.values().map(|program| program.pid).collect());
                 looked = Instant::now();
                 if let Some(bit) = over {
                     send_all(self.control.as_fd(), &wire::frame(0, 0, kind::BREACH, &[bit]), &[])?;

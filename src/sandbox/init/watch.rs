@@ -220,7 +220,8 @@ fn cpu_of_tree() -> u64 {
     let children = |text: &[u8]| -> Option<(u64, u64)> {
         let end = text.iter().rposition(|byte| *byte == b')')?;
         let rest = std::str::from_utf8(text.get(end + 2..)?).ok()?;
-        let fields: Vec<u64> = rest.split(' ').skip(11).take(4).map(|word| word.parse().unwrap_or(0)).collect();
+        let fields: Vec<u64> =
+            rest.split(' ').skip(11).take(4).map(|word| word.parse().unwrap_or(0)).collect();
         Some((fields.iter().take(2).sum(), fields.iter().skip(2).sum()))
     };
     let of = |pid: i32| fs::read(format!("/proc/{pid}/stat")).ok().and_then(|text| children(&text));

@@ -8,8 +8,8 @@
 mod proxy;
 mod relay;
 
-use super::http::Slots;
 use super::failed;
+use super::http::Slots;
 use crate::model::{Object, RunError};
 use crate::sandbox::Sandbox;
 use crate::suite::Allowed;
@@ -85,10 +85,8 @@ impl Egress {
     async fn pass_through(&mut self, sandbox: &dyn Sandbox, target: SocketAddr) -> Result<(), RunError> {
         let SocketAddr::V4(at) = target else { return Ok(()) };
         let at = SocketAddrV4::new(*at.ip(), at.port());
-        let (listener, _) = sandbox
-            .listen_at(at)
-            .await
-            .map_err(|error| failed(&format!("pass {target} through"), &error))?;
+        let (listener, _) =
+            sandbox.listen_at(at).await.map_err(|error| failed(&format!("pass {target} through"), &error))?;
         let listener = tokio::net::TcpListener::from_std(listener)
             .map_err(|error| failed(&format!("pass {target} through"), &error))?;
         let log = Arc::clone(&self.log);

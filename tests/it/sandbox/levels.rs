@@ -12,7 +12,7 @@ pub(crate) fn levels() -> Vec<Level> {
     all.into_iter().filter(|level| works(*level)).collect()
 }
 
-pub(super) fn works(level: Level) -> bool {
+pub(crate) fn works(level: Level) -> bool {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         match Launcher::new(choice("", Some(level))).await {

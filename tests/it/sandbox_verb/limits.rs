@@ -27,12 +27,7 @@ const OFFENDERS: &[Offender] = &[
         hit: "pids",
         stopped: false,
     },
-    Offender {
-        limits: &["--output", "1MiB"],
-        script: "yes; exit 3",
-        hit: "output",
-        stopped: true,
-    },
+    Offender { limits: &["--output", "1MiB"], script: "yes; exit 3", hit: "output", stopped: true },
     Offender { limits: &["--wall", "300ms"], script: "sleep 60", hit: "wall", stopped: true },
     Offender {
         limits: &["--cpu-time", "300ms"],

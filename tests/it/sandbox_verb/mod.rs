@@ -66,7 +66,12 @@ fn what_is_wrong_is_said_with_the_codes_of_a_shell() {
         let output = rolltape(&all);
         // The levels of this machine are no part of it.
         let told: Vec<&str> = output.stderr.lines().filter(|line| !line.starts_with("warning: ")).collect();
-        text.push_str(&format!("$ rolltape {}\nexit {}\n{}\n\n", all.join(" "), output.code, told.join("\n")));
+        text.push_str(&format!(
+            "$ rolltape {}\nexit {}\n{}\n\n",
+            all.join(" "),
+            output.code,
+            told.join("\n")
+        ));
         assert_eq!(output.stdout, "");
     }
     insta::assert_snapshot!(text);
@@ -81,7 +86,8 @@ fn files_come_in_and_what_changed_is_told() {
     std::fs::write(folder.path().join("same.txt"), "same").expect("a file");
     let workspace = folder.path().to_str().expect("UTF-8");
     for level in levels() {
-        let script = "cat deep/er/old.txt; echo new > new.txt; echo now > deep/er/old.txt; rm gone.txt; mkdir made";
+        let script =
+            "cat deep/er/old.txt; echo new > new.txt; echo now > deep/er/old.txt; rm gone.txt; mkdir made";
         let (output, report) = reported(level, &["--workspace", workspace, "sh", "-c", script]);
         output.clone().expect_code(0);
         assert_eq!(output.stdout, "old", "{level:?}");
@@ -130,7 +136,8 @@ fn variables_and_mounts_are_passed() {
     let data = fixture("");
     let data = data.to_str().expect("UTF-8").trim_end_matches('/');
     for level in levels() {
-        let arguments = ["--env", "ONE=1", "--env", "ROLLTAPE_TEST_TWO", "sh", "-c", "echo $ONE $ROLLTAPE_TEST_TWO"];
+        let arguments =
+            ["--env", "ONE=1", "--env", "ROLLTAPE_TEST_TWO", "sh", "-c", "echo $ONE $ROLLTAPE_TEST_TWO"];
         let output = sandbox(level, &arguments).env("ROLLTAPE_TEST_TWO", "2 2").run().expect_code(0);
         assert_eq!(output.stdout, "1 2 2\n", "{level:?}");
         let output = sandbox(level, &["env"]).env("ROLLTAPE_TEST_TWO", "2").run().expect_code(0);

@@ -27,7 +27,8 @@ impl Server {
                     seen.fetch_add(1, Ordering::SeqCst);
                     let mut head = Vec::new();
                     let mut byte = [0];
-                    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
+                    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1)
+                    {
                         head.push(byte[0]);
                     }
                     let length = head.len();
@@ -75,7 +76,10 @@ fn allowed_hosts_are_reached_and_others_refused_and_all_is_told() {
         let (output, report) = reported(level, &["--network", &policy, "bash", "-c", &script]);
         let parts: Vec<&str> = output.stdout.split("----\n").collect();
         let what = format!("{level:?}: {} {}", output.stdout, output.stderr);
-        assert!(parts[0].starts_with("HTTP/1.1 200") && parts[0].contains("GET /a?b=c HTTP/1.1\r\n"), "{what}");
+        assert!(
+            parts[0].starts_with("HTTP/1.1 200") && parts[0].contains("GET /a?b=c HTTP/1.1\r\n"),
+            "{what}"
+        );
         let passed = parts[0].to_ascii_lowercase();
         assert!(passed.contains("host: mirror.example\r\n"), "{what}");
         for gone in ["wrong.example", "proxy-connection", "x-one", "keep-alive"] {
@@ -93,7 +97,9 @@ fn allowed_hosts_are_reached_and_others_refused_and_all_is_told() {
             .as_array()
             .expect("a list")
             .iter()
-            .map(|asked| format!("{} {}:{} {}", asked["method"], asked["host"], asked["port"], asked["status"]))
+            .map(|asked| {
+                format!("{} {}:{} {}", asked["method"], asked["host"], asked["port"], asked["status"])
+            })
             .collect();
         assert_eq!(
             requests,
@@ -139,7 +145,8 @@ fn nothing_of_the_host_is_reached_but_what_is_named() {
     for level in levels().into_iter().filter(|level| *level != Level::Process) {
         for policy in ["none", "allow:example.com"] {
             let before = server.visits.load(Ordering::SeqCst);
-            let output = sandbox(level, &["--network", policy, "python3", "-c", &script]).run().expect_code(0);
+            let output =
+                sandbox(level, &["--network", policy, "python3", "-c", &script]).run().expect_code(0);
             assert!(!output.stdout.contains("reached"), "{level:?}, {policy}: {}", output.stdout);
             assert_eq!(output.stdout.matches("held").count(), 3, "{level:?}, {policy}: {}", output.stdout);
             assert_eq!(server.visits.load(Ordering::SeqCst), before, "{level:?}, {policy}");

@@ -22,7 +22,8 @@ fn serve(files: BTreeMap<String, Vec<u8>>) -> SocketAddr {
             let files = Arc::clone(&files);
             std::thread::spawn(move || {
                 let mut stream = stream;
-                let mut lines = BufReader::new(stream.try_clone().expect("a copy")).lines().map_while(Result::ok);
+                let mut lines =
+                    BufReader::new(stream.try_clone().expect("a copy")).lines().map_while(Result::ok);
                 let first = lines.next().unwrap_or_default();
                 lines.by_ref().take_while(|line| !line.is_empty()).for_each(drop);
                 let path = first.split(' ').nth(1).unwrap_or("/");
@@ -103,7 +104,11 @@ fn apt_installs_from_a_signed_repository() {
     let release = folder.path().join("Release");
     write(
         &release,
-        &format!("Origin: t\nSuite: t\nCodename: t\nDate: {date}\nSHA256:\n {} {} Packages\n", digest(&packages), listed.len()),
+        &format!(
+            "Origin: t\nSuite: t\nCodename: t\nDate: {date}\nSHA256:\n {} {} Packages\n",
+            digest(&packages),
+            listed.len()
+        ),
     );
     std::fs::create_dir(&home).expect("a folder");
     let gpg = |arguments: &[&str]| {

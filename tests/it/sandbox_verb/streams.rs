@@ -60,7 +60,8 @@ fn signals_are_passed_on() {
             (rustix::process::Signal::HUP, "HUP", 23),
             (rustix::process::Signal::USR1, "USR1", 24),
         ] {
-            let script = format!("trap 'echo got; exit {code}' {name}; echo ready; while :; do sleep 0.05; done");
+            let script =
+                format!("trap 'echo got; exit {code}' {name}; echo ready; while :; do sleep 0.05; done");
             let mut child = sandbox(level, &["sh", "-c", &script]).spawn();
             let mut out = ready(&mut child);
             let pid = rustix::process::Pid::from_child(&child);
