@@ -129,6 +129,7 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         return Err(CliError::unknown("sandbox layer", name, LAYERS.iter().copied()));
     }
     let config = config(args, context)?;
+    let sink = args.json.as_deref().map(|to| told::Sink::open(to, context)).transpose()?;
     let files = args.workspace.as_deref().map(|folder| copy::find(folder, context)).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -153,8 +154,8 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     // A reader of our standard input may wait for a line that never comes.
     runtime.shutdown_background();
     let (report, exit) = ended?;
-    if let Some(to) = &args.json {
-        told::write(&report, to, context)?;
+    if let Some(sink) = sink {
+        sink.write(&report, context)?;
     }
     exit
 }
@@ -207,7 +208,10 @@ fn config(args: &Args, context: &Context) -> Result<Config, CliError> {
 
 /// A read-only mount: the host's folder, and where it is seen.
 fn mount(text: &str, context: &Context) -> Result<(String, String), CliError> {
-    let refused = |why: &str| CliError::usage(format!("'{text}' can't be mounted: {why}"));
+    let refused = |why: &str| {
+        CliError::usage(format!("'{text}' can't be mounted: {why}"))
+            .hint("write --mount DIR, or --mount DIR:/path/inside")
+    };
     let (folder, inside) = match text.rsplit_once(':') {
         Some((folder, inside)) => (folder, Some(inside)),
         None => (text, None),
@@ -223,8 +227,7 @@ fn mount(text: &str, context: &Context) -> Result<(String, String), CliError> {
     let real = real.to_str().ok_or_else(|| refused("its path is not UTF-8"))?.to_owned();
     let inside = inside.map_or_else(|| real.clone(), str::to_owned);
     if !inside.starts_with('/') || inside.split('/').any(|part| part == "..") || inside.len() < 2 {
-        return Err(refused(&format!("'{inside}' is no absolute path below the root"))
-            .hint("write --mount DIR:/path/inside"));
+        return Err(refused(&format!("'{inside}' is no absolute path below the root")));
     }
     Ok((real, inside))
 }

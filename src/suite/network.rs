@@ -4,8 +4,9 @@
 //! Invariant: an address that is not public is reached only if it is written down with its port.
 
 use super::hosts::is_host;
+// Addresses alone, as data: what opens sockets is in `std`.
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// How entries of `allow` are written.

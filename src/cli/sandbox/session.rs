@@ -79,6 +79,8 @@ impl Work<'_> {
             tokio::time::sleep(STEP).await;
         }
         let raw = Raw::enter();
+        // Before the command is there: it may tell somebody that it waits for a signal.
+        let signals = signals(raw.is_some());
         let begin = Instant::now();
         let spawned = sandbox.spawn(self.command(raw.is_some())).await;
         let process = match spawned {
@@ -90,7 +92,7 @@ impl Work<'_> {
                 return Err(refused);
             }
         };
-        let (end, limits) = self.attend(sandbox, process, raw.is_some()).await?;
+        let (end, limits) = self.attend(sandbox, process, signals, raw.is_some()).await?;
         report.duration = begin.elapsed();
         drop(raw);
         report.leftovers = limits.leftovers;
@@ -125,6 +127,7 @@ impl Work<'_> {
         &self,
         sandbox: &dyn Sandbox,
         process: Process,
+        mut signals: mpsc::Receiver<i32>,
         terminal: bool,
     ) -> Result<(End, sandbox::ExitReport), CliError> {
         let Process { stdin, stdout, stderr, mut control, .. } = process;
@@ -137,7 +140,6 @@ impl Work<'_> {
         .into_iter()
         .flatten()
         .collect();
-        let mut signals = signals(terminal);
         let wall = async {
             match self.args.wall {
                 Some(limit) => tokio::time::sleep(limit).await,
@@ -219,10 +221,10 @@ fn not_started(name: &str, error: SandboxError) -> CliError {
     };
     let mut told = CliError::harness(format!("'{name}' can't be run: {}", error.message));
     told.exit = Exit::Program(code);
-    if code == 127 {
-        told = told.hint("what is installed on this machine is there; --mount and --workspace bring more in");
-    }
-    told
+    told.hint(match code {
+        127 => "what is installed on this machine is there; --mount and --workspace bring more in",
+        _ => "make it executable, or run it by its interpreter",
+    })
 }
 
 /// From our standard input to the command's. On a terminal only its end is told: it means that the terminal is gone.

@@ -7,7 +7,9 @@ use crate::sandbox::{Changes, Exit, Level, Sandbox};
 use crate::store::io_text;
 use crate::util::redact::Redactor;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Version of the object.
@@ -89,13 +91,38 @@ impl Report {
     }
 }
 
-/// Writes the object, without what looks like a secret.
-pub(super) fn write(report: &Report, to: &Path, context: &Context) -> Result<(), CliError> {
-    let text = Redactor::default().redact_value(report.to_json()).to_string();
-    if to == Path::new("-") {
-        context.say(&text);
-        return Ok(());
+/// Where the object goes. A file is opened before anything runs: whether it can be written must not be found out
+/// when the sandbox is gone.
+pub(super) enum Sink {
+    /// Standard error.
+    Talk,
+    /// A file, with its name.
+    File(File, PathBuf),
+}
+
+impl Sink {
+    pub(super) fn open(to: &Path, context: &Context) -> Result<Self, CliError> {
+        if to == Path::new("-") {
+            return Ok(Self::Talk);
+        }
+        let file = File::create(context.cwd.join(to)).map_err(|error| refused(to, &error))?;
+        Ok(Self::File(file, to.to_owned()))
     }
-    std::fs::write(context.cwd.join(to), text + "\n")
-        .map_err(|error| CliError::usage(format!("'{}' can't be written: {}", to.display(), io_text(&error))))
+
+    /// Writes the object, without what looks like a secret.
+    pub(super) fn write(self, report: &Report, context: &Context) -> Result<(), CliError> {
+        let text = Redactor::default().redact_value(report.to_json()).to_string();
+        match self {
+            Self::Talk => context.say(&text),
+            Self::File(mut file, name) => {
+                writeln!(file, "{text}").map_err(|error| refused(&name, &error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refused(to: &Path, error: &std::io::Error) -> CliError {
+    CliError::usage(format!("'{}' can't be written: {}", to.display(), io_text(error)))
+        .hint("--json alone tells it on stderr")
 }

@@ -92,7 +92,7 @@ fn allowed_hosts_are_reached_and_others_refused_and_all_is_told() {
         assert!(parts[4].starts_with("HTTP/1.1 403"), "{what}");
         assert!(parts[5].starts_with("HTTP/1.1 400"), "{what}");
         assert!(parts[6].starts_with("HTTP/1.1 403"), "{what}");
-        assert!(parts[7].starts_with("HTTP/1.1 200 OK\r\n\r\n") && parts[7].contains("GET /deep"), "{what}");
+        assert!(parts[7].starts_with("HTTP/1.1 200 OK\r\n") && parts[7].contains("GET /deep"), "{what}");
         let requests: Vec<String> = report["network"]["requests"]
             .as_array()
             .expect("a list")

@@ -78,7 +78,7 @@ fn write(path: &Path, text: &str) {
 
 #[test]
 fn apt_installs_from_a_signed_repository() {
-    need!("dpkg-deb", "gpg", "sha256sum");
+    need!(program("dpkg-deb"), program("gpg"), program("sha256sum"));
     if !can("apt-get") {
         return;
     }
@@ -188,7 +188,7 @@ fn pip_installs_from_an_index() {
 
 #[test]
 fn npm_installs_from_a_registry() {
-    need!("tar");
+    need!(program("tar"));
     if !can("npm") {
         return;
     }
