@@ -32,7 +32,7 @@ pub struct Verb {
 
 registry! {
     /// All verbs, in the order of `--help`.
-    Verb: run, resume, check, show, convert, report, compare, export, explain, list, init, schema, completions, doctor
+    Verb: run, resume, sandbox, check, show, convert, report, compare, export, explain, list, init, schema, completions, doctor
 }
 
 /// The whole command line, from the registry.

@@ -2,6 +2,7 @@
 
 use super::channel::Channel;
 use super::janitor::Janitor;
+use super::meter::Meter;
 use super::nursery::{Born, Nursery};
 use super::remote::{Remote, RemoteFiles};
 use super::wire::{Spec, failed, kind};
@@ -62,6 +63,7 @@ pub(super) async fn start(
     layers: Vec<LayerState>,
     spec: Spec,
     groups: Vec<PathBuf>,
+    output: Option<u64>,
 ) -> Result<Arc<Remote>, SandboxError> {
     let folder = PathBuf::from(&spec.folder);
     fs::DirBuilder::new()
@@ -112,6 +114,8 @@ pub(super) async fn start(
         level,
         layers,
         workspace,
+        meter: output.map(|limit| Meter::new(limit, channel.breach())),
+        own_network: level >= Level::User && !spec.host_network,
         folder: spec.folder,
         files: RemoteFiles(channel),
         env: Mutex::default(),

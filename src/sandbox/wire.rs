@@ -9,7 +9,7 @@ use super::SandboxError;
 use std::io;
 
 /// Version of everything below.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 /// The largest frame that is believed.
 pub(super) const MAX_FRAME: usize = 16 << 20;
 
@@ -27,18 +27,26 @@ pub(super) mod kind {
     pub(in super::super) const LISTEN: u8 = 10;
     pub(in super::super) const FREEZE: u8 = 11;
     pub(in super::super) const RESET: u8 = 12;
+    /// Notes how the files are.
+    pub(in super::super) const MARK: u8 = 13;
+    /// Tells what has become of them since.
+    pub(in super::super) const CHANGES: u8 = 14;
     /// A reply that succeeded.
     pub(in super::super) const OK: u8 = 64;
     /// A reply that failed: errno, sentence.
     pub(in super::super) const FAILED: u8 = 65;
     /// A program ended: its number, whether by a signal, code.
     pub(in super::super) const EXITED: u8 = 66;
+    /// A limit that ends all work was hit, and everything was killed: its bit.
+    pub(in super::super) const BREACH: u8 = 67;
 }
 
 /// Limits that an init saw hit, as bits.
 pub(super) mod limit {
     pub(in super::super) const OOM: u8 = 1;
     pub(in super::super) const PIDS: u8 = 2;
+    pub(in super::super) const DISK: u8 = 4;
+    pub(in super::super) const CPU: u8 = 8;
 }
 
 /// Errno of a failure that is a wrong kind of file.
@@ -201,6 +209,16 @@ pub(super) struct Spec {
     pub(super) watch_pids: bool,
     /// Disk in bytes, 0 for no limit.
     pub(super) disk: u64,
+    /// Files, folders and links, 0 for no limit.
+    pub(super) inodes: u64,
+    /// Open files of one process, 0 for no limit.
+    pub(super) open_files: u64,
+    /// CPU time of all programs in milliseconds, 0 for no limit.
+    pub(super) cpu_time: u64,
+    /// Whether the host's network is shared.
+    pub(super) host_network: bool,
+    /// Whether changes of files will be asked for.
+    pub(super) changes: bool,
     /// First host id of the sandbox; 0 keeps the caller's.
     pub(super) uid: u32,
     /// `cgroup.procs` files to join.
@@ -221,7 +239,9 @@ impl Spec {
             .pairs(self.env.iter().map(|(a, b)| (a, b)))
             .pairs(self.mounts.iter().map(|(a, b)| (a, b)));
         out.u64(self.memory).u8(self.watch_memory.into()).u64(self.pids).u8(self.watch_pids.into());
-        out.u64(self.disk).u32(self.uid).texts(self.groups.iter());
+        out.u64(self.disk).u64(self.inodes).u64(self.open_files).u64(self.cpu_time);
+        out.u8(self.host_network.into()).u8(self.changes.into());
+        out.u32(self.uid).texts(self.groups.iter());
         out.u8(self.landlock.into()).u8(self.seccomp.into()).texts(self.hide.iter());
         out.0
     }
@@ -247,6 +267,11 @@ impl Spec {
             pids: from.u64()?,
             watch_pids: from.u8()? == 1,
             disk: from.u64()?,
+            inodes: from.u64()?,
+            open_files: from.u64()?,
+            cpu_time: from.u64()?,
+            host_network: from.u8()? == 1,
+            changes: from.u8()? == 1,
             uid: from.u32()?,
             groups: from.texts()?,
             landlock: from.u8()? == 1,
@@ -285,6 +310,10 @@ mod tests {
             memory: 5,
             watch_memory: true,
             pids: 9,
+            inodes: 11,
+            open_files: 12,
+            cpu_time: 13,
+            host_network: true,
             uid: 7,
             groups: vec!["g".into()],
             seccomp: true,

@@ -63,6 +63,8 @@ pub struct Options {
     pub busy_timeout: Duration,
     /// The longest `timeout` that a call may ask for.
     pub max_timeout: Duration,
+    /// A command of the shell that has run for so long is killed.
+    pub command_wall: Option<Duration>,
     /// Characters of a command's output that the model sees; the middle of more is left out.
     pub max_output: usize,
     /// Characters of the file tool's answers that the model sees; the end of more is left out.
@@ -77,6 +79,7 @@ impl Default for Options {
             soft_timeout: Duration::from_secs(10),
             busy_timeout: Duration::from_mins(2),
             max_timeout: Duration::from_hours(1),
+            command_wall: None,
             max_output: 30_000,
             max_view: 16_000,
             max_file: 10 << 20,

@@ -382,3 +382,61 @@ fn hidden_tests_read_what_the_program_under_test_can_not() {
         assert_eq!(peeks["outcome"], "passed", "nothing could be read: {peeks}");
     }
 }
+
+/// What became of attempts that ran into limits of their sandboxes, and what was kept of it.
+#[test]
+fn limits_of_the_sandbox_end_an_attempt_or_name_why_it_failed() {
+    let folder = temp();
+    let mut lab = Lab::new(folder.path(), "limits");
+    let with = |keys: &str| format!("{keys}\n{PROGRAM}");
+    let good = bash("echo 'exit 0' > app.sh");
+    let full = bash("head -c 100000000 /dev/zero > $TMPDIR/big; sleep 1");
+    let tidied = bash("rm $TMPDIR/big; echo 'exit 0' > app.sh");
+    lab.task("cpu", &with("limits = { cpu = \"500ms\" }"), &[good.clone(), bash("while :; do :; done")]);
+    let slow = bash("echo 'exit 0' > app.sh; sleep 60");
+    lab.task("command", &with("limits = { command = \"1s\" }"), &[slow, finish("done")]);
+    lab.task("output", &with("sandbox = { output = \"1MiB\" }"), &[good, bash("yes")]);
+    lab.task("disk", &with("sandbox = { disk = \"8MiB\" }"), &[full.clone(), finish("done")]);
+    lab.task("disk-outlived", &with("sandbox = { disk = \"8MiB\" }"), &[full, tidied, finish("done")]);
+    let out = folder.path().join("run");
+    run(&[lab.write()], &out, &[]).expect_code(1);
+    let records = records(&out);
+    insta::assert_snapshot!(told(&records));
+    let tape = std::fs::read_to_string(out.join("trajectories.jsonl")).expect("trajectories");
+    assert!(tape.contains("[The command ran over the limit of 1 seconds and was killed.]"), "{tape}");
+    let kept = evidence(&out, &records["limits/disk-outlived"], "sandbox:limits");
+    assert_eq!(kept, serde_json::json!(["disk"]));
+}
+
+/// A piece of evidence of a record.
+fn evidence(out: &Path, record: &Value, name: &str) -> Value {
+    let list = record["evidence"].as_array().expect("a list");
+    let found = list.iter().find(|one| one["name"] == name).expect("the evidence");
+    let file = out.join("artefacts").join(found["sha256"].as_str().expect("a digest"));
+    serde_json::from_str(&std::fs::read_to_string(file).expect("an artefact")).expect("JSON")
+}
+
+#[test]
+fn hosts_that_a_suite_allows_are_reached_and_each_request_is_kept() {
+    let folder = temp();
+    let server = crate::sandbox_verb::network::Server::start();
+    let mut lab = Lab::new(folder.path(), "allowed");
+    let network = format!("sandbox = {{ network = {{ allow = [\"mirror.example={}\"] }} }}", server.at);
+    let ask = |url: &str| crate::sandbox_verb::network::ask(&format!("GET {url}"), "");
+    let both = bash(&format!("{} {}", ask("http://mirror.example/a"), ask("http://other.example/b")));
+    lab.task("asks", &format!("{network}\n{WORDS}"), &[both, finish("done")]);
+    let out = folder.path().join("run");
+    let told = run(&[lab.write()], &out, &[]).expect_code(0);
+    assert!(
+        told.stderr.contains("warning: task 'allowed/asks' reaches the network: allow:mirror.example="),
+        "{}",
+        told.stderr
+    );
+    let kept = evidence(&out, &records(&out)["allowed/asks"], "sandbox:network");
+    let expected = serde_json::json!([
+        {"method": "GET", "host": "mirror.example", "port": 80, "path": "/a", "status": 200},
+        {"method": "GET", "host": "other.example", "port": 80, "path": "/b", "status": 403,
+         "refused": "it is not in the list"},
+    ]);
+    assert_eq!(kept, expected);
+}

@@ -51,6 +51,7 @@ mod run;
 mod runs;
 mod sample;
 mod sandbox;
+mod sandbox_verb;
 mod schema;
 mod score;
 mod secrets;

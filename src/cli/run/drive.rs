@@ -9,6 +9,7 @@ use crate::model::{AttemptId, AttemptRecord, LAYERS, Object, Outcome, RunError, 
 use crate::report::{self, Report};
 use crate::sandbox::{self, Choice, Launcher};
 use crate::store::{self, Recorder, RunView, StoreError, StoreErrorKind};
+use crate::suite::Network;
 use crate::util::clock::{Clock, SystemClock};
 use crate::util::plural::plural;
 use std::collections::{BTreeMap, HashSet};
@@ -162,6 +163,9 @@ async fn go(
         }
     };
     let dir = recorder.dir().to_path_buf();
+    for warning in open_networks(&plan) {
+        context.say(&format!("warning: {warning}"));
+    }
     if context.verbosity > Verbosity::Quiet {
         context.say(&headline(&plan, &todo, launcher.as_deref()));
     }
@@ -236,6 +240,18 @@ fn record(manifest: &mut RunManifest, out: Option<PathBuf>) -> Result<Recorder, 
         }
     }
     Recorder::create(&PathBuf::from("reports").join(&manifest.id.0))
+}
+
+/// Tasks that reach more than their services: nobody shall find that out afterwards.
+fn open_networks(plan: &Plan) -> Vec<String> {
+    let mut told = Vec::new();
+    for suite in &plan.suites {
+        for task in suite.suite.tasks.iter().filter(|task| task.sandbox.network != Network::None) {
+            let network = &task.sandbox.network;
+            told.push(format!("task '{}/{}' reaches the network: {network}", suite.suite.name, task.id));
+        }
+    }
+    told
 }
 
 fn headline(plan: &Plan, todo: &[Planned], launcher: Option<&Launcher>) -> String {

@@ -42,6 +42,10 @@ pub(super) fn lock_down(spec: &Spec) -> Result<(), Failure> {
         limit(libc::RLIMIT_NPROC, spec.pids.saturating_add(spec.pids / 4).saturating_add(16))
             .during("limit processes")?;
     }
+    if spec.level == 1 && spec.disk > 0 {
+        // No file system holds the limit here: the init watches the sum, and no single file runs away from it.
+        limit(libc::RLIMIT_FSIZE, spec.disk).during("limit the size of files")?;
+    }
     if spec.landlock {
         landlock(spec).during("Landlock")?;
     }
@@ -53,7 +57,7 @@ pub(super) fn lock_down(spec: &Spec) -> Result<(), Failure> {
 }
 
 /// Lowers a limit; one that is lower already stays.
-fn limit(what: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
+pub(super) fn limit(what: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
     // SAFETY: `now` is a local that getrlimit fills in.
     unsafe {
         let mut now: libc::rlimit = std::mem::zeroed();

@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "clone, mount and ioctl calls that no safe wrapper covers")]
 
 use super::reap::check;
-use super::{During, Failure, confine, shadow, trust};
+use super::{During, Failure, confine, ledger, shadow, trust};
 use crate::sandbox::pass::{Inbox, send_all};
 use crate::sandbox::wire::{Spec, frame};
 use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
@@ -66,12 +66,17 @@ const FLAGS: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP
     | libc::SIGCHLD;
 
+/// The namespaces of a sandbox.
+fn flags(spec: &Spec) -> i32 {
+    if spec.host_network { FLAGS & !libc::CLONE_NEWNET } else { FLAGS }
+}
+
 /// Which of the two this process has become.
 pub(super) enum Side {
     /// The parent: it has waited for the end of PID 1.
     Outer,
-    /// PID 1, its root built.
-    Inner,
+    /// PID 1, its root built, with the views whose changes will be asked for.
+    Inner(Vec<ledger::View>),
 }
 
 /// Splits into outer and inner. `control` must be closed by the outer, so that only PID 1 holds it.
@@ -90,11 +95,11 @@ pub(super) fn enter(spec: &Spec, control: &mut Option<OwnedFd>) -> Result<Side, 
     )
     .during("open a socket pair")?;
     // SAFETY: without CLONE_VM this is a fork; the process has one thread.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, FLAGS, 0, 0, 0, 0) } as i32;
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags(spec), 0, 0, 0, 0) } as i32;
     let pid = check(pid).during("make namespaces (clone)")?;
     if pid == 0 {
         drop(ours);
-        return inner(spec, &theirs).map(|()| Side::Inner);
+        return inner(spec, &theirs).map(Side::Inner);
     }
     drop(theirs);
     let prepared = maps(spec, pid, user, group).and_then(|()| trees(spec, pid));
@@ -189,7 +194,7 @@ fn set_mount(tree: &OwnedFd, attributes: u64, userns: Option<i32>, recursive: bo
     check(done as i32).map(drop)
 }
 
-fn inner(spec: &Spec, outer: &OwnedFd) -> Result<(), Failure> {
+fn inner(spec: &Spec, outer: &OwnedFd) -> Result<Vec<ledger::View>, Failure> {
     let mut inbox = Inbox::default();
     let (frame, descriptors) = loop {
         if let Some(frame) = inbox.next()? {
@@ -208,12 +213,14 @@ fn inner(spec: &Spec, outer: &OwnedFd) -> Result<(), Failure> {
     // SAFETY: plain numbers. If the outer is killed, everything inside goes.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) })
         .during("watch the outer")?;
-    build(spec, trees)?;
-    loopback().during("bring up the loopback")?;
+    let views = build(spec, trees)?;
+    if !spec.host_network {
+        loopback().during("bring up the loopback")?;
+    }
     let name = c"sandbox";
     // SAFETY: the name lives for the program's length.
     check(unsafe { libc::sethostname(name.as_ptr(), name.count_bytes()) }).during("name the host")?;
-    Ok(())
+    Ok(views)
 }
 
 pub(super) fn make(path: &Path, mode: u32) -> Result<(), Failure> {
@@ -239,15 +246,21 @@ pub(super) fn read_only(at: &Path) -> Result<(), Failure> {
 }
 
 /// Builds the new root below `/tmp` and moves into it.
-fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
+fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Vec<ledger::View>, Failure> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).during("make mounts private")?;
     let top = Path::new("/tmp");
     let (root, store) = (top.join("root"), top.join("store"));
     // Sources are opened before /tmp disappears under the new file system.
     let mounts: Vec<(OwnedFd, &String)> = if spec.level == 2 { open_mounts(spec)? } else { Vec::new() };
-    let size = if spec.disk > 0 { format!("size={},mode=755", spec.disk) } else { "mode=755".to_owned() };
-    mount("tmpfs", top, MountFlags::NOSUID | MountFlags::NODEV, &size)?;
+    let mut options = "mode=755".to_owned();
+    for (name, limit) in [("size", spec.disk), ("nr_inodes", spec.inodes)] {
+        if limit > 0 {
+            options.push_str(&format!(",{name}={limit}"));
+        }
+    }
+    mount("tmpfs", top, MountFlags::NOSUID | MountFlags::NODEV, &options)?;
+    let mut views = Vec::new();
     make(&root, 0o755)?;
     make(&store, 0o700)?;
     bind(&root, &root)?;
@@ -262,7 +275,12 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
             if index == shared {
                 hide(spec, &root, &store)?;
             }
-            overlay(&root, &store.join(index.to_string()), &name, &tree)?;
+            let store = store.join(index.to_string());
+            overlay(&root, &store, &name, &tree)?;
+            if spec.changes && !name.starts_with('!') {
+                let (lower, upper) = (ledger::open(&store.join("l"))?, ledger::open(&store.join("u"))?);
+                views.push(ledger::View { name, lower, upper });
+            }
         }
         if spec.mounts.is_empty() {
             hide(spec, &root, &store)?;
@@ -298,7 +316,7 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
     let proc = root.join("proc");
     make(&proc, 0o555)?;
     mount("proc", &proc, MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, "")?;
-    if !spec.hosts.is_empty() {
+    if !spec.hosts.is_empty() && !spec.host_network {
         // Names want the ports of the web, which only root may open; here nobody else could have them. Where
         // this can't be set, listening there says so.
         let _ = fs::write(proc.join("sys/net/ipv4/ip_unprivileged_port_start"), "0");
@@ -314,7 +332,8 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
     rustix::process::chdir(&root).during("enter the new root")?;
     rustix::process::pivot_root(".", ".").during("pivot_root")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).during("leave the host's root")?;
-    rustix::process::chdir("/").during("enter the new root")
+    rustix::process::chdir("/").during("enter the new root")?;
+    Ok(views)
 }
 
 fn open_mounts(spec: &Spec) -> Result<Vec<(OwnedFd, &String)>, Failure> {
@@ -421,21 +440,37 @@ fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
         fs::write(root.join("etc/passwd"), passwd)?;
         fs::write(root.join("etc/group"), format!("root:x:0:\nagent:x:{AGENT}:\nnogroup:x:65534:\n"))?;
     }
+    if spec.level == 3 {
+        apt(root)?;
+    }
     let mut hosts = "127.0.0.1 localhost sandbox\n::1 localhost\n".to_owned();
+    if spec.host_network {
+        hosts.push_str(&fs::read_to_string("/etc/hosts").unwrap_or_default());
+    }
     for (host, address) in &spec.hosts {
         hosts.push_str(&format!("{address} {host}\n"));
     }
     fs::write(root.join("etc/hosts"), hosts)?;
     fs::write(root.join("etc/hostname"), "sandbox\n")?;
-    if spec.level == 3 && root.join("usr/bin/apt-get").exists() {
-        for folder in ["var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/log/apt"] {
-            make(&root.join(folder), 0o755)?;
-        }
-        // Its own user would own the folders that root, without DAC_OVERRIDE, then could not write.
-        make(&root.join("etc/apt/apt.conf.d"), 0o755)?;
-        fs::write(root.join("etc/apt/apt.conf.d/90rolltape"), "APT::Sandbox::User \"root\";\n")?;
+    let resolv = if spec.host_network {
+        fs::read_to_string("/etc/resolv.conf").unwrap_or_default()
+    } else {
+        "# no network but the loopback\n".to_owned()
+    };
+    Ok(fs::write(root.join("etc/resolv.conf"), resolv)?)
+}
+
+/// Folders that apt wants. Root inside may not write to what it has given to a user of apt's own, so there is none.
+/// The host's sources stay out: they may hold passwords.
+fn apt(root: &Path) -> Result<(), Failure> {
+    for name in ["apt.conf.d", "preferences.d", "sources.list.d", "trusted.gpg.d"] {
+        make(&root.join("etc/apt").join(name), 0o755)?;
     }
-    Ok(fs::write(root.join("etc/resolv.conf"), "# no network but the loopback\n")?)
+    for name in ["var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/log/apt"] {
+        make(&root.join(name), 0o755)?;
+    }
+    let file = root.join("etc/apt/apt.conf.d/00sandbox");
+    fs::write(file, "APT::Sandbox::User \"root\";\n").during("tell apt its user")
 }
 
 fn devices(root: &Path) -> Result<(), Failure> {

@@ -115,6 +115,8 @@ pub(super) struct Live {
     pub(super) file: String,
     /// Whether a command runs.
     pub(super) running: bool,
+    /// When the last command was handed over.
+    pub(super) since: Instant,
     nonce: String,
     stdin: Writer,
     shared: Arc<Shared>,
@@ -143,6 +145,7 @@ impl Live {
                 env: environment(boot),
                 cwd: cwd.to_owned(),
                 pty: Some(SIZE),
+                person: false,
                 status_fd: Some(STATUS_FD),
                 unprivileged: false,
             })
@@ -157,8 +160,16 @@ impl Live {
         ];
         let stdin = process.stdin.ok_or_else(missing)?;
         let control = process.control;
-        let mut live =
-            Self { control, file: String::new(), running: true, nonce: nonce()?, stdin, shared, readers };
+        let mut live = Self {
+            control,
+            file: String::new(),
+            running: true,
+            since: Instant::now(),
+            nonce: nonce()?,
+            stdin,
+            shared,
+            readers,
+        };
         let line = format!(" eval \"$ROLLTAPE_BOOT\"; __rolltape_n={}; __rolltape_end 0\n", live.nonce);
         live.shared.screen().expect_end(&live.nonce);
         live.write(line.as_bytes()).await;
@@ -200,6 +211,7 @@ impl Live {
         self.shared.reports().clear();
         self.shared.screen().expect(&self.nonce, line.as_bytes());
         self.running = true;
+        self.since = Instant::now();
         self.write(line.as_bytes()).await;
         Ok(())
     }

@@ -7,7 +7,7 @@ mod guards;
 mod keeper;
 mod killed;
 mod left;
-mod levels;
+pub(crate) mod levels;
 mod mounts;
 mod poor;
 

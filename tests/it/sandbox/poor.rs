@@ -91,6 +91,33 @@ fn limits_hold_and_are_told_without_control_groups() {
 }
 
 #[test]
+fn cpu_time_and_disk_are_told_without_control_groups() {
+    if !ordinary("sandbox::poor::cpu_time_and_disk_are_told_without_control_groups") {
+        return;
+    }
+    for level in levels() {
+        with_launcher(choice("", Some(level)), async |launcher| {
+            let cases = [
+                ("while :; do :; done", LimitKind::Cpu),
+                ("while :; do /bin/true; done", LimitKind::Cpu),
+                ("head -c 50000000 /dev/zero > a; sleep 1", LimitKind::Disk),
+            ];
+            for (script, kind) in cases {
+                let config = Config {
+                    cpu_time: Some(std::time::Duration::from_millis(400)),
+                    disk: Some(8 << 20),
+                    ..Config::default()
+                };
+                let sandbox = launcher.start(config).await.expect("a sandbox");
+                run(&sandbox, script).await;
+                let report = sandbox.close().await;
+                assert_eq!(report.limits, [kind], "{level:?}: {script}");
+            }
+        });
+    }
+}
+
+#[test]
 fn a_tree_of_forks_is_ended() {
     if !ordinary("sandbox::poor::a_tree_of_forks_is_ended") {
         return;
