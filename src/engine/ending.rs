@@ -25,8 +25,7 @@ impl Ending {
     pub(super) fn limit(&self) -> Option<LimitKind> {
         match self {
             Ending::Wall => Some(LimitKind::Wall),
-            Ending::Breached(kind) => Some(*kind),
-            Ending::Agent(AgentEnd::Stopped(Stop::Limit(kind))) => Some(*kind),
+            Ending::Breached(kind) | Ending::Agent(AgentEnd::Stopped(Stop::Limit(kind))) => Some(*kind),
             _ => None,
         }
     }

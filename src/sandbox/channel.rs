@@ -238,10 +238,8 @@ fn dispatch(state: &Mutex<State>, frame: Frame, descriptors: Vec<OwnedFd>) {
             let sender = state.exits.entry(number).or_insert_with(|| watch::channel(None).0);
             sender.send_replace(Some(exit));
         }
-        kind::BREACH => {
-            if from.u8().is_ok_and(|bit| bit == wire::limit::CPU) {
-                state.breach.tell(LimitKind::Cpu);
-            }
+        kind::BREACH if from.u8().is_ok_and(|bit| bit == wire::limit::CPU) => {
+            state.breach.tell(LimitKind::Cpu);
         }
         kind::OK | kind::FAILED => {
             let Some(sender) = state.waiting.remove(&frame.id) else { return };

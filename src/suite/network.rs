@@ -217,10 +217,11 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let parts = address.segments();
     // Only what is given out for the open network, and there nothing that carries an address of version 4.
     let global = parts[0] & 0xe000 == 0x2000;
-    let special = matches!(
-        parts,
-        [0x2001, 0..0x200, ..] | [0x2001, 0xdb8, ..] | [0x2002, ..] | [0x3fff, 0..0x1000, ..]
-    );
+    let special = match (parts[0], parts[1]) {
+        (0x2001, second) => second < 0x200 || second == 0xdb8,
+        (0x3fff, second) => second < 0x1000,
+        (first, _) => first == 0x2002,
+    };
     global && !special
 }
 

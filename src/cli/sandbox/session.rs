@@ -176,7 +176,7 @@ impl Work<'_> {
             End::Exit(exit) => {
                 report.ended = Ended::Exit(*exit);
                 for kind in &report.limits {
-                    self.say(&format!("rolltape: the command ran into its limit: {}", self.words(*kind)));
+                    self.say(&format!("rolltape: the command ran into its limit: {}", words(*kind)));
                 }
                 Exit::Program(exit.shell_code().clamp(0, 255) as u8)
             }
@@ -185,7 +185,7 @@ impl Work<'_> {
                 if !report.limits.contains(kind) {
                     report.limits.insert(0, *kind);
                 }
-                self.say(&format!("rolltape: the command was stopped by its limit: {}", self.words(*kind)));
+                self.say(&format!("rolltape: the command was stopped by its limit: {}", words(*kind)));
                 Exit::Program(STOPPED)
             }
         }
@@ -196,20 +196,20 @@ impl Work<'_> {
             self.context.say(line);
         }
     }
+}
 
-    /// A limit by its name, what it is and the option that sets it.
-    fn words(&self, kind: LimitKind) -> String {
-        let (what, option) = match kind {
-            LimitKind::Oom => ("memory", "--memory"),
-            LimitKind::Pids => ("processes", "--pids"),
-            LimitKind::Disk => ("files", "--disk, --inodes"),
-            LimitKind::Output => ("output", "--output"),
-            LimitKind::Wall => ("time", "--wall"),
-            LimitKind::Cpu => ("CPU time", "--cpu-time"),
-            LimitKind::Turns | LimitKind::Tokens | LimitKind::Usd => ("the agent", "suite"),
-        };
-        format!("{} ({what}, {option})", kind.as_str())
-    }
+/// A limit by its name, what it is and the option that sets it.
+fn words(kind: LimitKind) -> String {
+    let (what, option) = match kind {
+        LimitKind::Oom => ("memory", "--memory"),
+        LimitKind::Pids => ("processes", "--pids"),
+        LimitKind::Disk => ("files", "--disk, --inodes"),
+        LimitKind::Output => ("output", "--output"),
+        LimitKind::Wall => ("time", "--wall"),
+        LimitKind::Cpu => ("CPU time", "--cpu-time"),
+        LimitKind::Turns | LimitKind::Tokens | LimitKind::Usd => ("the agent", "suite"),
+    };
+    format!("{} ({what}, {option})", kind.as_str())
 }
 
 /// What a shell would say, with its exit codes.

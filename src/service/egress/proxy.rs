@@ -71,7 +71,7 @@ impl Gate {
                     return Ok((stream, place));
                 }
                 Ok(Err(error)) => last = error.kind().to_string(),
-                Err(_) => last = "timed out".to_owned(),
+                Err(_) => "timed out".clone_into(&mut last),
             }
         }
         Err(Refused(502, format!("it can't be reached: {last}")))
