@@ -48,9 +48,8 @@ const SHARED: [(&str, &str); 34] = [
 fn fixture(path: &str) -> Option<&str> {
     let (folder, file) = path.split_once('/')?;
     match (folder, file) {
-        (_, "consume.py" | "open.py" | "base_state.json") => None,
-        // Only a part of a folder.
-        ("tau2-folder", "results.json") => None,
+        // Scripts, and files that are only a part of a folder.
+        (_, "consume.py" | "open.py" | "base_state.json") | ("tau2-folder", "results.json") => None,
         ("tau2-folder", _) => Some("tau2"),
         ("otel", _) => Some("otel-genai"),
         _ => Some(folder),
