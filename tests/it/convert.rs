@@ -178,7 +178,7 @@ fn wrong_usage_is_said_in_one_sentence() {
     error: none.json: there is no such file or folder
     hint: paths are relative to the current folder
 
-    error: notes.txt: of no known format
+    error: notes.txt: of no known format, and near to none
     error: no/such/folder.jsonl can't be written: there is no such folder
     hint: name a file in a folder that exists with -o
 

@@ -200,7 +200,7 @@ fn check_text(file: &str, output: &formats::ReadOutput) {
             assert_eq!([said(0), said(1)], ["good 1", "good 2"], "{file}");
         }
         "json/long_line.jsonl" => {
-            assert_eq!((said(0).len(), said(1).as_str()), (24 << 20, "good 2"), "{file}")
+            assert_eq!((said(0).len(), said(1).as_str()), (24 << 20, "good 2"), "{file}");
         }
         "json/wrong_types.jsonl" => {
             assert_eq!(output.trajectories.last().expect("one").steps[0].judged_text(), "good 9");
