@@ -49,10 +49,10 @@ sleep 60 & kill -STOP $!; kill -CONT $!; kill -9 $!; wait $! 2>/dev/null; second
 coproc cat; echo back >&${COPROC[1]}; read -r line <&${COPROC[0]}
 trap "true" USR1; kill -USR1 $$; ulimit -n >/dev/null; [ -e <(true) ] && echo ended $first $second $line' 2>/dev/null"#;
 
-const GIT: &str = r#"
+const GIT: &str = r"
 export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.com GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.com
 git init -q one && cd one && echo a > f && git add . && git commit -qm one && echo b >> f && git commit -qam two
-git gc -q --prune=now && cd .. && git clone -q one two 2>/dev/null && cd two && echo $(git log --oneline | wc -l) commits"#;
+git gc -q --prune=now && cd .. && git clone -q one two 2>/dev/null && cd two && echo $(git log --oneline | wc -l) commits";
 
 const COMPILER: &str = r#"
 cat > t.c <<'E'
@@ -98,11 +98,11 @@ pip3 install -q --no-index --no-build-isolation --disable-pip-version-check --ta
 PYTHONPATH=t python3 -m rolltape_seven"#;
 
 /// A package, built and installed with nothing but what is there.
-const DPKG: &str = r#"
+const DPKG: &str = r"
 mkdir -p d/DEBIAN d/usr/bin && printf '#!/bin/sh\necho from a package\n' > d/usr/bin/rolltape-hello && chmod 755 d/usr/bin/rolltape-hello
 printf 'Package: rolltape-hello\nVersion: 1\nArchitecture: all\nMaintainer: a <a@example.com>\nDescription: x\n' > d/DEBIAN/control
 { dpkg-deb --root-owner-group -b d hello.deb && dpkg -i hello.deb; } >log 2>&1 || { cat log; exit 1; }
-rolltape-hello"#;
+rolltape-hello";
 
 const APT: &str = r#"
 mkdir -p d/DEBIAN d/usr/bin repo /etc/apt/apt.conf.d /etc/apt/sources.list.d /etc/apt/preferences.d

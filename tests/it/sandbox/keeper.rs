@@ -89,7 +89,7 @@ fn work(job: &Job) -> Told {
             let _ = child.wait();
             break -1;
         }
-        look(&mut told, &mut tags, pid, &temp, looks % 10 == 0);
+        look(&mut told, &mut tags, pid, &temp, looks.is_multiple_of(10));
         looks += 1;
         std::thread::sleep(Duration::from_millis(5));
     };

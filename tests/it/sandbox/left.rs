@@ -6,6 +6,7 @@ use super::{choice, run, with_launcher};
 use rolltape::sandbox::{Config, Launcher, Level};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -151,7 +152,9 @@ fn count(level: Level) {
         let before = state();
         some(number).await;
         let after = state();
-        println!("{}: {number} sandboxes: {before:?} became {after:?}", level.as_str());
+        // Past the capture of the process that counts; the one that waits for it prints it.
+        let line = format!("{}: {number} sandboxes: {before:?} became {after:?}", level.as_str());
+        let _ = writeln!(std::io::stdout(), "{line}");
         assert!(after.descriptors <= before.descriptors, "{level:?}: {before:?} became {after:?}");
         assert!(after.groups <= before.groups, "{level:?}: {before:?} became {after:?}");
         assert!(after.mounts <= before.mounts, "{level:?}: {before:?} became {after:?}");

@@ -104,26 +104,21 @@ fn special(case: &Case, run: &Run, say: &mut impl FnMut(&'static str, String)) {
         let scores = record["scores"].as_array().into_iter().flatten();
         scores.filter_map(|score| score["reason"].as_str()).collect()
     });
+    let refused = || reasons.iter().any(|reason| reason.contains("not a regular file"));
     match case.id.as_str() {
-        "fs-fifo-artifact" | "fs-symlink-artifact" | "fs-odd-artefacts" => {
-            if !reasons.iter().any(|reason| reason.contains("not a regular file")) {
-                say("score", format!("no scorer says what answer.txt is: {reasons:?}"));
-            }
+        "fs-fifo-artifact" | "fs-symlink-artifact" | "fs-odd-artefacts" if !refused() => {
+            say("score", format!("no scorer says what answer.txt is: {reasons:?}"));
         }
-        "pr-leak-inherit" => {
-            if !answer.contains("exit code 0") {
-                say("tool", format!("the call did not return: {answer}"));
-            }
+        "pr-leak-inherit" if !answer.contains("exit code 0") => {
+            say("tool", format!("the call did not return: {answer}"));
         }
-        "pr-output-flood" | "tool-flood" => {
-            if answer.len() > 1 << 20 || !answer.contains(" bytes are left out here") {
-                say("tool", format!("an answer of {} bytes does not say what it lacks", answer.len()));
-            }
+        "pr-output-flood" | "tool-flood"
+            if answer.len() > 1 << 20 || !answer.contains(" bytes are left out here") =>
+        {
+            say("tool", format!("an answer of {} bytes does not say what it lacks", answer.len()));
         }
-        "sc-end-marker-exec" => {
-            if !answer.contains("A new one was started") {
-                say("tool", format!("nothing is said of the new shell: {answer}"));
-            }
+        "sc-end-marker-exec" if !answer.contains("A new one was started") => {
+            say("tool", format!("nothing is said of the new shell: {answer}"));
         }
         _ => {}
     }
