@@ -4,25 +4,48 @@ use super::wire::{self, Dec, Spec, VERSION, kind};
 use crate::sandbox::{choice, run, with_launcher};
 use rolltape::sandbox::{Config, FileError};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-/// Sends bytes to an init of the built program: its answers, and whether it ended well.
+/// Sends bytes to an init of the built program: its answers, and whether what forked it ended well.
 fn told(bytes: &[u8]) -> (Vec<u8>, bool) {
-    let (mut ours, theirs) = UnixStream::pair().expect("a socket pair");
-    let mut init = Command::new(env!("CARGO_BIN_EXE_rolltape"))
+    let (mut line, end) = UnixStream::pair().expect("a socket pair");
+    let mut nursery = Command::new(env!("CARGO_BIN_EXE_rolltape"))
         .arg0("rolltape: init")
         .env_clear()
-        .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(end)))
         .spawn()
-        .expect("an init");
+        .expect("a nursery");
+    let (mut ours, theirs) = UnixStream::pair().expect("a socket pair");
+    send(&line, &wire::frame(1, 0, BEAR, b""), &theirs);
+    drop(theirs);
+    let mut born = [0; 14];
+    line.read_exact(&mut born).expect("an answer");
+    let born = wire::next_frame(&mut born.to_vec()).expect("a frame").expect("a whole one");
+    assert!(Dec(&born.fields).u32().expect("a process id") > 1);
     // An init that has refused and gone takes no more.
     let _ = ours.write_all(bytes);
     let _ = ours.shutdown(std::net::Shutdown::Write);
     let mut answers = Vec::new();
     let _ = ours.read_to_end(&mut answers);
-    (answers, init.wait().expect("an end").success())
+    drop(line);
+    (answers, nursery.wait().expect("an end").success())
+}
+
+/// The request for an init.
+const BEAR: u8 = 1;
+
+/// Sends bytes and a descriptor.
+fn send(line: &UnixStream, bytes: &[u8], descriptor: &UnixStream) {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [descriptor.as_fd()];
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    let sent = sendmsg(line, &[std::io::IoSlice::new(bytes)], &mut ancillary, SendFlags::empty());
+    assert_eq!(sent.expect("sent"), bytes.len());
 }
 
 /// An init of another version says so in one sentence and does nothing.
