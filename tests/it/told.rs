@@ -52,7 +52,7 @@ fn verbose_says_what_each_file_was_read_as() {
     let said = run(&convert).stderr;
     assert!(said.starts_with(SAID), "{said}");
     let said = run(&["show", "-v", "."]).stderr;
-    assert!(said.starts_with(&SAID.replace("\n", "\n./").replacen("a.json", "./a.json", 1)[..40]), "{said}");
+    assert!(said.starts_with(&SAID.replace('\n', "\n./").replacen("a.json", "./a.json", 1)[..40]), "{said}");
     let said = run(&["show", "-v", "a.json", "--from", "openai-chat"]).stderr;
     assert_eq!(said, "a.json: openai-chat (as --from says)\n");
     for quiet in [&["check", "--select", "SE", "a.json"][..], &["check", "-q", "a.json"], &["show", "a.json"]]
