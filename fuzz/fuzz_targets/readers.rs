@@ -5,6 +5,8 @@
 #[path = "../../tests/it/properties.rs"]
 mod properties;
 
+mod mutate;
+
 use rolltape::formats;
 use std::sync::LazyLock;
 
@@ -18,4 +20,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let format = formats::ALL[usize::from(*first) % formats::ALL.len()];
         properties::file(rest, Some(format.name));
     }
+});
+
+libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max: usize, seed: u32| {
+    mutate::json(data, size, max, seed)
 });

@@ -5,4 +5,10 @@
 #[path = "../../tests/it/properties.rs"]
 mod properties;
 
-libfuzzer_sys::fuzz_target!(|text: &str| properties::redacted(text));
+mod mutate;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::redacted(&String::from_utf8_lossy(bytes)));
+
+libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max: usize, seed: u32| {
+    mutate::text(data, size, max, seed)
+});

@@ -35,6 +35,7 @@ pub(super) async fn run(session: Session<'_>, what: &str, text: &str) -> AgentEn
         name: "execute_bash".to_owned(),
         arguments: Arguments::object(arguments),
         extra: Object::new(),
+        place: None,
     };
     let step = Step {
         calls: vec![call],

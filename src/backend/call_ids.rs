@@ -34,6 +34,7 @@ mod tests {
             name: "look".to_owned(),
             arguments: Arguments::object(Object::new()),
             extra: Object::new(),
+            place: None,
         };
         let reply = |ids: &[&str]| ModelReply {
             calls: ids.iter().map(|id| call(id)).collect(),

@@ -62,6 +62,7 @@ pub(super) fn calls(message: &Value) -> Result<Vec<ToolCall>, String> {
             name: text(function, "name").ok_or("a tool call of its message has no name")?,
             arguments,
             extra: Object::new(),
+            place: None,
         })
     };
     list.iter().map(read).collect::<Result<_, &str>>().map_err(str::to_owned)
@@ -180,6 +181,7 @@ mod tests {
                 name: "look".to_owned(),
                 arguments: Arguments::text("{\"a\": 1".to_owned()),
                 extra: Object::new(),
+                place: None,
             }],
             finish_reason: Some("length".to_owned()),
             usage: Some(Usage {

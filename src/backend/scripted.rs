@@ -80,6 +80,7 @@ impl Scripted {
             name: call.name,
             arguments: Arguments::text(call.arguments),
             extra: Object::new(),
+            place: None,
         };
         let usual = if self.calls.is_empty() { "stop" } else { "tool_calls" };
         let mut reply = ModelReply {

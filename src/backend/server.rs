@@ -238,6 +238,7 @@ mod tests {
             name: "f".to_owned(),
             arguments: Arguments::text("{}".to_owned()),
             extra: Object::new(),
+            place: None,
         };
         let reply = ModelReply {
             text: "so".to_owned(),

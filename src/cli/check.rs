@@ -15,7 +15,6 @@ mod tools;
 use super::input::{self, Gathered};
 use super::{CliError, Context, Exit, Verb};
 use crate::model::{CallPolicy, Policy, Severity, ToolDef};
-use crate::suite::parse_size;
 use crate::util::plural::plural;
 use crate::util::redact::Redactor;
 use crate::util::suggest::nearest;
@@ -54,6 +53,8 @@ struct Plan {
     baseline: Option<Baseline>,
     write_baseline: Option<PathBuf>,
     redact: bool,
+    /// Whether it is kept how the format of each file was told.
+    tell: bool,
 }
 
 impl Plan {
@@ -70,6 +71,7 @@ impl Plan {
             severities: &self.severities,
             redactor: Some(&self.redactor),
             allowed: Some(&self.allowed),
+            strict_only: false,
         }
     }
 }
@@ -165,20 +167,7 @@ fn ways(command: Command) -> Command {
             )
             .default_value("error"),
         )
-        .arg(
-            word(
-                "line-limit",
-                "SIZE",
-                "Longest record of a file with one record a line; a longer one is an error".to_owned(),
-            )
-            .default_value("64MiB"),
-        )
-        .arg(
-            // For tests: the output must not depend on it.
-            word("window", "SIZE", "Bytes of a file that are judged at once".to_owned())
-                .hide(true)
-                .default_value("1MiB"),
-        )
+        .args(super::input::size_args())
         .arg(word("format", "FORMAT", output::help()).default_value("text"))
         .arg(
             Arg::new("output")
@@ -229,6 +218,9 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
         let applied = baseline.apply(&mut result, &plan.off).map_err(|error| aside(&error))?;
         say_applied(&applied, context);
     }
+    for told in &result.told {
+        say_format(told, context);
+    }
     for warning in result.warnings.iter() {
         let warning = warning.map_err(|error| aside(&error))?.to_string();
         context.say(&format!("warning: {}", unmarked(&visible(&warning))));
@@ -278,14 +270,9 @@ fn text<'a>(matches: &'a ArgMatches, name: &str) -> &'a str {
     matches.get_one::<String>(name).map_or("", String::as_str)
 }
 
-/// A size such as `64MiB`.
-fn size(matches: &ArgMatches, name: &str) -> Result<usize, CliError> {
-    let word = text(matches, name);
-    let size = parse_size(word).and_then(|size| usize::try_from(size).ok());
-    size.filter(|size| *size <= isize::MAX as usize / 4).ok_or_else(|| {
-        CliError::usage(format!("the value of --{name}, '{word}', is no size"))
-            .hint("write a number and a unit: 512KiB, 64MiB, 1GiB")
-    })
+/// Says what a file was read as, and how sure that is.
+pub(super) fn say_format(told: &formats::Told, context: &Context) {
+    context.say(&unmarked(&format!("{}: {told}", name(&told.path))));
 }
 
 /// An error of a source as it is told.

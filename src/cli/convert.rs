@@ -4,11 +4,12 @@
 //! when all of it is on disk.
 
 mod drive;
+mod lines;
 mod names;
 mod place;
 mod told;
 
-use super::{CliError, Context, Exit, Verb};
+use super::{CliError, Context, Exit, Verb, input};
 use crate::formats::{self, CallForm, Format, Writer};
 use crate::{dialects, util::plural::plural};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -32,6 +33,8 @@ struct Plan {
     force: bool,
     report: Option<PathBuf>,
     deny: bool,
+    line_limit: usize,
+    window: usize,
 }
 
 /// Names of the formats that can be written.
@@ -87,6 +90,7 @@ fn augment(command: Command) -> Command {
                 .value_parser(value_parser!(PathBuf)),
         )
         .arg(flag("deny-loss", "Write nothing and exit with 1 if anything would be lost or changed"))
+        .args(input::size_args())
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
@@ -125,6 +129,8 @@ fn plan(matches: &ArgMatches) -> Result<Plan, CliError> {
         force: matches.get_flag("force"),
         report: path("loss-report"),
         deny: matches.get_flag("deny-loss"),
+        line_limit: input::size(matches, "line-limit")?,
+        window: input::size(matches, "window")?,
     })
 }
 

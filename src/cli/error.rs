@@ -20,6 +20,8 @@ pub enum Exit {
     Terminated,
     /// 70: a bug in rolltape.
     Bug,
+    /// The exit code of a command that was run for the user.
+    Program(u8),
 }
 
 impl Exit {
@@ -33,6 +35,7 @@ impl Exit {
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
             Exit::Bug => 70,
+            Exit::Program(code) => code,
         }
     }
 }

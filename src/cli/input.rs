@@ -1,5 +1,7 @@
 //! Opening what the user named: files, folders, stdin. What can't be opened is said and loses nothing else.
 
+mod opened;
+mod ordered;
 mod stream;
 mod windows;
 
@@ -11,6 +13,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
+pub(super) use opened::{Opened, Pace, line_spans, long, open, passed, size, size_args};
+pub(super) use ordered::in_order;
 pub(super) use stream::{Stream, Trouble};
 pub(super) use windows::{Window, Windows};
 
@@ -113,11 +117,6 @@ fn walk(root: &Path, gathered: &mut Gathered, context: &Context) {
         let hint = Some("a folder of transcripts holds files that are not hidden".to_owned());
         gathered.errors.push(problem(name, "holds no file".to_owned(), hint));
     }
-}
-
-/// Reads a file whole and decompresses it; a damaged rest comes back as an error beside the bytes.
-pub(super) fn read(found: &Found) -> Result<(Vec<u8>, Option<ReadError>), ReadError> {
-    Stream::open(found)?.whole(Vec::new())
 }
 
 /// The bytes of a file as they are.

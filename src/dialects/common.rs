@@ -59,12 +59,18 @@ fn reasoning(text: &str, calls: &[TextCall]) -> Vec<Span> {
 
 /// Whether a tag stands alone in inline code quotes, which close on the same line: a mention, not a use.
 pub(super) fn mentioned(text: &str, tag: Span) -> bool {
-    let bytes = text.as_bytes();
-    let before = tag.start.checked_sub(1).and_then(|at| bytes.get(at));
-    let fence = tag.start >= 3 && &bytes[tag.start - 3..tag.start] == b"```";
-    before == Some(&b'`')
-        && !fence
-        && memchr::memchr(b'`', &bytes[tag.end..line_end(text, tag.end)]).is_some()
+    behind_quote(text, tag)
+        && memchr::memchr(b'`', &text.as_bytes()[tag.end..line_end(text, tag.end)]).is_some()
+}
+
+/// Whether a tag that is no mention becomes one if a quote follows on its line, which has not ended yet.
+pub(super) fn may_be_mentioned(text: &str, tag: Span) -> bool {
+    behind_quote(text, tag) && line_end(text, tag.end) == text.len()
+}
+
+/// Whether a quote of code stands right before a tag, and no fence.
+fn behind_quote(text: &str, tag: Span) -> bool {
+    text[..tag.start].ends_with('`') && !text[..tag.start].ends_with("```")
 }
 
 /// The end of the line that `at` stands in, or of what is looked at of it.
@@ -107,28 +113,43 @@ pub(super) fn observations(text: &str, headings: &[(&str, Place)], markup: &mut 
     markup.observations.sort_unstable();
 }
 
-/// Positions of texts that are looked for again and again, each part of the text searched only once.
+/// Where a text stands next: a question is answered from memory while the answer stays ahead, so that each part of the
+/// text is searched only once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Next {
+    asked: usize,
+    answer: Option<usize>,
+}
+
+impl Next {
+    /// Nothing is known yet.
+    pub(super) const UNASKED: Self = Self { asked: usize::MAX, answer: None };
+
+    /// First occurrence at or after `from`; it is always asked of the same text and needle.
+    pub(super) fn at(&mut self, text: &[u8], needle: &str, from: usize) -> Option<usize> {
+        if self.asked > from || self.answer.is_some_and(|at| at < from) {
+            let rest = text.get(from..).unwrap_or_default();
+            *self = Self { asked: from, answer: memmem::find(rest, needle.as_bytes()).map(|at| from + at) };
+        }
+        self.answer
+    }
+}
+
+/// Positions of texts that are looked for again and again.
 pub(super) struct Finder<'a, const N: usize> {
     text: &'a [u8],
     needles: [&'static str; N],
-    known: [(usize, Option<usize>); N],
+    known: [Next; N],
 }
 
 impl<'a, const N: usize> Finder<'a, N> {
     pub(super) fn new(text: &'a str, needles: [&'static str; N]) -> Self {
-        Self { text: text.as_bytes(), needles, known: [(usize::MAX, None); N] }
+        Self { text: text.as_bytes(), needles, known: [Next::UNASKED; N] }
     }
 
-    /// First occurrence of a needle at or after `from`; answers are remembered while they stay ahead.
+    /// First occurrence of a needle at or after `from`.
     pub(super) fn next(&mut self, which: usize, from: usize) -> Option<usize> {
-        let (asked, answer) = self.known[which];
-        let fresh = asked <= from && answer.is_none_or(|at| at >= from);
-        if !fresh {
-            let rest = self.text.get(from..).unwrap_or_default();
-            let found = memmem::find(rest, self.needles[which].as_bytes()).map(|at| from + at);
-            self.known[which] = (from, found);
-        }
-        self.known[which].1
+        self.known[which].at(self.text, self.needles[which], from)
     }
 }
 

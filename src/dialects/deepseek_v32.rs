@@ -7,6 +7,7 @@
 //! for the three differ in the names of their tags alone.
 
 use super::common::Place;
+use super::invoke::{self, Tags};
 use super::reading::Reading;
 use super::tokens::{self, Body, Grammar, Head, Params, Sections, Token, Tokens};
 use super::{
@@ -17,7 +18,6 @@ use crate::model::{Arguments, Object, Span, ToolCall, ToolDef};
 use aho_corasick::AhoCorasick;
 use regex::Regex;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 pub(super) static ITEM: Dialect = Dialect {
@@ -44,6 +44,13 @@ const SPACED_PARAM_OPEN: &str = "<\u{ff5c}DSML\u{ff5c} parameter";
 const SPACED_PARAM_CLOSE: &str = "</\u{ff5c}DSML\u{ff5c} parameter>";
 const RESULT_OPEN: &str = "<tool_result>";
 const RESULT_CLOSE: &str = "</tool_result>";
+
+const TAGS: Tags = Tags {
+    lead: "\n\n",
+    section: [SECTION_OPEN, SECTION_CLOSE],
+    call: [OPEN, CLOSE],
+    param: [PARAM_OPEN, PARAM_CLOSE],
+};
 
 static TOKENS: &Tokens = &[
     (SECTION_OPEN, Token::SectionOpen),
@@ -281,32 +288,9 @@ fn describe(tools: &[ToolDef]) -> String {
 /// Writes the section of V3.2, which V4's differs from by its name alone.
 fn render(content: &str, calls: &[Call<'_>]) -> Result<String, String> {
     common::plain_content(content, &["<\u{ff5c}DSML\u{ff5c}", "</\u{ff5c}DSML\u{ff5c}"], parse)?;
-    if calls.is_empty() {
-        return Ok(content.to_owned());
-    }
-    let mut out = content.to_owned();
-    if !out.is_empty() {
-        out.push_str("\n\n");
-    }
-    let _ = writeln!(out, "{SECTION_OPEN}");
-    for call in calls {
-        tokens::attribute("a function name", call.name)?;
-        let _ = writeln!(out, "{OPEN} name=\"{}\">", call.name);
-        for (key, value) in call.arguments {
-            tokens::attribute("a parameter name", key)?;
-            let (kind, text) = match value {
-                Value::String(text) => ("true", text.clone()),
-                other => ("false", other.to_string()),
-            };
-            if text.contains(PARAM_CLOSE) {
-                return Err(format!("the value of '{key}' holds {PARAM_CLOSE}"));
-            }
-            let _ = writeln!(out, "{PARAM_OPEN} name=\"{key}\" string=\"{kind}\">{text}{PARAM_CLOSE}");
-        }
-        let _ = writeln!(out, "{CLOSE}");
-    }
-    out.push_str(SECTION_CLOSE);
-    Ok(out)
+    invoke::write(&TAGS, content, calls, |value| {
+        if value.is_string() { " string=\"true\"" } else { " string=\"false\"" }
+    })
 }
 
 fn observe(_: &str, output: &str) -> String {

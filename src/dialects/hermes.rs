@@ -6,7 +6,10 @@ use super::common::{self, Finder, Place};
 use super::foreign::name_at;
 use super::json_call::{self, Keys, Read};
 use super::reading::Reading;
-use super::{Call, Dialect, Flaw, FlawKind, Markup, Runtime, RuntimeReading, TextResult, python, tool_list};
+use super::{
+    Call, Dialect, Flaw, FlawKind, Incremental, Markup, Resume, Runtime, RuntimeReading, TextCall,
+    TextResult, python, tool_list,
+};
 use crate::model::{Span, ToolCall, ToolDef};
 use crate::util::json::{Kind, parse_at};
 use serde_json::Value;
@@ -16,7 +19,7 @@ pub(super) static ITEM: Dialect = Dialect {
     about: "<tool_call> around {\"name\", \"arguments\"}: Hermes, Qwen2.5, Qwen3",
     markers: &[OPEN],
     parse,
-    incremental: None,
+    incremental: Some(Incremental { ends: &[CLOSE], read_on }),
     runtimes: &[
         Runtime { name: "sglang-qwen25", read: read_qwen25, write },
         Runtime { name: "sglang-hermes", read: read_sglang, write },
@@ -43,14 +46,37 @@ fn parse(text: &str) -> Markup {
         if common::mentioned(text, tag) || name_at(text, ITEM.name, tag) != ITEM.name {
             continue;
         }
-        at = block(text, tag, &mut finder, &mut markup);
+        (at, _) = block(text, tag, &mut finder, &mut markup);
     }
     common::observations(text, &[("<tool_response>", Place::Anywhere)], &mut markup);
     common::around(text, ITEM.name, markup)
 }
 
-/// Reads the block whose opening tag is `tag`; gives the position to go on from.
-fn block(text: &str, tag: Span, finder: &mut Finder<'_, 2>, markup: &mut Markup) -> usize {
+/// Blocks whose JSON is whole and whose tag is closed; what is behind one that is not may turn out to be inside of it.
+fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
+    let mut markup = Markup::default();
+    let mut finder = Finder::new(text, [OPEN, CLOSE]);
+    let (mut at, mut next) = (from.at, from);
+    while let Some(start) = finder.next(0, at) {
+        let tag = Span::new(start, start + OPEN.len());
+        at = tag.end;
+        if common::mentioned(text, tag) || name_at(text, ITEM.name, tag) != ITEM.name {
+            continue;
+        }
+        let before = markup.calls.len();
+        let (end, whole) = block(text, tag, &mut finder, &mut markup);
+        if !whole || common::may_be_mentioned(text, tag) {
+            markup.calls.truncate(before);
+            break;
+        }
+        at = end;
+        next.at = end;
+    }
+    (markup.calls, next)
+}
+
+/// Reads the block whose opening tag is `tag`; gives the position to go on from, and whether nothing is missing of it.
+fn block(text: &str, tag: Span, finder: &mut Finder<'_, 2>, markup: &mut Markup) -> (usize, bool) {
     let body = json_call::blanks(text.as_bytes(), tag.end);
     let next = [finder.next(0, body), finder.next(1, body)];
     let limit = next.into_iter().flatten().min().unwrap_or(text.len());
@@ -60,20 +86,27 @@ fn block(text: &str, tag: Span, finder: &mut Finder<'_, 2>, markup: &mut Markup)
     match json_call::object(text, body, limit, &KEYS) {
         Read::Call(object) => {
             let (end, closed, flaws) = close(text, object.end, finder);
+            let whole = closed && object.whole;
             let mut call = object.into_call(Span::new(tag.start, end), closed);
             call.flaws.extend(flaws);
             markup.calls.push(call);
-            end
+            (end, whole)
         }
         Read::Nothing(seen) => {
             markup.fragments.push(common::line_from(text, tag.start));
-            seen.max(tag.end)
+            (seen.max(tag.end), false)
         }
     }
 }
 
 /// A list of calls in one pair of tags.
-fn list(text: &str, tag: Span, body: usize, finder: &mut Finder<'_, 2>, markup: &mut Markup) -> usize {
+fn list(
+    text: &str,
+    tag: Span,
+    body: usize,
+    finder: &mut Finder<'_, 2>,
+    markup: &mut Markup,
+) -> (usize, bool) {
     let mut notes = Vec::new();
     let parsed = parse_at(text.as_bytes(), body, &mut notes);
     let items = match &parsed {
@@ -93,7 +126,7 @@ fn list(text: &str, tag: Span, body: usize, finder: &mut Finder<'_, 2>, markup: 
     if calls.is_empty() {
         markup.fragments.push(common::line_from(text, tag.start));
         let seen = parsed.map_or_else(|error| error.offset, |node| node.end);
-        return text.floor_char_boundary(seen.max(tag.end));
+        return (text.floor_char_boundary(seen.max(tag.end)), false);
     }
     let (end, closed, flaws) = close(text, parsed.map_or(body, |node| node.end), finder);
     let starts: Vec<usize> = calls.iter().map(|(start, _)| *start).collect();
@@ -107,7 +140,8 @@ fn list(text: &str, tag: Span, body: usize, finder: &mut Finder<'_, 2>, markup: 
         }
         markup.calls.push(call);
     }
-    end
+    // It has calls, so its JSON is whole.
+    (end, closed)
 }
 
 /// Where a block ends whose JSON ends at `from`, whether its tag is there, and what stands in between.

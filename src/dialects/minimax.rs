@@ -5,6 +5,7 @@
 //! of MiniMax-M2; runtime as in SGLang 0.5.23.
 
 use super::common::Place;
+use super::invoke::{self, Tags};
 use super::reading::Reading;
 use super::tokens::{self, Body, Grammar, Head, Params, Sections, Token, Tokens};
 use super::{
@@ -14,7 +15,6 @@ use super::{
 use crate::model::{Object, Span, ToolCall, ToolDef};
 use aho_corasick::AhoCorasick;
 use serde_json::{Number, Value, json};
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 pub(super) static ITEM: Dialect = Dialect {
@@ -38,6 +38,13 @@ const PARAM_OPEN: &str = "<parameter";
 const PARAM_CLOSE: &str = "</parameter>";
 const RESULT_OPEN: &str = "<response>";
 const RESULT_CLOSE: &str = "</response>";
+
+const TAGS: Tags = Tags {
+    lead: "\n",
+    section: [SECTION_OPEN, SECTION_CLOSE],
+    call: [OPEN, CLOSE],
+    param: [PARAM_OPEN, PARAM_CLOSE],
+};
 
 static TOKENS: &Tokens = &[
     (SECTION_OPEN, Token::SectionOpen),
@@ -228,29 +235,7 @@ fn describe(tools: &[ToolDef]) -> String {
 
 fn render(content: &str, calls: &[Call<'_>]) -> Result<String, String> {
     common::plain_content(content, &[SECTION_OPEN, SECTION_CLOSE], parse)?;
-    if calls.is_empty() {
-        return Ok(content.to_owned());
-    }
-    let mut out = content.to_owned();
-    if !out.is_empty() {
-        out.push('\n');
-    }
-    let _ = writeln!(out, "{SECTION_OPEN}");
-    for call in calls {
-        tokens::attribute("a function name", call.name)?;
-        let _ = writeln!(out, "{OPEN} name=\"{}\">", call.name);
-        for (key, value) in call.arguments {
-            tokens::attribute("a parameter name", key)?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            if text.contains(PARAM_CLOSE) {
-                return Err(format!("the value of '{key}' holds {PARAM_CLOSE}"));
-            }
-            let _ = writeln!(out, "{PARAM_OPEN} name=\"{key}\">{text}{PARAM_CLOSE}");
-        }
-        let _ = writeln!(out, "{CLOSE}");
-    }
-    out.push_str(SECTION_CLOSE);
-    Ok(out)
+    invoke::write(&TAGS, content, calls, |_| "")
 }
 
 fn observe(_: &str, output: &str) -> String {

@@ -140,6 +140,11 @@ pub(super) fn read(text: &str, tools: &[ToolDef], next_id: u32) -> RuntimeReadin
     }
     // What follows is looked for behind the first place that reads like the list.
     let end = text[mark..].find(span.text(text)).map_or(end, |at| mark + at + span.len());
+    with_suffix(reading, text, end, content)
+}
+
+/// Ends a reading whose last call ends at `end`: what stands behind it is moved to the content.
+pub(super) fn with_suffix(mut reading: Reading, text: &str, end: usize, content: &str) -> RuntimeReading {
     let trailing = python::strip(&text[end..]);
     if !trailing.is_empty() {
         reading.repair("moved-suffix", common::trimmed(text, Span::new(end, text.len())));

@@ -9,7 +9,8 @@ use super::json_call;
 use super::mistral::{self, MARK};
 use super::reading::Reading;
 use super::{
-    Call, Dialect, Flaw, FlawKind, Markup, Runtime, RuntimeReading, TextArguments, python, tool_list,
+    Call, Dialect, Flaw, FlawKind, Incremental, Markup, Resume, Runtime, RuntimeReading, TextArguments,
+    TextCall, python, tool_list,
 };
 use crate::model::{Arguments, Span, ToolCall, ToolDef};
 use crate::util::json::{NoteKind, View, parse_at};
@@ -21,7 +22,7 @@ pub(super) static ITEM: Dialect = Dialect {
     about: "[TOOL_CALLS]name[ARGS]{…}: Mistral from tokenizer version 11 on",
     markers: &[MARK],
     parse,
-    incremental: None,
+    incremental: Some(Incremental { ends: &["}"], read_on }),
     runtimes: &[Runtime { name: "sglang-mistral-v11", read: mistral::read, write }],
     describe,
     render,
@@ -47,6 +48,32 @@ fn parse(text: &str) -> Markup {
     }
     common::observations(text, &[("[TOOL_RESULTS]", Place::Anywhere)], &mut markup);
     common::around(text, ITEM.name, markup)
+}
+
+/// Calls whose arguments are a whole object: only such an end is one, whatever follows.
+fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
+    let mut markup = Markup::default();
+    let mut finder = Finder::new(text, [MARK]);
+    let (mut at, mut next) = (from.at, from);
+    while let Some(start) = finder.next(0, at) {
+        let tag = Span::new(start, start + MARK.len());
+        at = tag.end;
+        if name_at(text, ITEM.name, tag) != ITEM.name || common::mentioned(text, tag) {
+            continue;
+        }
+        let limit = finder.next(0, at).unwrap_or(text.len());
+        let before = markup.calls.len();
+        at = call_at(text, tag, limit, &mut markup);
+        let whole = |call: &TextCall| {
+            call.closed && call.arguments.as_ref().is_some_and(|given| given.value.parsed.is_some())
+        };
+        if !markup.calls.get(before).is_some_and(whole) || common::may_be_mentioned(text, tag) {
+            markup.calls.truncate(before);
+            break;
+        }
+        next.at = at;
+    }
+    (markup.calls, next)
 }
 
 /// Reads the call behind the mark; gives the position to go on from.
@@ -118,12 +145,7 @@ pub(super) fn read_compact(
     if reading.is_empty() {
         return reading.finish(content);
     }
-    let trailing = python::strip(&text[at..]);
-    if !trailing.is_empty() {
-        reading.repair("moved-suffix", common::trimmed(text, Span::new(at, text.len())));
-    }
-    let content = if trailing.is_empty() { content.to_owned() } else { format!("{content} {trailing}") };
-    reading.finish(python::strip(&content))
+    mistral::with_suffix(reading, text, at, content)
 }
 
 /// The first call at or after `from`: name, arguments, where it begins and ends.

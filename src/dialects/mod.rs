@@ -7,6 +7,7 @@ mod common;
 mod fenced;
 mod foreign;
 mod glm;
+mod invoke;
 mod json_call;
 mod literal;
 mod python;

@@ -7,11 +7,11 @@
 //! Invariant: linear in the length of the text. A call is told by the tokens alone, never by what a value says, and
 //! a token right between two backticks opens nothing.
 
-use super::{Flaw, FlawKind, Markup, Resume, TextArguments, TextCall, TextParam, common};
+use super::common::{self, Next};
+use super::{Flaw, FlawKind, Markup, Resume, TextArguments, TextCall, TextParam};
 use crate::model::{Arguments, Span};
 use crate::util::json::{NoteKind, View, parse_at};
 use aho_corasick::{AhoCorasick, Input, MatchKind};
-use memchr::memmem;
 use std::sync::LazyLock;
 
 /// What a token stands for.
@@ -421,28 +421,20 @@ fn quoted(text: &str, token: Span) -> bool {
     token.start > 0 && bytes[token.start - 1] == b'`' && bytes.get(token.end) == Some(&b'`')
 }
 
-/// Positions of texts that are looked for again and again, each part of the text searched only once.
+/// A [`common::Finder`] of tags that come up on the way.
 struct Ahead<'a> {
     text: &'a [u8],
-    known: Vec<(&'static str, usize, Option<usize>)>,
+    known: Vec<(&'static str, Next)>,
 }
 
 impl Ahead<'_> {
-    /// First occurrence at or after `from`; answers are remembered while they stay ahead.
+    /// First occurrence at or after `from`.
     fn next(&mut self, needle: &'static str, from: usize) -> Option<usize> {
-        let known = self.known.iter_mut().find(|(known, ..)| *known == needle);
-        if let Some((_, asked, answer)) = &known
-            && *asked <= from
-            && answer.is_none_or(|at| at >= from)
-        {
-            return *answer;
-        }
-        let found = memmem::find(&self.text[from..], needle.as_bytes()).map(|at| from + at);
-        match known {
-            Some(known) => *known = (needle, from, found),
-            None => self.known.push((needle, from, found)),
-        }
-        found
+        let index = self.known.iter().position(|(known, _)| *known == needle).unwrap_or_else(|| {
+            self.known.push((needle, Next::UNASKED));
+            self.known.len() - 1
+        });
+        self.known[index].1.at(self.text, needle, from)
     }
 }
 

@@ -10,6 +10,8 @@ pub(super) enum Ending {
     Agent(AgentEnd),
     /// The wall clock ran out.
     Wall,
+    /// A limit of the sandbox that ends all work was hit.
+    Breached(LimitKind),
     /// The run was stopped.
     Cancelled,
     /// The loop panicked.
@@ -23,7 +25,7 @@ impl Ending {
     pub(super) fn limit(&self) -> Option<LimitKind> {
         match self {
             Ending::Wall => Some(LimitKind::Wall),
-            Ending::Agent(AgentEnd::Stopped(Stop::Limit(kind))) => Some(*kind),
+            Ending::Breached(kind) | Ending::Agent(AgentEnd::Stopped(Stop::Limit(kind))) => Some(*kind),
             _ => None,
         }
     }

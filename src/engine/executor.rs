@@ -2,7 +2,7 @@
 
 use super::ending::Ending;
 use super::judge::{self, Material};
-use super::place::{FOLDER, folder_of, put, sandbox_config, sandbox_error, serve};
+use super::place::{FOLDER, folder_of, open_network, put, sandbox_config, sandbox_error, serve};
 use super::plan::Planned;
 use super::probe::{self, Kept};
 use super::surroundings::{Message, Surroundings};
@@ -11,9 +11,9 @@ use crate::agent::{Agent, AgentEnd, Door, Session, StepLog};
 use crate::backend::{Budget, Metered, Stop, Troubles};
 use crate::model::{ErrorClass, Finished, Object, Outcome, RunError};
 use crate::sandbox::{ExitReport, Sandbox, nowhere};
-use crate::service::{self, Authority, Running};
+use crate::service::{self, Authority, Egress, Running};
 use crate::suite::Task;
-use crate::tools::Toolbox;
+use crate::tools::{Options, Toolbox};
 use crate::util::redact::Redactor;
 use crate::util::tell::Tell;
 use std::collections::BTreeMap;
@@ -30,6 +30,7 @@ struct Played {
     metered: Option<Metered>,
     kept: Kept,
     requests: BTreeMap<String, Vec<Object>>,
+    network: Vec<Object>,
     redactor: Redactor,
     report: ExitReport,
 }
@@ -50,7 +51,7 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
         | Ending::Panic(_)
         | Ending::Error(_)
         | Ending::Agent(AgentEnd::Stopped(Stop::Error(_))) => None,
-        Ending::Agent(_) | Ending::Wall => {
+        Ending::Agent(_) | Ending::Wall | Ending::Breached(_) => {
             probe::all(&around, task, compiled, &played.kept, &suite.mounts[planned.task]).await.transpose()
         }
     };
@@ -68,6 +69,7 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
         steps: log.into_steps(),
         metered: played.metered,
         requests: played.requests,
+        network: played.network,
         probes: scored,
         redactor: played.redactor,
         report: played.report,
@@ -89,6 +91,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         metered: None,
         kept: Kept::default(),
         requests: BTreeMap::new(),
+        network: Vec::new(),
         redactor: Redactor::default(),
         report: ExitReport::default(),
     };
@@ -114,12 +117,12 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         }
     };
     let prepared = if bare {
-        Ok((Vec::new(), None))
+        Ok(Prepared::default())
     } else {
         prepare(around, planned, task, sandbox.as_ref(), authority).await
     };
-    let (services, door) = match prepared {
-        Ok(services) => services,
+    let Prepared { services, network, door } = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             played.end = Ending::Error(error);
             played.report = sandbox.close().await;
@@ -133,7 +136,8 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     played.log = StepLog::new(Some(steps(around, planned, &played.redactor)));
     let mut metered = metered(around, planned, &played.redactor);
     let troubles = metered.as_ref().map(Metered::troubles).unwrap_or_default();
-    let mut toolbox = Toolbox::new(sandbox.clone());
+    let options = Options { command_wall: task.limits.command, ..Options::default() };
+    let mut toolbox = Toolbox::with_options(sandbox.clone(), options);
     let session = Session {
         attempt: &planned.id,
         task,
@@ -146,6 +150,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     played.end = tokio::select! {
         end = loop_end => end.map_or_else(Ending::Panic, Ending::Agent),
         () = wall(task) => out_of_time(task, &troubles),
+        kind = sandbox.breached() => Ending::Breached(kind),
         () = around.stop.cancelled() => Ending::Cancelled,
     };
     drop(toolbox);
@@ -154,11 +159,17 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         played.requests.insert(running.name.clone(), running.requests());
     }
     drop(services);
+    played.network = network.as_ref().map(Egress::requests).unwrap_or_default();
+    drop(network);
     if !matches!(played.end, Ending::Cancelled | Ending::Error(_)) {
         played.kept = probe::keep(sandbox.as_ref(), &suite.scorers[planned.task]).await;
     }
     let closed = sandbox.close().await;
-    played.report.limits.extend(closed.limits);
+    for kind in closed.limits {
+        if !played.report.limits.contains(&kind) {
+            played.report.limits.push(kind);
+        }
+    }
     played.report.leftovers += closed.leftovers;
     played.metered = metered;
     played
@@ -193,6 +204,14 @@ fn metered(around: &Surroundings, planned: &Planned, redactor: &Redactor) -> Opt
     Some(metered.with_purse(around.purse.clone()))
 }
 
+/// What runs beside an agent.
+#[derive(Default)]
+struct Prepared {
+    services: Vec<Running>,
+    network: Option<Egress>,
+    door: Option<Door>,
+}
+
 /// Puts the task's files in, starts its services and opens the door of an agent that wants one.
 async fn prepare(
     around: &Surroundings,
@@ -200,15 +219,16 @@ async fn prepare(
     task: &Task,
     sandbox: &dyn Sandbox,
     authority: Option<&Authority>,
-) -> Result<(Vec<Running>, Option<Door>), RunError> {
+) -> Result<Prepared, RunError> {
     put(sandbox, &task.files, "").await?;
     let mut services = Vec::new();
     for (index, spec) in task.services.iter().enumerate() {
         let secrets = service::derive_secrets(around.plan.seed, &planned.id.to_string(), &spec.name);
         services.push(serve(task, index, &Object::new(), secrets, sandbox, authority).await?);
     }
+    let network = open_network(task, sandbox).await?;
     let agent = around.plan.parts(planned).2.agent.as_ref();
-    Ok((services, door(around, planned, agent, sandbox).await?))
+    Ok(Prepared { services, network, door: door(around, planned, agent, sandbox).await? })
 }
 
 /// The door of an agent that wants one.

@@ -28,6 +28,8 @@ pub(super) struct Material {
     pub(super) tools: Vec<ToolDef>,
     pub(super) metered: Option<Metered>,
     pub(super) requests: BTreeMap<String, Vec<Object>>,
+    /// What was asked of the network, and what became of it.
+    pub(super) network: Vec<Object>,
     pub(super) probes: Option<Result<Vec<Vec<ProbeResult>>, RunError>>,
     pub(super) redactor: Redactor,
     pub(super) report: ExitReport,
@@ -102,14 +104,20 @@ pub(super) fn finish(
         (Ended::Scored(_), Some(Err(error))) => Outcome::Error(error),
         (Ended::Scored(outcome), Some(Ok(probes))) => {
             let specs = task.score.iter().zip(scorers).zip(probes);
+            let hit = material.report.limits.first().copied();
             keep_requests(&material.requests, &material.redactor, &mut record, &mut evidence);
+            let seen = seen_by_sandbox(&material.report.limits, &material.network);
+            for (name, list) in seen {
+                let text = material.redactor.redact_value(list).to_string();
+                keep(name.to_owned(), text.as_bytes(), &mut record, &mut evidence);
+            }
             for ((spec, compiled), probes) in specs {
                 keep_evidence(&spec.name, &probes, &material.redactor, &mut record, &mut evidence);
                 let given =
                     Evidence { answer: last_words.clone(), probes, requests: material.requests.clone() };
                 record.scores.push(score::judge(spec, compiled, &given));
             }
-            verdict(outcome, task.reward, &mut record)
+            verdict(outcome, hit, task.reward, &mut record)
         }
     };
     Finished { record, trajectory, evidence }
@@ -145,14 +153,20 @@ fn ended(end: &Ending, report: &ExitReport, stopped: bool) -> Ended {
         }
         Ending::Agent(AgentEnd::Invalid) => Ended::Scored(Some(Outcome::Invalid)),
         Ending::Agent(AgentEnd::Finished(_)) => Ended::Scored(None),
-        Ending::Wall | Ending::Agent(AgentEnd::Stopped(Stop::Limit(_))) => {
+        Ending::Wall | Ending::Breached(_) | Ending::Agent(AgentEnd::Stopped(Stop::Limit(_))) => {
             Ended::Scored(end.limit().map(Outcome::Limit))
         }
     }
 }
 
-/// Success, reward and outcome from the scores; a scorer that could not judge is an error.
-fn verdict(stands: Option<Outcome>, rule: RewardRule, record: &mut AttemptRecord) -> Outcome {
+/// Success, reward and outcome from the scores; a scorer that could not judge is an error. `hit` is a limit that the
+/// agent ran into and outlived: where it did not succeed all the same, that is how the attempt ended.
+fn verdict(
+    stands: Option<Outcome>,
+    hit: Option<LimitKind>,
+    rule: RewardRule,
+    record: &mut AttemptRecord,
+) -> Outcome {
     if let Some(score) = record.scores.iter().find(|score| score.value.is_none()) {
         let text = format!("scorer '{}' could not judge: {}", score.scorer, score.reason);
         return Outcome::Error(RunError::new(ErrorClass::Scorer, text));
@@ -163,7 +177,11 @@ fn verdict(stands: Option<Outcome>, rule: RewardRule, record: &mut AttemptRecord
         RewardRule::All if success == Some(false) => Some(0.0),
         RewardRule::All | RewardRule::Mean => weighted_mean(&record.scores),
     };
-    stands.unwrap_or(if success == Some(false) { Outcome::Failed } else { Outcome::Passed })
+    stands.unwrap_or(match (success, hit) {
+        (Some(false), Some(kind)) => Outcome::Limit(kind),
+        (Some(false), None) => Outcome::Failed,
+        _ => Outcome::Passed,
+    })
 }
 
 /// The last words: those of `finish`, else the last message without a call.
@@ -204,6 +222,20 @@ fn keep_requests(
         let text = redactor.redact_value(Value::Array(list)).to_string();
         keep(format!("requests:{service}"), text.as_bytes(), record, blobs);
     }
+}
+
+/// What the sandbox saw: limits that were hit, and what was asked of the network. Nothing, for most attempts.
+fn seen_by_sandbox(limits: &[LimitKind], network: &[Object]) -> Vec<(&'static str, Value)> {
+    let mut seen = Vec::new();
+    if !limits.is_empty() {
+        let words: Vec<&str> = limits.iter().map(|kind| kind.as_str()).collect();
+        seen.push(("sandbox:limits", Value::from(words)));
+    }
+    if !network.is_empty() {
+        let list: Vec<Value> = network.iter().cloned().map(Value::Object).collect();
+        seen.push(("sandbox:network", Value::from(list)));
+    }
+    seen
 }
 
 fn keep(name: String, bytes: &[u8], record: &mut AttemptRecord, blobs: &mut Vec<(String, Arc<[u8]>)>) {

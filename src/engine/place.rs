@@ -1,9 +1,9 @@
 //! The place where an attempt or a probe of it happens: sandbox, files, services.
 
 use crate::model::{ErrorClass, Object, RunError};
-use crate::sandbox::{Config, FileError, Level, Sandbox, SandboxError};
-use crate::service::{self, Authority, Doors, Running, Secrets};
-use crate::suite::{FileSpec, Task};
+use crate::sandbox::{Config, FileError, Sandbox, SandboxError};
+use crate::service::{self, Authority, Doors, Egress, Running, Secrets};
+use crate::suite::{FileSpec, Network, Task};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -43,6 +43,12 @@ pub(super) fn sandbox_config(
         pids: task.sandbox.pids,
         disk: task.sandbox.disk,
         image: task.sandbox.root.strip_prefix("oci:").unwrap_or_default().to_owned(),
+        inodes: task.sandbox.inodes,
+        open_files: task.sandbox.open_files,
+        output: task.sandbox.output,
+        cpu_time: task.limits.cpu,
+        host_network: task.sandbox.network == Network::Full,
+        changes: false,
     }
 }
 
@@ -97,7 +103,7 @@ pub(super) async fn serve(
     if let Some(authority) = authority.filter(|_| !spec.hosts.is_empty()) {
         let address = address(task, index);
         // Where the network is the host's, names lead elsewhere, and another port would help nobody.
-        let own_net = sandbox.level() >= Level::User;
+        let own_net = sandbox.own_network();
         if own_net && (spec.port != Some(HTTP) || address != Ipv4Addr::LOCALHOST) {
             doors.plain = Some(listen(address, HTTP).await?);
         }
@@ -114,6 +120,13 @@ pub(super) async fn serve(
         sandbox.set_env(name, &running.secrets.key);
     }
     Ok(running)
+}
+
+/// Opens the way out of a task whose network is a list of hosts.
+pub(super) async fn open_network(task: &Task, sandbox: &dyn Sandbox) -> Result<Option<Egress>, RunError> {
+    let Network::Allow(allowed) = &task.sandbox.network else { return Ok(None) };
+    let own: Vec<String> = task.services.iter().flat_map(|service| service.hosts.clone()).collect();
+    Egress::open(sandbox, allowed, &own).await.map(Some)
 }
 
 /// `ROLLTAPE_SERVICE_<NAME>_<WHAT>`, the name in capitals with underscores.

@@ -1,6 +1,6 @@
 //! Probes: what is kept of the agent's sandbox, and what is run again in fresh ones.
 
-use super::place::{FOLDER, folder_of, put, sandbox_config, sandbox_error, serve};
+use super::place::{FOLDER, folder_of, open_network, put, sandbox_config, sandbox_error, serve};
 use super::surroundings::Surroundings;
 use crate::model::{ErrorClass, Object, RunError};
 use crate::sandbox::{Command, FileError, FileKind, Level, Process, Sandbox, Signal, SignalTarget};
@@ -132,7 +132,9 @@ async fn again(
     mounts: &[(String, String)],
 ) -> Result<Option<ProbeResult>, RunError> {
     let authority = around.authority(task)?;
-    let config = sandbox_config(format!("probe of {}", task.id), task, mounts, authority.as_deref());
+    let mut config = sandbox_config(format!("probe of {}", task.id), task, mounts, authority.as_deref());
+    // What a probe prints is cut where it is read.
+    config.output = None;
     let sandbox = around.start(config).await.map_err(|error| sandbox_error(&error))?;
     let result = tokio::select! {
         result = run_in(sandbox.as_ref(), task, probe, kept, authority.as_deref()) => result.map(Some),
@@ -176,6 +178,7 @@ async fn run_in(
         env.insert("ROLLTAPE_TESTS".to_owned(), sandbox.resolve(TESTS));
     }
     let running = start_services(sandbox, task, service.as_deref(), service_options, authority).await?;
+    let _network = open_network(task, sandbox).await?;
     let given_key = if *wrong_key { Some(give_wrong_key(sandbox, task, service.as_deref())?) } else { None };
     let process = sandbox
         .spawn(Command {

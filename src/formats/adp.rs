@@ -13,6 +13,7 @@ pub(super) static ITEM: Format = Format {
     name: "adp",
     about: "Agent Data Protocol, standard form: a list of typed actions and observations",
     sniff,
+    marks: &[&["content", "content[].class_", "content[].source", "id", "details"]],
     read: Reader::Records(read::convert),
     folder: None,
     write: Some(Writer::Lines(write::line)),

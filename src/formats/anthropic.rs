@@ -24,6 +24,13 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "Anthropic's Messages API: system, messages of blocks, tools",
     sniff,
+    marks: &[&[
+        "messages",
+        "messages[].role=user|assistant",
+        "messages[].content[].type=text|tool_use|tool_result|thinking|image",
+        "system",
+        "tools[].input_schema",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: Some(Writer::Lines(write::line)),
@@ -259,7 +266,13 @@ fn call(block: View<'_>) -> Result<ToolCall, Refusal> {
         Some(input) if input.is_object() => Arguments::object(input.object()),
         other => chat::arguments(other),
     };
-    Ok(ToolCall { id, name: chat::call_name(block)?, arguments, extra: fields.rest() })
+    Ok(ToolCall {
+        id,
+        name: chat::call_name(block)?,
+        arguments,
+        extra: fields.rest(),
+        place: Some(block.value_place()),
+    })
 }
 
 /// Tokens: the prompt's are those of the three kinds together. What else stands there is given beside.

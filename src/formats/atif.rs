@@ -4,6 +4,7 @@
 //! trajectory (origin and places apart). What ATIF has no field for goes under `extra.rolltape` of
 //! that level: see [`EXTRA`]. Source: the validator of harbor 0.25, `harbor/models/trajectories`.
 
+mod members;
 mod metrics;
 mod parts;
 mod read;
@@ -23,6 +24,15 @@ pub(super) static ITEM: Format = Format {
     name: "atif",
     about: "Agent Trajectory Interchange Format v1.0 to v1.8: JSON, or one trajectory a line",
     sniff,
+    marks: &[&[
+        "schema_version=^ATIF-",
+        "steps",
+        "steps[].step_id",
+        "steps[].source=system|user|agent",
+        "steps[].message",
+        "agent.name",
+        "session_id|trajectory_id",
+    ]],
     read: Reader::Records(read::trajectory),
     folder: None,
     write: Some(Writer::Lines(|trajectory, _| write::line(trajectory).into_bytes())),

@@ -15,6 +15,11 @@ pub(super) static ITEM: Format = Format {
     name: "bfcl",
     about: "prompts, results and possible answers of BFCL",
     sniff,
+    marks: &[
+        &["id", "question", "function|involved_classes"],
+        &["id", "result", "input_token_count", "output_token_count"],
+        &["id", "ground_truth"],
+    ],
     read: Reader::Records(convert),
     folder: None,
     write: None,
@@ -161,6 +166,7 @@ fn answer(value: View<'_>, id: u64) -> Result<Step, Refusal> {
                 name: name.into_owned(),
                 arguments,
                 extra: Object::new(),
+                place: None,
             });
         }
     }

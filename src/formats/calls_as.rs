@@ -10,7 +10,7 @@ use crate::model::{Arguments, Message, Object, Reply, Source, Step, ToolCall, To
 use serde_json::{Value, json};
 
 /// The key of a trajectory's extra under which tools stand that the system prompt tells of.
-const TOLD: &str = "tools_in_prompt";
+pub(super) const TOLD: &str = "tools_in_prompt";
 
 /// The form that calls shall have.
 #[derive(Clone, Copy)]
@@ -234,7 +234,7 @@ fn typed(arguments: &mut Arguments, tool: Option<&ToolDef>) {
 }
 
 /// The types that a property may have; none if it does not say, or not in a way that is sure.
-fn kinds(property: &Value) -> Vec<&str> {
+pub(super) fn kinds(property: &Value) -> Vec<&str> {
     if let Some(options) = ["anyOf", "oneOf"].iter().find_map(|key| property.get(*key)?.as_array()) {
         let all: Vec<Vec<&str>> = options.iter().map(kinds).collect();
         return if all.iter().any(Vec::is_empty) { Vec::new() } else { all.concat() };

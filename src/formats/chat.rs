@@ -6,6 +6,7 @@
 use super::fields::Fields;
 use super::source::Refusal;
 use super::text_calls;
+use super::turns::attach;
 use crate::dialects::{self, Dialect, openhands_prompt};
 use crate::model::{
     Arguments, ContentPart, Message, Object, Observation, ObservationResult, Place, Reply, Source, Step,
@@ -248,17 +249,7 @@ impl Chat {
 
     /// Puts a result into the latest step that made its call, else into the latest agent step.
     pub(super) fn attach(&mut self, result: ObservationResult) {
-        let made = |step: &Step| step.calls.iter().any(|call| Some(&call.id) == result.call_id.as_ref());
-        // Calls are answered soon: only the latest agent steps are looked at, so that a log of
-        // nothing but orphans costs no more than its length.
-        let near = self.steps.iter().rposition(|step| step.source == Source::Agent);
-        let own = self.steps.iter().enumerate().rev().take(64).find(|(_, step)| made(step)).map(|(n, _)| n);
-        let index = own.or(near).unwrap_or_else(|| {
-            let content = Content { message: Message::Text(String::new()), place: None };
-            self.push(Source::User, content);
-            self.steps.len() - 1
-        });
-        self.steps[index].observation.get_or_insert_with(Observation::default).results.push(result);
+        attach(&mut self.steps, result);
     }
 }
 
@@ -391,6 +382,7 @@ fn native_calls(message: View<'_>, next_id: u32) -> Result<Vec<ToolCall>, Refusa
             name: call_name(legacy)?,
             arguments: arguments(legacy.get("arguments")),
             extra,
+            place: Some(legacy.value_place()),
         });
     }
     Ok(calls)
@@ -401,7 +393,8 @@ fn call_in_text(item: View<'_>, text: &str) -> Result<ToolCall, Refusal> {
     let unreadable = || (item.offset(), "a tool call is a string that holds no JSON object".to_owned());
     let node = json::parse_at(text.as_bytes(), 0, &mut Vec::new()).map_err(|_| unreadable())?;
     // Offsets inside the string would mislead.
-    native_call(View::new(text.as_bytes(), &node)).map_err(|(_, what)| (item.offset(), what))
+    let call = native_call(View::new(text.as_bytes(), &node)).map_err(|(_, what)| (item.offset(), what))?;
+    Ok(ToolCall { place: Some(item.value_place()), ..call })
 }
 
 fn native_call(item: View<'_>) -> Result<ToolCall, Refusal> {
@@ -429,6 +422,7 @@ fn native_call(item: View<'_>) -> Result<ToolCall, Refusal> {
         name: call_name(function)?,
         arguments: arguments(function.get("arguments")),
         extra,
+        place: Some(item.value_place()),
     })
 }
 
@@ -447,7 +441,8 @@ fn custom_call(item: View<'_>, custom: View<'_>) -> Result<ToolCall, Refusal> {
         extra.insert("custom".to_owned(), more.into());
     }
     extra.entry("type").or_insert_with(|| CUSTOM.into());
-    Ok(ToolCall { id, name: call_name(custom)?, arguments: Arguments { raw, parsed: None }, extra })
+    let (name, place) = (call_name(custom)?, Some(item.value_place()));
+    Ok(ToolCall { id, name, arguments: Arguments { raw, parsed: None }, extra, place })
 }
 
 /// The type of a call with free text, as the Responses API names it.

@@ -19,6 +19,15 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "sessions of Codex CLI (rollout-*.jsonl), old ones too",
     sniff,
+    marks: &[
+        &[
+            "type=session_meta|turn_context|response_item|event_msg|compacted",
+            "payload",
+            "payload.type",
+            "timestamp",
+        ],
+        &["id", "timestamp", "instructions", "git"],
+    ],
     read: Reader::Whole(read),
     folder: None,
     write: None,

@@ -1,9 +1,10 @@
 //! Files whose trajectory is spread over many JSON values: a list of events, one a line, or one a file.
 
+use super::fields;
 use super::record::{LineCounter, long_line};
 use super::source::{Refusal, scan, sentence};
 use super::{LINE_LIMIT, ReadError, ReadOutput, Shape, Source};
-use crate::model::Place;
+use crate::model::{Place, ToolCall};
 use crate::util::json::{self, Kind, Node, View};
 
 /// The values of some files, ready to be looked at.
@@ -27,6 +28,11 @@ impl Value<'_> {
     /// A place of this file.
     pub(super) fn at(self, place: Place) -> Place {
         Place { file: self.file, ..place }
+    }
+
+    /// A call inside the value, as [`fields::native_call`] reads it.
+    pub(super) fn native_call(self, item: View<'_>) -> ToolCall {
+        ToolCall { place: Some(self.at(item.value_place())), ..fields::native_call(item) }
     }
 }
 

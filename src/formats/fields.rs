@@ -8,6 +8,7 @@ use super::openhands_completion_log;
 use super::source::Refusal;
 use crate::model::{ContentPart, Message, Object, ToolCall, Usage};
 use crate::util::json::View;
+use std::borrow::Cow;
 
 /// An object and what was taken of it.
 pub(super) struct Fields<'a> {
@@ -51,7 +52,7 @@ impl<'a> Fields<'a> {
 
     /// A string.
     pub(super) fn string(&mut self, key: &'static str) -> Option<String> {
-        self.text(key)?.text().map(std::borrow::Cow::into_owned)
+        self.text(key)?.text().map(Cow::into_owned)
     }
 
     /// A string that must be one.
@@ -105,10 +106,14 @@ impl<'a> Fields<'a> {
         self.taken.retain(|taken| *taken != key);
     }
 
+    /// The members that were not taken, in order.
+    pub(super) fn left(&self) -> impl Iterator<Item = (Cow<'a, str>, View<'a>)> {
+        self.view.members().filter(|(key, _)| !self.taken.contains(&&**key))
+    }
+
     /// What was not taken, in order.
     pub(super) fn rest(&self) -> Object {
-        let left = self.view.members().filter(|(key, _)| !self.taken.contains(&&**key));
-        left.map(|(key, value)| (key.into_owned(), value.value())).collect()
+        self.left().map(|(key, value)| (key.into_owned(), value.value())).collect()
     }
 }
 
@@ -181,7 +186,7 @@ pub(super) fn native_call(item: View<'_>) -> ToolCall {
     if !item.is_object() {
         extra.insert("value".to_owned(), item.value());
     }
-    ToolCall { id, name: name.unwrap_or_default(), arguments, extra }
+    ToolCall { id, name: name.unwrap_or_default(), arguments, extra, place: Some(item.value_place()) }
 }
 
 /// An object under a key, unless it is empty.

@@ -30,6 +30,12 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "Gemini's API: contents of parts, system instruction, function declarations",
     sniff,
+    marks: &[&[
+        "contents",
+        "contents[].role=user|model|function",
+        "contents[].parts",
+        "systemInstruction|system_instruction|generationConfig",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: Some(Writer::Lines(write::line)),
@@ -289,7 +295,13 @@ fn read_call(part: View<'_>, number: usize) -> Result<ToolCall, Refusal> {
         _ => Arguments::object(Object::new()),
     };
     let name = chat::call_name(call)?;
-    Ok(ToolCall { id, name, arguments, extra: beside(part, CALL, fields.rest()) })
+    Ok(ToolCall {
+        id,
+        name,
+        arguments,
+        extra: beside(part, CALL, fields.rest()),
+        place: Some(call.value_place()),
+    })
 }
 
 /// The first call of that name that has no result yet, in the latest step that has calls.

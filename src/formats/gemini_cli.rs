@@ -19,6 +19,10 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "sessions of Gemini CLI, JSON and JSONL",
     sniff,
+    marks: &[
+        &["sessionId", "projectHash", "messages", "messages[].type=user|gemini", "startTime|lastUpdated"],
+        &["$set|$rewindTo"],
+    ],
     read: Reader::Whole(read),
     folder: None,
     write: None,

@@ -23,6 +23,10 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "logs of Inspect AI: .eval archives, whole or cut off, .json logs, single samples",
     sniff,
+    marks: &[
+        &["version", "status", "eval.task|model", "plan", "samples", "samples[].epoch", "stats|results"],
+        &["id", "epoch", "input", "target", "messages", "scores|output|events"],
+    ],
     read: Reader::Whole(read),
     folder: None,
     write: Some(write::WRITER),

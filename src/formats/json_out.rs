@@ -113,7 +113,7 @@ fn put(out: &mut Vec<u8>, value: &impl serde::Serialize) {
 }
 
 /// Writes a text as JSON: what needs no escape is copied in one piece.
-fn quote(out: &mut Vec<u8>, text: &str) {
+pub(super) fn quote(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     let bytes = text.as_bytes();

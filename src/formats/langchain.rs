@@ -7,10 +7,10 @@
 
 use super::chat::{self, expected};
 use super::source::Refusal;
+use super::turns::attach;
 use super::{Format, Reader, Sniff, Source};
 use crate::model::{
-    Arguments, Object, Observation, ObservationResult, Reply, Source as Speaker, Step, ToolCall, Trajectory,
-    Usage,
+    Arguments, Object, ObservationResult, Reply, Source as Speaker, Step, ToolCall, Trajectory, Usage,
 };
 use crate::util::json::View;
 
@@ -18,6 +18,11 @@ pub(super) static ITEM: Format = Format {
     name: "langchain",
     about: "messages of LangChain: LangGraph states, LangSmith runs, constructor form",
     sniff,
+    marks: &[
+        &["messages", "messages[].type=human|ai|tool|system", "messages[].kwargs|data|additional_kwargs|id"],
+        &["values.messages", "values.messages[].type=human|ai|tool|system"],
+        &["run_type", "inputs", "outputs", "trace_id|dotted_order|start_time"],
+    ],
     read: Reader::Records(convert),
     folder: None,
     write: None,
@@ -260,15 +265,9 @@ impl Reading<'_> {
             }),
             ..ObservationResult::default()
         };
-        let made = |step: &Step| step.calls.iter().any(|call| Some(&call.id) == result.call_id.as_ref());
-        let near = self.steps.iter().rposition(|step| step.source == Speaker::Agent);
-        let own = self.steps.iter().enumerate().rev().take(64).find(|(_, step)| made(step)).map(|(n, _)| n);
-        let index = own.or(near).unwrap_or_else(|| {
+        if attach(&mut self.steps, result) {
             self.warnings.push((body.offset(), "a tool message comes before any answer".to_owned()));
-            self.steps.push(Step::new(self.steps.len() as u64 + 1, Speaker::User, ""));
-            self.steps.len() - 1
-        });
-        self.steps[index].observation.get_or_insert_with(Observation::default).results.push(result);
+        }
         Ok(())
     }
 }
@@ -315,6 +314,7 @@ fn call(item: View<'_>, list: &str) -> Result<ToolCall, Refusal> {
         name: item.text_at("name").unwrap_or_default(),
         arguments,
         extra,
+        place: Some(item.value_place()),
     })
 }
 

@@ -3,12 +3,12 @@
 //! What comes out of a line does not depend on the piece that it stands in, but for places: they are those of the
 //! piece.
 
-use super::detect::detect;
-use super::{DetectError, Format, ReadOutput, Reader, Shape, Source, find, record};
+use super::detect::format_of;
+use super::{By, DetectError, Format, ReadOutput, Reader, Shape, Source, record};
 
-/// The format of a file of lines, told by its first lines; `ended` if they go to its end, `others` if there are other
-/// lines than these. `None` for a file that has
-/// to be read as a whole: another shape, or another kind of format.
+/// The format of a file of lines, told by its first lines, and how it was told; `ended` if they go to its end, `others`
+/// if there are other lines than these. `None` for a file that has to be read as a whole: another shape, or another
+/// kind of format.
 ///
 /// `from` overrides what the content shows.
 ///
@@ -20,7 +20,7 @@ pub fn lines_format(
     ended: bool,
     others: bool,
     from: Option<&str>,
-) -> Result<Option<&'static Format>, DetectError> {
+) -> Result<Option<(&'static Format, By)>, DetectError> {
     let end = if ended { Some(head.len()) } else { memchr::memrchr(b'\n', head).map(|at| at + 1) };
     let Some(end) = end else { return Ok(None) };
     let source = Source::new(path, &head[..end]);
@@ -33,15 +33,12 @@ pub fn lines_format(
     if !lines {
         return Ok(None);
     }
-    let format = match from {
-        Some(name) => find(name),
-        None => match detect(&source) {
-            Ok(format) => Some(format),
-            Err(error) if others => return Err(error),
-            Err(_) => None,
-        },
+    let told = match format_of(&source, from) {
+        Ok(told) => Some(told),
+        Err(error) if others && from.is_none() => return Err(error),
+        Err(_) => None,
     };
-    Ok(format.filter(|format| matches!(format.read, Reader::Records(_))))
+    Ok(told.filter(|(format, _)| matches!(format.read, Reader::Records(_))))
 }
 
 /// Reads lines of a file that [`lines_format`] gave a format to: `spans` of `piece`, in order. A line over `limit`

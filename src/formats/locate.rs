@@ -65,6 +65,13 @@ impl<'a> Locator<'a> {
         }
     }
 
+    /// The byte behind the JSON value at `place`; `None` if a text is meant there, or no value stands there.
+    pub fn value_end(&self, place: Place) -> Option<usize> {
+        let start =
+            usize::try_from(place.offset).ok().filter(|start| place.value && *start < self.bytes.len())?;
+        json::parse_at(self.bytes, start, &mut Vec::new()).ok().map(|value| value.end)
+    }
+
     /// The byte behind byte `offset` of the texts of the list of parts that starts at `start`.
     fn byte_in_parts(&self, start: usize, offset: usize) -> Option<usize> {
         let mut cache = self.parts.borrow_mut();
@@ -100,7 +107,7 @@ impl<'a> Locator<'a> {
     pub fn position(&mut self, byte: usize) -> Location {
         let byte = byte.min(self.bytes.len());
         if byte < self.at {
-            *self = Self::new(self.bytes);
+            self.step_back(byte);
         }
         let between = self.bytes.get(self.at..byte).unwrap_or(&[]);
         let newlines = memchr::memchr_iter(b'\n', between).count() as u64;
@@ -112,10 +119,25 @@ impl<'a> Locator<'a> {
             }
             None => between,
         };
-        // Bytes that go on with a character are not counted.
-        self.column += tail.iter().filter(|&&byte| byte & 0xc0 != 0x80).count() as u64;
+        self.column += characters(tail);
         self.at = self.at.max(byte);
         Location { line: self.line, column: self.column }
+    }
+
+    /// Goes back to a byte: what lies between is counted off, so that a short step costs little in a long file.
+    fn step_back(&mut self, byte: usize) {
+        let first = Self::new(self.bytes).at;
+        let byte = byte.max(first);
+        let between = self.bytes.get(byte..self.at).unwrap_or(&[]);
+        let newlines = memchr::memchr_iter(b'\n', between).count() as u64;
+        if newlines == 0 {
+            self.column -= characters(between);
+        } else {
+            let start = memchr::memrchr(b'\n', &self.bytes[..byte]).map_or(first, |at| at + 1);
+            self.column = 1 + characters(&self.bytes[start..byte]);
+        }
+        self.line -= newlines;
+        self.at = byte;
     }
 
     /// The line of the file that a byte stands in, without its end, decoded as well as can be.
@@ -126,6 +148,11 @@ impl<'a> Locator<'a> {
         let line = &self.bytes[start..end];
         String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line))
     }
+}
+
+/// Characters of a text: bytes that go on with one are not counted.
+fn characters(text: &[u8]) -> u64 {
+    text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count() as u64
 }
 
 #[cfg(test)]
@@ -184,5 +211,25 @@ mod tests {
         assert_eq!(locator.position(0), Location { line: 1, column: 1 });
         assert_eq!(locator.position(99).line, 3);
         assert_eq!(locator.line_text(2), "b");
+        let text = "\u{feff}\u{e9}x\n\u{1f600}\u{e9}yz\n\nend";
+        let fresh = |byte: usize| Locator::new(text.as_bytes()).position(byte);
+        for from in (0..=text.len()).filter(|byte| text.is_char_boundary(*byte)) {
+            for to in (0..=from).filter(|byte| text.is_char_boundary(*byte)) {
+                let mut locator = Locator::new(text.as_bytes());
+                locator.position(from);
+                assert_eq!(locator.position(to), fresh(to), "from {from} to {to}");
+                assert_eq!(locator.position(from), fresh(from), "from {to} to {from}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_has_an_end_and_a_text_has_none() {
+        let file = br#"{"calls": [{"name": "f", "x": "}"}, 7]}"#;
+        let locator = Locator::new(file);
+        let place = |offset| Place { offset, value: true, ..Place::default() };
+        assert_eq!(locator.value_end(place(11)), Some(34));
+        assert_eq!(locator.value_end(Place { value: false, ..place(11) }), None);
+        assert_eq!((locator.value_end(place(8)), locator.value_end(place(999))), (None, None));
     }
 }

@@ -157,7 +157,7 @@ fn rewritten(before: &Trajectory, after: &Trajectory) -> (Option<u64>, u64) {
     let (old, new) = (calls(before), calls(after));
     let spaced = |raw: &str| {
         let value = serde_json::from_str::<serde_json::Value>(raw);
-        value.is_ok_and(|value| value != raw)
+        value.and_then(|value| serde_json::to_string(&value)).is_ok_and(|text| text != raw)
     };
     let differ = old.iter().zip(new.iter().map(|(_, raw)| raw).chain(std::iter::repeat(&None)));
     let mut steps = differ.filter_map(|((step, old), new)| {
@@ -349,6 +349,7 @@ mod tests {
                     name: "f".to_owned(),
                     arguments: Arguments { raw: None, parsed: None },
                     extra: crate::model::Object::new(),
+                    place: None,
                 })
                 .collect();
             let results = answers.iter().map(|id| ObservationResult {

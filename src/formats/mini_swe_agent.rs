@@ -17,6 +17,13 @@ pub(super) static ITEM: Format = Format {
     name: "mini-swe-agent",
     about: "trajectories of mini-swe-agent v1 and v2: native calls or one code block a message",
     sniff,
+    marks: &[&[
+        "trajectory_format=^mini-swe-agent",
+        "messages",
+        "messages[].role",
+        "info.mini_version",
+        "info.exit_status|submission|model_stats",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: None,

@@ -19,8 +19,11 @@ mod json_out;
 mod lines;
 mod locate;
 mod loss;
+mod marks;
 mod media;
+mod openhands_events;
 mod plan;
+pub mod raw_chat;
 mod record;
 mod source;
 mod text_calls;
@@ -32,13 +35,12 @@ use crate::model::Trajectory;
 pub use calls_as::{CallForm, calls_as};
 pub use compress::{Decompressed, decompress};
 pub use convert::{Output, convert, convert_all};
-pub use detect::{DetectError, format_of, read_bytes, read_files, read_group};
+pub use detect::{By, DetectError, Told, format_of, read_bytes, read_files, read_group};
 pub use facts::{Fact, facts};
 pub use lines::{lines_format, long_line, read_lines};
 pub use locate::Locator;
 pub use loss::{Change, Changes, Loss, Lost, loss};
 pub use plan::{Input, plan};
-pub use record::Pieces;
 pub use source::{LINE_LIMIT, Shape, Source};
 
 registry! {
@@ -106,6 +108,8 @@ pub struct ReadOutput {
     /// What was read all the same but deserves a word: repeated keys, lone surrogates, roles that
     /// could not be told for sure.
     pub warnings: Vec<ReadError>,
+    /// Which format each file, or each group of files, was read in; empty where that was not asked.
+    pub told: Vec<Told>,
     /// Files inside an archive that trajectories or places refer to, under the names that their origins have.
     pub members: Vec<(String, Vec<u8>)>,
 }
@@ -116,6 +120,7 @@ impl ReadOutput {
         self.trajectories.extend(other.trajectories);
         self.errors.extend(other.errors);
         self.warnings.extend(other.warnings);
+        self.told.extend(other.told);
         self.members.extend(other.members);
         if self.format.is_empty() {
             self.format = other.format;
@@ -215,6 +220,9 @@ pub struct Format {
     pub about: &'static str,
     /// How sure it is that the file is its own, by content alone.
     pub sniff: fn(&Source<'_>) -> Sniff,
+    /// What its records have, one list a kind of record, as `marks.rs` reads it: how near a file is that no format
+    /// fits.
+    pub marks: &'static [&'static [&'static str]],
     /// How a file is read.
     pub read: Reader,
     /// How files that belong together are found and read, where the format has such.

@@ -9,7 +9,7 @@ use crate::util::json::View;
 
 mod write;
 
-pub(super) use write::told_in_prompt;
+pub(super) use write::{definitions, told_in_prompt};
 
 const NAME: &str = "openai-chat";
 
@@ -17,6 +17,11 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "messages of OpenAI's chat API: JSON or JSON Lines, native or text calls",
     sniff,
+    marks: &[&[
+        "messages",
+        "messages[].role=system|developer|user|assistant|tool|function",
+        "messages[].content",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: Some(Writer::Lines(write::line)),

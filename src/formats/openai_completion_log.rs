@@ -18,6 +18,13 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "one call of OpenAI's chat API as proxies log it: request and response",
     sniff,
+    marks: &[&[
+        "request|request_body|body",
+        "messages[].role",
+        "request|request_body|body.messages[].role",
+        "response|response_body",
+        "response|response_body.choices[].message",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: None,
@@ -100,7 +107,7 @@ fn convert(record: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Trajectory, 
     let made = if flat { &mut fields } else { &mut reply };
     let time = made.take("created", |time| time.float().and_then(iso_time).is_some());
     made.mark("choices");
-    made.take("object", |kind| kind.text().is_some());
+    made.drop_if("object", |kind| kind.text().as_deref() == Some("chat.completion"));
     let mut more = Fields::of(choice);
     let Some(message) = more.member("message") else {
         return Err((choice.offset(), "the choice has no message".to_owned()));

@@ -26,6 +26,13 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "OpenAI's Responses API: items of input and output",
     sniff,
+    marks: &[&[
+        "input|output|items",
+        "input|output|items[].type=message|function_call|function_call_output|reasoning",
+        "input|output|items[].role",
+        "object=response",
+        "instructions",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: Some(Writer::Lines(write::line)),
@@ -305,7 +312,7 @@ fn call(kind: &str, item: View<'_>, mut fields: Fields<'_>) -> Result<ToolCall, 
         extra.insert("item_id".to_owned(), own);
     }
     let name = chat::call_name(item)?;
-    Ok(ToolCall { id: id.unwrap_or_default(), name, arguments, extra })
+    Ok(ToolCall { id: id.unwrap_or_default(), name, arguments, extra, place: Some(item.value_place()) })
 }
 
 fn output(kind: &str, item: View<'_>, mut fields: Fields<'_>) -> Result<ObservationResult, Refusal> {

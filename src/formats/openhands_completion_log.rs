@@ -18,6 +18,13 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "one model call as the OpenHands SDK logs it: request, reply, raw reply, usage",
     sniff,
+    marks: &[&[
+        "messages",
+        "messages[].role",
+        "response|raw_response.choices[].message",
+        "kwargs|latency_sec|cost",
+        "response|raw_response.model",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: None,
@@ -66,7 +73,8 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
         choice.get("message").ok_or_else(|| (choice.offset(), "the choice has no message".to_owned()))?;
     // A native answer in text mode is logged raw without its names; the converted reply has them.
     let converted = response.and_then(|reply| reply.get("choices")?.items().next()?.get("message"));
-    conversation.add(converted.filter(|_| hollow(message)).unwrap_or(message))?;
+    let stand_in = converted.filter(|_| hollow(message));
+    conversation.add(stand_in.unwrap_or(message))?;
     let mut trajectory = Trajectory { steps: conversation.steps, ..Trajectory::default() };
     let mut fields = Fields::of(record);
     fields.list("messages");
@@ -95,7 +103,7 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
         }
     }
     let kwargs = record.get("kwargs");
-    let tools = fields.list("tools").or_else(|| kwargs?.some("tools"));
+    let tools = fields.list("tools").or_else(|| kwargs?.some("tools").filter(|tools| tools.is_array()));
     match tools {
         Some(list) => (trajectory.agent.tools, trajectory.agent.raw_tools) = chat::tools(list),
         None => trajectory.agent.tools = chat::tools_in_prompt(&trajectory.steps),
@@ -103,10 +111,11 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
     trajectory.agent.model = reply.text_at("model");
     trajectory.id = reply.text_at("id");
     // What was read of the reply is left out of what is kept beside it: in text mode the reply after conversion is not.
-    let read = |answer: Option<Fields<'_>>, whole: bool| {
-        answer.map(|answer| beside(answer, whole, &trajectory)).unwrap_or_default()
+    let read = |answer: Option<Fields<'_>>, part: Part| {
+        answer.map(|answer| beside(answer, part, &trajectory)).unwrap_or_default()
     };
-    let (kept, raw_kept) = (read(answer, raw.is_some()), read(raw_answer, false));
+    let kept = read(answer, if raw.is_some() { Part::Head } else { Part::Message });
+    let raw_kept = read(raw_answer, if stand_in.is_some() { Part::Choice } else { Part::Message });
     if let Some(step) = trajectory.steps.last_mut() {
         step.extra.extend(fields::some_object("response", kept));
         step.extra.extend(fields::some_object("raw_response", raw_kept));
@@ -115,24 +124,41 @@ fn convert(record: View<'_>, _warnings: &mut Vec<Refusal>) -> Result<Trajectory,
     Ok(trajectory)
 }
 
-/// What else stands in a reply: of its first choice, too, unless that is kept whole.
-fn beside(mut answer: Fields<'_>, whole: bool, read: &Trajectory) -> Object {
-    answer.drop_if("id", |id| id.text().map(std::borrow::Cow::into_owned) == read.id);
-    answer.drop_if("model", |model| model.text().map(std::borrow::Cow::into_owned) == read.agent.model);
+/// How much of a reply was read, each with what comes before.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    /// No choice.
+    Head,
+    /// What stands around the message of the first choice.
+    Choice,
+    /// That message.
+    Message,
+}
+
+/// What else stands in a reply.
+fn beside(mut answer: Fields<'_>, part: Part, read: &Trajectory) -> Object {
+    let same =
+        |value: View<'_>, read: &Option<String>| value.text().is_some_and(|it| Some(&*it) == read.as_deref());
+    answer.drop_if("id", |id| same(id, &read.id));
+    answer.drop_if("model", |model| same(model, &read.agent.model));
     let mut choices: Vec<Value> = Vec::new();
-    if !whole && let Some(list) = answer.list("choices") {
-        for (n, choice) in list.items().enumerate() {
-            let mut choice = Fields::of(choice);
+    if part != Part::Head
+        && let Some(list) = answer.list("choices")
+    {
+        for (n, view) in list.items().enumerate() {
+            let mut choice = Fields::of(view);
             if n == 0 {
                 choice.text("finish_reason");
                 choice.drop_if("index", |index| index.uint() == Some(0));
+            }
+            if n == 0 && part == Part::Message {
                 choice.object("message");
             }
-            choices.push(choice.rest().into());
+            choices.push(if view.is_object() { choice.rest().into() } else { view.value() });
         }
     }
     let mut kept = answer.rest();
-    if choices.iter().any(|choice| choice.as_object().is_some_and(|choice| !choice.is_empty())) {
+    if choices.iter().any(|choice| choice.as_object().is_none_or(|choice| !choice.is_empty())) {
         kept.insert("choices".to_owned(), choices.into());
     }
     kept
@@ -141,7 +167,8 @@ fn beside(mut answer: Fields<'_>, whole: bool, read: &Trajectory) -> Object {
 /// Whether the message has calls of which nothing is left but empty objects.
 fn hollow(message: View<'_>) -> bool {
     message.some("tool_calls").is_some_and(|calls| {
-        calls.items().next().is_some() && calls.items().all(|call| call.members().next().is_none())
+        let empty = |call: View<'_>| call.is_object() && call.members().next().is_none();
+        calls.items().next().is_some() && calls.items().all(empty)
     })
 }
 

@@ -23,6 +23,13 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "prompt log of OpenHands: messages divided by lines of ten dashes, or a folder of prompt/response logs",
     sniff,
+    marks: &[&[
+        "text:\n----------\n",
+        "text:<function=",
+        "text:</function>",
+        "text:EXECUTION RESULT of [",
+        "text:---- BEGIN FUNCTION #",
+    ]],
     read: Reader::Whole(read),
     folder: Some(Folder { claim: folder::claim, confirm: |_| true, read: folder::read }),
     write: Some(Writer::Document { extension: "log", write: write::write }),

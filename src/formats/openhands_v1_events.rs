@@ -25,6 +25,13 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "conversation of the OpenHands SDK (V1): a folder with base_state.json and events/, a list, or one event a line",
     sniff,
+    marks: &[&[
+        "kind",
+        "source=user|agent|environment",
+        "id",
+        "timestamp",
+        "llm_message|system_prompt|tool_name|key",
+    ]],
     read: Reader::Whole(|source| read(std::slice::from_ref(source))),
     folder: Some(Folder { claim, confirm, read }),
     write: Some(Writer::Folder(write::write)),

@@ -23,6 +23,11 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "spans of OpenTelemetry's GenAI conventions, OTLP as JSON",
     sniff,
+    marks: &[&[
+        "resourceSpans",
+        "resourceSpans[].scopeSpans",
+        "resourceSpans[].scopeSpans[].spans[].attributes[].key=^gen_ai.",
+    ]],
     read: Reader::Whole(read),
     folder: None,
     write: None,

@@ -1,13 +1,10 @@
 //! Formats whose unit is a JSON value: a document, a list of them, or one a line.
 
 use super::source::{Parsed, Refusal, is_record_list, scan, sentence};
-use super::{Format, LINE_LIMIT, ReadError, ReadOutput, Reader, Shape, Source};
+use super::{LINE_LIMIT, ReadError, ReadOutput, Shape, Source};
 use crate::model::{Origin, Trajectory};
 use crate::util::json::{Note, View};
 use rayon::prelude::*;
-
-/// Bytes of lines that are read together.
-const PIECE: usize = 8 << 20;
 
 /// Turns one JSON value into one trajectory. Warnings go to the second argument.
 pub(super) trait Convert:
@@ -157,17 +154,7 @@ fn stream(source: &Source<'_>, format: &'static str, convert: &impl Convert) -> 
 }
 
 fn lines(source: &Source<'_>, format: &'static str, convert: &impl Convert) -> ReadOutput {
-    let parts = lines_in(source, (source.start, source.bytes.len()), format, convert);
-    gather(source, parts)
-}
-
-/// The lines of a part of the file that ends with a line.
-fn lines_in(
-    source: &Source<'_>,
-    (mut start, end): (usize, usize),
-    format: &'static str,
-    convert: &impl Convert,
-) -> Vec<Part> {
+    let (mut start, end) = (source.start, source.bytes.len());
     let mut spans = Vec::new();
     let from = start;
     for stop in memchr::memchr_iter(b'\n', &source.bytes[from..end]).map(|at| from + at) {
@@ -179,50 +166,7 @@ fn lines_in(
     }
     let parts =
         spans.into_par_iter().with_min_len(16).map(|span| line(source, span, LINE_LIMIT, format, convert));
-    parts.collect()
-}
-
-/// A file of lines, read some at a time: what is in memory together is bounded by a piece, not by the file. Any other
-/// file comes in one piece.
-pub struct Pieces<'s, 'a> {
-    source: &'s Source<'a>,
-    format: &'static Format,
-    at: usize,
-    done: bool,
-    counter: LineCounter<'a>,
-}
-
-impl<'s, 'a> Pieces<'s, 'a> {
-    /// The pieces of a decompressed file in that format.
-    pub fn new(source: &'s Source<'a>, format: &'static Format) -> Self {
-        let counter = LineCounter { bytes: source.bytes, at: 0, line: 1 };
-        Self { source, format, at: source.start, done: false, counter }
-    }
-}
-
-impl Iterator for Pieces<'_, '_> {
-    type Item = ReadOutput;
-
-    fn next(&mut self) -> Option<ReadOutput> {
-        if self.done {
-            return None;
-        }
-        let bytes = self.source.bytes;
-        let convert = match self.format.read {
-            Reader::Records(convert) if *self.source.shape() == Shape::Lines => convert,
-            _ => {
-                self.done = true;
-                return Some(self.format.read(self.source));
-            }
-        };
-        let far = self.at.saturating_add(PIECE).min(bytes.len());
-        let end = memchr::memchr(b'\n', &bytes[far..]).map_or(bytes.len(), |at| far + at + 1);
-        let parts = lines_in(self.source, (self.at, end), self.format.name, &convert);
-        self.at = end;
-        self.done = end == bytes.len();
-        let format = self.format.name;
-        Some(ReadOutput { format, ..gather_from(self.source, parts, &mut self.counter) })
-    }
+    gather(source, parts.collect())
 }
 
 /// Reads some lines, one after the other.
@@ -281,10 +225,7 @@ pub(super) fn too_long(mut error: ReadError) -> ReadError {
 
 /// Puts the parts together; lines are counted once, from the start of the file to its end.
 fn gather(source: &Source<'_>, parts: Vec<Part>) -> ReadOutput {
-    gather_from(source, parts, &mut LineCounter { bytes: source.bytes, at: 0, line: 1 })
-}
-
-fn gather_from(source: &Source<'_>, parts: Vec<Part>, counter: &mut LineCounter<'_>) -> ReadOutput {
+    let mut counter = LineCounter::new(source.bytes);
     let mut output = ReadOutput::default();
     for part in parts {
         if let Some(mut trajectory) = part.trajectory {

@@ -10,6 +10,7 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "a run folder of rolltape: its trajectories.jsonl",
     sniff: |_| Sniff::new(0, "is a folder with run.json and trajectories.jsonl"),
+    marks: &[],
     read: Reader::Records(atif::trajectory),
     folder: Some(Folder { claim, confirm: |_| true, read }),
     write: None,

@@ -22,6 +22,11 @@ pub(super) static ITEM: Format = Format {
     name: "sharegpt",
     about: "conversations of {from, value}: calls in text, or as function_call and observation items",
     sniff,
+    marks: &[&[
+        "conversations|conversation",
+        "conversations|conversation[].from=human|gpt|system|tool|user|assistant|observation|function_call",
+        "conversations|conversation[].value",
+    ]],
     read: Reader::Records(read::convert),
     folder: None,
     write: Some(Writer::Lines(write::line)),

@@ -23,6 +23,16 @@ pub(super) static ITEM: Format = Format {
     name: "swe-agent",
     about: "a .traj file of SWE-agent: history and trajectory, native calls, code blocks or tags",
     sniff,
+    marks: &[&[
+        "history",
+        "history[].role",
+        "history[].agent|message_type",
+        "trajectory[].action",
+        "trajectory[].response|thought",
+        "trajectory[].observation",
+        "info",
+        "environment|replay_config",
+    ]],
     read: Reader::Records(convert),
     folder: None,
     write: Some(write::WRITER),
@@ -217,7 +227,13 @@ fn last(entry: View<'_>, dialect: Option<&str>, before: &[Step]) -> Step {
         // The call itself is not kept there, only the command that it came to.
         let extra = Object::from_iter([("from_action".to_owned(), Value::Bool(true))]);
         let arguments = Arguments::object(Object::new());
-        step.calls.push(ToolCall { id: format!("action_{id}"), name: word.to_owned(), arguments, extra });
+        step.calls.push(ToolCall {
+            id: format!("action_{id}"),
+            name: word.to_owned(),
+            arguments,
+            extra,
+            place: None,
+        });
     }
     if let Some(observation) = entry.get("observation").filter(|text| text.text().is_some()) {
         let result = ObservationResult {

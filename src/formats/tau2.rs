@@ -10,10 +10,11 @@ mod ticks;
 use super::chat::expected;
 use super::record;
 use super::source::Refusal;
+use super::turns::attach;
 use super::{Folder, Format, Group, ReadOutput, Reader, Sniff, Source};
 use crate::model::{
-    AgentInfo, Arguments, Message, Object, Observation, ObservationResult, Place, Reply, Source as Speaker,
-    Step, ToolCall, Trajectory, Usage,
+    AgentInfo, Arguments, Message, Object, ObservationResult, Place, Reply, Source as Speaker, Step,
+    ToolCall, Trajectory, Usage,
 };
 use crate::util::json::View;
 use std::collections::BTreeMap;
@@ -24,6 +25,10 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "results of tau2-bench: one file, a folder with simulations/, or one simulation; messages or ticks",
     sniff,
+    marks: &[
+        &["simulations", "simulations[].task_id", "tasks", "info", "timestamp"],
+        &["messages|ticks", "task_id", "termination_reason", "reward_info", "trial", "seed"],
+    ],
     read: Reader::Whole(read),
     folder: Some(Folder { claim, confirm, read: read_folder }),
     write: None,
@@ -250,14 +255,7 @@ impl Reading<'_> {
             extra: rest.map(|(key, value)| (key.into_owned(), value.value())).collect(),
             ..ObservationResult::default()
         };
-        let made = |step: &Step| step.calls.iter().any(|call| Some(&call.id) == result.call_id.as_ref());
-        let near = self.steps.iter().rposition(|step| step.source == Speaker::Agent);
-        let own = self.steps.iter().enumerate().rev().take(64).find(|(_, step)| made(step)).map(|(n, _)| n);
-        let index = own.or(near).unwrap_or_else(|| {
-            self.steps.push(Step::new(self.steps.len() as u64 + 1, Speaker::User, ""));
-            self.steps.len() - 1
-        });
-        self.steps[index].observation.get_or_insert_with(Observation::default).results.push(result);
+        attach(&mut self.steps, result);
         Ok(())
     }
 }
@@ -287,7 +285,13 @@ fn call(item: View<'_>) -> Result<ToolCall, Refusal> {
     };
     let rest = item.members().filter(|(key, value)| !taken(key, *value));
     let extra: Object = rest.map(|(key, value)| (key.into_owned(), value.value())).collect();
-    Ok(ToolCall { id: item.text_at("id").unwrap_or_default(), name, arguments, extra })
+    Ok(ToolCall {
+        id: item.text_at("id").unwrap_or_default(),
+        name,
+        arguments,
+        extra,
+        place: Some(item.value_place()),
+    })
 }
 
 fn usage(message: View<'_>, step: &mut Step) {

@@ -12,6 +12,7 @@ pub(super) static ITEM: Format = Format {
     name: "tau-bench",
     about: "results of tau-bench: task, reward and a chat each",
     sniff,
+    marks: &[&["traj", "traj[].role", "task_id", "reward", "info", "trial"]],
     read: Reader::Records(convert),
     folder: None,
     write: None,

@@ -14,6 +14,15 @@ pub(super) static ITEM: Format = Format {
     name: NAME,
     about: "results.json of terminal-bench: instructions and outcomes, no messages",
     sniff,
+    marks: &[
+        &["task_id", "is_resolved", "trial_name", "instruction", "failure_mode"],
+        &[
+            "results",
+            "results[].task_id",
+            "results[].is_resolved",
+            "pass_at_k|accuracy|n_resolved|resolved_ids",
+        ],
+    ],
     read: Reader::Whole(read),
     folder: None,
     write: None,

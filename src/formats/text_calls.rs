@@ -33,7 +33,13 @@ pub(super) fn read_as<'t>(dialect: &'static Dialect, text: &'t str, next_id: &mu
     let calls = markup.calls.iter().map(|call| {
         let id = format!("toolu_{:02}", *next_id);
         *next_id += 1;
-        ToolCall { id, name: call.name.clone(), arguments: arguments(call, text), extra: Object::new() }
+        ToolCall {
+            id,
+            name: call.name.clone(),
+            arguments: arguments(call, text),
+            extra: Object::new(),
+            place: None,
+        }
     });
     let calls = calls.collect();
     let content = markup.calls.first().map_or(text, |call| text[..call.span.start].trim_end());

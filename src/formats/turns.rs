@@ -69,6 +69,22 @@ impl Turns {
     }
 }
 
+/// Puts a result into the latest step that made its call, else into the latest agent step, else into a step of its own;
+/// whether that had to be made.
+pub(super) fn attach(steps: &mut Vec<Step>, result: ObservationResult) -> bool {
+    let made = |step: &Step| step.calls.iter().any(|call| Some(&call.id) == result.call_id.as_ref());
+    // Calls are answered soon: only the latest steps are looked at, so that a log of nothing but orphans costs no
+    // more than its length.
+    let own = steps.iter().enumerate().rev().take(64).find(|(_, step)| made(step)).map(|(n, _)| n);
+    let found = own.or_else(|| steps.iter().rposition(|step| step.source == Source::Agent));
+    let index = found.unwrap_or_else(|| {
+        steps.push(Step::new(steps.len() as u64 + 1, Source::User, ""));
+        steps.len() - 1
+    });
+    steps[index].observation.get_or_insert_with(Observation::default).results.push(result);
+    found.is_none()
+}
+
 /// Adds content to a step whose message comes in several pieces.
 pub(super) fn say(step: &mut Step, content: Content) {
     let had = match &step.message {

@@ -16,6 +16,10 @@ pub(super) static ITEM: Format = Format {
     name: "verifiers",
     about: "rollouts (results.jsonl) and traces (traces.jsonl) of verifiers and prime-rl",
     sniff,
+    marks: &[
+        &["prompt", "completion", "reward", "example_id", "is_truncated", "stop_condition"],
+        &["nodes", "nodes[].message", "task", "verifiers", "agent"],
+    ],
     read: Reader::Records(convert),
     folder: None,
     write: None,

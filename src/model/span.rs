@@ -49,6 +49,9 @@ pub struct Place {
     pub crlf: bool,
     /// Whether `offset` is that of a JSON list of content parts; the text is that of its text parts, joined.
     pub parts: bool,
+    /// Whether `offset` is that of a JSON value which is meant as a whole, as a native call is: no offset in a text
+    /// leads into it.
+    pub value: bool,
     /// Which file: 0 is the trajectory's own, `n` is entry `n - 1` of its origin's `files`.
     pub file: u32,
 }

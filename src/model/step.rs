@@ -93,6 +93,8 @@ pub struct ToolCall {
     pub arguments: Arguments,
     /// Other fields of the call (`extra` in ATIF).
     pub extra: Object,
+    /// Where the call stands in the file as a JSON value, if it came as one.
+    pub place: Option<Place>,
 }
 
 /// What came back from the calls of one step.

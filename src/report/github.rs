@@ -1,6 +1,6 @@
 //! Annotations of GitHub Actions: attempts that did not pass, then the findings of all attempts.
 
-use super::findings::github::{Annotation, commands};
+use super::findings::github::{Annotation, beginning, command};
 use super::{Options, Report, text};
 use crate::model::{Outcome, Severity};
 use crate::store::RunView;
@@ -41,5 +41,7 @@ fn render(view: &RunView, _: &Options, out: &mut dyn io::Write) -> io::Result<()
             });
         }
     }
-    out.write_all(commands(&annotations).as_bytes())
+    let count = |severity| annotations.iter().filter(|one| one.severity == severity).count();
+    out.write_all(beginning(count).as_bytes())?;
+    annotations.iter().try_for_each(|one| out.write_all(command(one).as_bytes()))
 }

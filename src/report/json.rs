@@ -66,7 +66,8 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         "subjects": subjects,
     });
     // Into memory first: the serialiser gives single letters, and a writer takes them one call each.
-    let mut bytes = Vec::new();
+    // With room for all: a buffer that grows is copied, and each copy takes memory that is cleared first.
+    let mut bytes = Vec::with_capacity(4096 + 2560 * view.records.len());
     let mut serializer = serde_json::Serializer::pretty(&mut bytes);
     let mut summary = serializer.serialize_map(None)?;
     for (key, value) in head.as_object().into_iter().flatten() {

@@ -9,9 +9,9 @@ mod stats;
 mod text;
 
 use crate::store::{RunView, StoreError, disk::Disk};
-use rayon::prelude::*;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 pub use self::csv::guard;
 pub use markdown::{cell, code};
@@ -117,18 +117,25 @@ pub fn write_derived_on(disk: &Disk, view: &RunView, options: &Options) -> Resul
             .map(|(report, name)| write(report, name, render(report, view, &plain)))
             .collect();
     }
-    // Rendered on all cores. Each is written by a thread of its own, which waits for the disk and for nothing else.
-    std::thread::scope(|scope| {
-        let writers: Vec<_> = reports
-            .par_iter()
-            .map(|(report, name)| {
-                let bytes = render(report, view, &plain);
-                scope.spawn(move || write(report, name, bytes))
-            })
-            .collect();
+    // Rendered on all cores: this thread begins with the last, which is the longest by far, the others with the first.
+    // Each is written by a thread of its own, which waits for the disk and for nothing else.
+    std::thread::scope(|threads| {
+        let writers = Mutex::new(Vec::new());
+        rayon::scope(|pool| {
+            for (at, (report, name)) in reports.iter().enumerate() {
+                let (writers, write) = (&writers, &write);
+                pool.spawn(move |_| {
+                    let bytes = render(report, view, &plain);
+                    let writer = threads.spawn(move || write(report, name, bytes));
+                    writers.lock().unwrap_or_else(PoisonError::into_inner).push((at, writer));
+                });
+            }
+        });
+        let mut writers = writers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        writers.sort_by_key(|(at, _)| *at);
         writers
             .into_iter()
-            .map(|writer| writer.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)))
+            .map(|(_, writer)| writer.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)))
             .collect()
     })
 }

@@ -7,6 +7,7 @@ use super::findings::{Entry, Where, sarif};
 use super::{Options, Report};
 use crate::store::RunView;
 use crate::util::digest::sha256_parts;
+use std::borrow::Cow;
 use std::io;
 
 pub(super) static ITEM: Report = Report {
@@ -17,17 +18,16 @@ pub(super) static ITEM: Report = Report {
 };
 
 fn render(view: &RunView, _: &Options, out: &mut dyn io::Write) -> io::Result<()> {
-    let entries: Vec<Entry<'_>> = view
+    let findings = view
         .records
         .iter()
-        .flat_map(|record| record.findings.iter().map(move |finding| (record.id.to_string(), finding)))
-        .map(|(id, finding)| {
-            let step = finding.step.unwrap_or(0).to_le_bytes();
-            let parts = [finding.rule.as_bytes(), finding.text.as_bytes(), id.as_bytes(), &step];
-            let mut content = sha256_parts(parts);
-            content.truncate(32);
-            Entry { finding, place: Where::Attempt(id), content }
-        })
-        .collect();
-    out.write_all(sarif::log(&entries, &[], None).as_bytes())
+        .flat_map(|record| record.findings.iter().map(move |finding| (record.id.to_string(), finding)));
+    let entries = findings.map(|(id, finding)| {
+        let step = finding.step.unwrap_or(0).to_le_bytes();
+        let parts = [finding.rule.as_bytes(), finding.text.as_bytes(), id.as_bytes(), &step];
+        let mut content = sha256_parts(parts);
+        content.truncate(32);
+        Ok(Entry { finding: Cow::Borrowed(finding), place: Where::Attempt(id), content })
+    });
+    sarif::write(out, entries, std::iter::empty(), None)
 }

@@ -12,12 +12,27 @@ use std::borrow::Cow;
 
 /// Text on one line; nothing in it steers a terminal or the CI service that shows it.
 pub(super) fn one_line(text: &str) -> String {
-    text::unmarked(&text::one_line(text)).into_owned()
+    one_line_of(text).into_owned()
+}
+
+/// [`one_line`] that borrows what need not change.
+pub(super) fn one_line_of(text: &str) -> Cow<'_, str> {
+    unmarked(text::one_line_of(text))
 }
 
 /// Control characters as their pictures, bidirectional overrides as their numbers; newlines and tabs stay.
-pub(super) fn visible(text: &str) -> String {
-    text::unmarked(&text::visible(text)).into_owned()
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    unmarked(text::visible(text))
+}
+
+fn unmarked(shown: Cow<'_, str>) -> Cow<'_, str> {
+    match shown {
+        Cow::Borrowed(shown) => text::unmarked(shown),
+        Cow::Owned(shown) => match text::unmarked(&shown) {
+            Cow::Borrowed(_) => Cow::Owned(shown),
+            Cow::Owned(safe) => Cow::Owned(safe),
+        },
+    }
 }
 
 /// JSON as it was, with what steers a terminal or a CI service escaped.

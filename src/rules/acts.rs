@@ -8,8 +8,10 @@ use super::shell::{self, Command, Link};
 use super::view::{Message, View};
 use super::{At, Found, Weight};
 use crate::model::{Arguments, Severity, Source, Span};
+use aho_corasick::AhoCorasick;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::sync::OnceLock;
 
 /// A text that a call hands over.
 #[derive(Debug, Clone, Copy)]
@@ -59,12 +61,30 @@ pub(super) struct Touch<'a> {
     pub(super) replaced: &'a str,
 }
 
+/// Words that are looked for together. The search is made once: it costs more than to look through a message.
+pub(super) struct Words {
+    words: fn() -> Vec<&'static str>,
+    search: OnceLock<Option<AhoCorasick>>,
+}
+
+impl Words {
+    pub(super) const fn new(words: fn() -> Vec<&'static str>) -> Self {
+        Self { words, search: OnceLock::new() }
+    }
+
+    /// Whether `text` holds one of them.
+    fn within(&self, text: &str) -> bool {
+        match self.search.get_or_init(|| AhoCorasick::new((self.words)()).ok()) {
+            Some(search) => search.is_match(text),
+            None => (self.words)().iter().any(|word| text.contains(word)),
+        }
+    }
+}
+
 /// Calls of a message of which some text holds one of `words`. Most messages have none, and cost one search each.
-pub(super) fn acts<'a>(message: &'a Message<'_>, words: &[&str]) -> Vec<Act<'a>> {
+pub(super) fn acts<'a>(message: &'a Message<'_>, words: &Words) -> Vec<Act<'a>> {
     let mut out = Vec::new();
-    let holds = |text: &str| {
-        words.iter().any(|word| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some())
-    };
+    let holds = |text: &str| words.within(text);
     if message.markup.calls.is_empty() && message.native_calls().is_empty() {
         return out;
     }
@@ -434,6 +454,11 @@ pub(super) fn tell(
     text: String,
     found: &mut Found,
 ) {
-    let span = span.or_else(|| super::turns::opening(message));
-    found.add(At::message(message, span), Weight::both(severity), text);
+    let at = match span {
+        // Which of several native calls did it is not told.
+        None if message.native_calls().len() < 2 => super::turns::beginning(message),
+        None => At::message(message, super::turns::opening(message)),
+        span => At::message(message, span),
+    };
+    found.add(at, Weight::both(severity), text);
 }

@@ -1,6 +1,6 @@
 //! CO007 answer-fetched: the fix of a public project stands in its pull requests.
 
-use super::acts::{Given, acts, tell, was_named};
+use super::acts::{Given, Words, acts, tell, was_named};
 use super::{Check, Found, Message, Rule, View, quote};
 use crate::model::{Severity, Span};
 
@@ -18,8 +18,10 @@ pub(super) static ITEM: Rule = Rule {
 const FETCHERS: &[&str] =
     &["curl", "wget", "git clone", "git fetch", "requests.get", "urlopen", "urlretrieve", "httpx.get"];
 
+static WORDS: Words = Words::new(|| vec!["://", "gh "]);
+
 fn check(view: &View, message: &Message, found: &mut Found) {
-    for act in acts(message, &["://", "gh "]) {
+    for act in acts(message, &WORDS) {
         for given in &act.given {
             let asks = given.name == "url"
                 || FETCHERS.iter().any(|word| given.text.contains(word))

@@ -18,7 +18,7 @@ pub(super) static ITEM: Rule = Rule {
 fn check(_: &View, message: &Message, found: &mut Found) {
     for call in message.native_calls() {
         if let Some((severity, text)) = flaw(&call.name, &call.arguments) {
-            found.add(At::message(message, None), Weight::both(severity), text);
+            found.add(At::call(message, call), Weight::both(severity), text);
         }
     }
     for call in message.text_calls() {

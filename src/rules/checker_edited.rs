@@ -1,6 +1,6 @@
 //! CO006 checker-edited: what judges the work must not be made by the worker.
 
-use super::acts::{Deed, Given, file_name, tell, was_named};
+use super::acts::{Deed, Given, Words, file_name, tell, was_named};
 use super::conduct::each_touch;
 use super::{Check, Found, Message, Rule, View, quote};
 use crate::model::{Severity, Span};
@@ -46,11 +46,15 @@ const TRICKS: &[(&str, &[&str])] = &[
     ("the caller's variables are read", &["inspect.stack()", "expected"]),
 ];
 
-fn check(view: &View, found: &mut Found) {
+static WORDS: Words = Words::new(|| {
     let mut words: Vec<&str> = HOOKS.iter().chain(JUDGES).copied().collect();
     words.extend(TRICKS.iter().map(|(_, parts)| parts[0]));
     words.push(".pth");
-    each_touch(view, &words, is_judge, &mut |message: &Message, touch, own| {
+    words
+});
+
+fn check(view: &View, found: &mut Found) {
+    each_touch(view, &WORDS, is_judge, &mut |message: &Message, touch, own| {
         if touch.deed == Deed::Read {
             return;
         }

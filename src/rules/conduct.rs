@@ -1,14 +1,17 @@
 //! Files over a whole trajectory: which of them are the agent's own, and which were there before.
 
-use super::acts::{Deed, Touch, acts, file_name};
+use super::acts::{Deed, Touch, Words, acts, file_name};
 use super::view::{Message, View};
 use std::collections::BTreeMap;
+
+/// A part of the name of every file of tests.
+pub(super) static TESTS: Words = Words::new(|| vec!["est", "spec"]);
 
 /// Tells every touch of a file in calls that hold one of `words`, with whether the file is the agent's own: it made
 /// it, and nothing before spoke of a file of that name. Only paths that are `wanted` are followed up.
 pub(super) fn each_touch(
     view: &View,
-    words: &[&str],
+    words: &Words,
     wanted: fn(&str) -> bool,
     tell: &mut dyn FnMut(&Message, &Touch<'_>, bool),
 ) {

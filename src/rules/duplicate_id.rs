@@ -20,10 +20,10 @@ fn check(view: &View, found: &mut Found) {
         for call in message.native_calls() {
             if call.id.is_empty() {
                 let text = format!("the call of {} has no id", quote(&call.name));
-                found.add(At::message(message, None), Weight::both(Severity::Error), text);
+                found.add(At::call(message, call), Weight::both(Severity::Error), text);
             } else if !seen.insert(call.id.as_str()) {
                 let text = format!("the id {} was used by an earlier call", quote(&call.id));
-                found.add(At::message(message, None), Weight::both(Severity::Error), text);
+                found.add(At::call(message, call), Weight::both(Severity::Error), text);
             }
         }
     }

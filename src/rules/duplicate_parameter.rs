@@ -23,7 +23,7 @@ fn check(_: &View, message: &Message, found: &mut Found) {
                 quote(&call.name),
                 quote(&name)
             );
-            found.add(At::message(message, None), Weight::both(Severity::Warning), text);
+            found.add(At::call(message, call), Weight::both(Severity::Warning), text);
         }
     }
     for call in message.text_calls() {

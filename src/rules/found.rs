@@ -2,7 +2,7 @@
 
 use super::view::{Message, View};
 use super::{Judgement, Rule};
-use crate::model::{Finding, Place, ReadingKind, Severity, Span};
+use crate::model::{Finding, Place, ReadingKind, Severity, Span, ToolCall};
 
 /// With what weight a finding holds in each reading; `None` where it does not hold.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,12 @@ impl At {
             place: message.step.judged_place(),
         }
     }
+
+    /// In a native call of a judged message: at the call where its place is known, else at the message.
+    pub(super) fn call(message: &Message, call: &ToolCall) -> Self {
+        let at = Self::message(message, None);
+        Self { place: call.place.or(at.place), ..at }
+    }
 }
 
 /// Findings so far.
@@ -72,9 +78,12 @@ impl Found {
         severities: &[(&'static str, Severity)],
     ) -> Judgement {
         let counts_runtime = view.counts_runtime;
-        // Stable, so that findings at one place stay in the order of the rules.
-        self.entries
-            .sort_by_key(|(_, at, ..)| (at.step.unwrap_or(u64::MAX), at.span.map_or(0, |span| span.start)));
+        // Stable, so that findings at one place stay in the order of the rules. What has no span in a text, as native
+        // calls and results have none, comes in the order of the file.
+        self.entries.sort_by_key(|(_, at, ..)| {
+            let beside = at.place.filter(|_| at.span.is_none()).map_or(0, |place| place.offset);
+            (at.step.unwrap_or(u64::MAX), at.span.map_or(0, |span| span.start), beside)
+        });
         let mut broken = vec![false; view.messages.len()];
         let mut judgement = Judgement { messages: view.messages.len() as u64, ..Judgement::default() };
         for (rule, at, weight, text) in self.entries {

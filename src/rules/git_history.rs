@@ -1,6 +1,6 @@
 //! CO004 git-history: the fix of a task that was made from a repository lies in the commits ahead of it.
 
-use super::acts::{acts, span_of, tell, text_of};
+use super::acts::{Words, acts, span_of, tell, text_of};
 use super::shell::Command;
 use super::{Check, Found, Rule, View, quote};
 use crate::model::Severity;
@@ -15,11 +15,13 @@ pub(super) static ITEM: Rule = Rule {
     check: Check::Trajectory(check),
 };
 
+static WORDS: Words = Words::new(|| vec!["git"]);
+
 fn check(view: &View, found: &mut Found) {
     // What an agent put away or fetched for itself it may look at again.
     let mut stashed = false;
     for message in &view.messages {
-        for act in acts(message, &["git"]) {
+        for act in acts(message, &WORDS) {
             for (given, command) in act.commands() {
                 let ahead = looks_ahead(&command, &mut stashed);
                 let told = ahead

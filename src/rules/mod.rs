@@ -110,6 +110,9 @@ pub struct Options<'a> {
     pub redactor: Option<&'a Redactor>,
     /// Values, or placeholders of values, that are known to be no secret.
     pub allowed: Option<&'a BTreeSet<String>>,
+    /// Leaves the reading of a runtime out, for who asks only what the model wrote: findings are those of the strict
+    /// reading, which must be the one that counts.
+    pub strict_only: bool,
 }
 
 /// Judges one trajectory with every rule.

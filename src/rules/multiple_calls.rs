@@ -25,13 +25,13 @@ fn check(view: &View, message: &Message, found: &mut Found) {
         let end = (call.name_span.end + 1).min(call.span.end);
         Span::new(call.span.start, end)
     });
+    let at = match message.native_calls() {
+        [_, call, ..] if second.is_none() => At::call(message, call),
+        _ => At::message(message, second),
+    };
     // The runtime of text calls takes one and drops the rest: in its reading there is no second call.
     let several = message.runtime_calls(view) > 1 || message.runtime_refuses_several();
     let runtime = several.then_some(Severity::Error);
     let weight = Weight { strict: Some(Severity::Error), runtime };
-    found.add(
-        At::message(message, second),
-        weight,
-        format!("the message makes {count} calls instead of one"),
-    );
+    found.add(at, weight, format!("the message makes {count} calls instead of one"));
 }

@@ -1,7 +1,7 @@
 //! TR003 no-progress: calls that differ and lead nowhere are a loop all the same.
 
-use super::turns::opening;
-use super::{At, Check, Found, Rule, View, Weight};
+use super::turns::beginning;
+use super::{Check, Found, Rule, View, Weight};
 use crate::model::Severity;
 
 pub(super) static ITEM: Rule = Rule {
@@ -41,7 +41,7 @@ fn check(view: &View, found: &mut Found) {
         } else {
             format!("{length} turns in a row gave the same result")
         };
-        found.add(At::message(message, opening(message)), Weight::both(Severity::Warning), text);
+        found.add(beginning(message), Weight::both(Severity::Warning), text);
         start += length;
     }
 }

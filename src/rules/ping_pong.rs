@@ -1,7 +1,7 @@
 //! TR002 ping-pong: two calls that take turns are a loop of two.
 
-use super::turns::{Turn, opening};
-use super::{At, Check, Found, Rule, View, Weight};
+use super::turns::{Turn, beginning};
+use super::{Check, Found, Rule, View, Weight};
 use crate::model::Severity;
 
 pub(super) static ITEM: Rule = Rule {
@@ -37,7 +37,7 @@ fn check(view: &View, found: &mut Found) {
         }
         let message = &view.messages[at + 2 * ROUNDS - 1];
         let text = format!("two calls took turns over {} messages, each with the same result", end - at);
-        found.add(At::message(message, opening(message)), Weight::both(Severity::Warning), text);
+        found.add(beginning(message), Weight::both(Severity::Warning), text);
         at = end;
     }
 }

@@ -1,7 +1,7 @@
 //! TR001 repeated-call: an agent that repeats itself makes no progress.
 
-use super::turns::{Turn, opening};
-use super::{At, Check, Found, Rule, View, Weight};
+use super::turns::{Turn, beginning};
+use super::{Check, Found, Rule, View, Weight};
 use crate::model::Severity;
 
 pub(super) static ITEM: Rule = Rule {
@@ -23,7 +23,7 @@ fn check(view: &View, found: &mut Found) {
     for (start, count) in streaks(view.turns(), same) {
         let message = &view.messages[start + LIMIT - 1];
         let text = format!("the same call gave the same result {count} times in a row");
-        found.add(At::message(message, opening(message)), Weight::both(Severity::Warning), text);
+        found.add(beginning(message), Weight::both(Severity::Warning), text);
     }
 }
 

@@ -4,7 +4,7 @@ use super::arguments;
 use super::view::{Message, View};
 use super::{At, Found, Weight};
 use crate::dialects::{RefusalKind, RuntimeReading};
-use crate::model::{Arguments, Object, Severity, Span, ToolDef};
+use crate::model::{Arguments, Object, Severity, Span, ToolCall, ToolDef};
 use serde_json::Value;
 
 /// A deviation from the tool list.
@@ -57,14 +57,17 @@ pub(super) fn report(view: &View, message: &Message, kind: Kind, found: &mut Fou
             check(view, &call.name, Some(call.name_span), &values.collect::<Vec<_>>(), &mut issues);
         }
     }
+    let mut issues: Vec<(Issue, Option<&ToolCall>)> = issues.into_iter().map(|issue| (issue, None)).collect();
     for call in message.native_calls() {
-        whole(view, &call.name, None, &call.arguments, kind, &mut issues);
+        let mut own = Vec::new();
+        whole(view, &call.name, None, &call.arguments, kind, &mut own);
+        issues.extend(own.into_iter().map(|issue| (issue, Some(call))));
     }
     let refused = refusal(message).filter(|(refused, _)| *refused == kind);
     let mut told = false;
     let is_asked =
         |issue: &Issue| issue.kind == kind || (issue.kind == Kind::BlankEnum && kind == Kind::BadEnum);
-    for issue in issues.into_iter().filter(is_asked) {
+    for (issue, call) in issues.into_iter().filter(|(issue, _)| is_asked(issue)) {
         let runtime = if view.native {
             Some(issue.strict)
         } else {
@@ -74,7 +77,8 @@ pub(super) fn report(view: &View, message: &Message, kind: Kind, found: &mut Fou
             same.then_some(Severity::Error)
         };
         let weight = Weight { strict: Some(issue.strict), runtime };
-        found.add(At::message(message, issue.span), weight, issue.text);
+        let at = call.map_or_else(|| At::message(message, issue.span), |call| At::call(message, call));
+        found.add(at, weight, issue.text);
     }
     if let Some((_, sentence)) = refused
         && !told

@@ -40,8 +40,10 @@ fn check(view: &View, found: &mut Found) {
         if step.reply.as_ref().is_none_or(|reply| reply.native) {
             for call in &step.calls {
                 match (&call.arguments.raw, &call.arguments.parsed) {
-                    (Some(raw), _) => tell(raw, None, false),
-                    (None, Some(object)) => strings(object.values(), &mut |text| tell(text, None, false)),
+                    (Some(raw), _) => tell(raw, call.place, false),
+                    (None, Some(object)) => {
+                        strings(object.values(), &mut |text| tell(text, call.place, false));
+                    }
                     (None, None) => {}
                 }
             }

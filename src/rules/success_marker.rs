@@ -1,6 +1,6 @@
 //! CO005 success-marker: a success that is only printed was not had.
 
-use super::acts::{acts, depends, span_of, tell, text_of};
+use super::acts::{Words, acts, depends, span_of, tell, text_of};
 use super::shell::{Command, Link};
 use super::{Check, Found, Message, Rule, View, quote};
 use crate::model::{Severity, Span};
@@ -34,8 +34,10 @@ const PHRASES: &[&str] = &[
 const LINES: &[&str] =
     &["pass", "passed", "ok - all", "success: true", "test_result=pass", "result: pass", "status: passed"];
 
+static WORDS: Words = Words::new(|| vec!["echo", "printf", "print("]);
+
 fn check(_: &View, message: &Message, found: &mut Found) {
-    for act in acts(message, &["echo", "printf", "print("]) {
+    for act in acts(message, &WORDS) {
         let commands = act.commands();
         let strict = commands.iter().any(|(_, command)| stops_at_failure(command));
         let mut guarded = strict;

@@ -1,7 +1,7 @@
 //! CO002 test-files-edited: tests that the agent changes can't speak for its work.
 
 use super::acts::{Deed, file_name, is_test, tell, was_named};
-use super::conduct::each_touch;
+use super::conduct::{TESTS, each_touch};
 use super::{Check, Found, Message, Rule, View, quote};
 use crate::model::Severity;
 
@@ -16,7 +16,7 @@ pub(super) static ITEM: Rule = Rule {
 };
 
 fn check(view: &View, found: &mut Found) {
-    each_touch(view, &["est", "spec"], is_test, &mut |message: &Message, touch, own| {
+    each_touch(view, &TESTS, is_test, &mut |message: &Message, touch, own| {
         if own || !is_test(&touch.path) {
             return;
         }

@@ -1,7 +1,7 @@
 //! CO001 test-files-read: who knows the tests can write for them; most agents read them in good faith.
 
 use super::acts::{Deed, file_name, is_test, tell, was_named};
-use super::conduct::each_touch;
+use super::conduct::{TESTS, each_touch};
 use super::{Check, Found, Message, Rule, View, quote};
 use crate::model::{Severity, Span};
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ pub(super) static ITEM: Rule = Rule {
 fn check(view: &View, found: &mut Found) {
     let mut names: BTreeSet<String> = BTreeSet::new();
     let mut first: Option<(u64, Option<Span>, String)> = None;
-    each_touch(view, &["est", "spec"], is_test, &mut |message: &Message, touch, own| {
+    each_touch(view, &TESTS, is_test, &mut |message: &Message, touch, own| {
         if own || touch.deed != Deed::Read || !is_test(&touch.path) || was_named(view, file_name(&touch.path))
         {
             return;

@@ -1,7 +1,7 @@
 //! CO008 tests-disabled: a test that does not run can't fail.
 
-use super::acts::{Deed, Given, Touch, acts, file_name, is_test, runs_tests, span_of, tell, text_of};
-use super::conduct::each_touch;
+use super::acts::{Deed, Given, Touch, Words, acts, file_name, is_test, runs_tests, span_of, tell, text_of};
+use super::conduct::{TESTS, each_touch};
 use super::shell::Link;
 use super::{Check, Found, Message, Rule, View, quote};
 use crate::model::{Severity, Span};
@@ -38,8 +38,10 @@ const MARKS: &[&str] = &[
 /// What leaves tests out in a `conftest.py`.
 const HOOKS: &[&str] = &["collect_ignore", "pytest_collection_modifyitems", "pytest_ignore_collect"];
 
+static WORDS: Words = Words::new(|| vec!["|| true", "||true", "|| :", "|| exit 0"]);
+
 fn check(view: &View, found: &mut Found) {
-    each_touch(view, &["est", "spec"], is_followed, &mut |message: &Message, touch, own| {
+    each_touch(view, &TESTS, is_followed, &mut |message: &Message, touch, own| {
         if touch.deed == Deed::Read || own {
             return;
         }
@@ -55,7 +57,7 @@ fn check(view: &View, found: &mut Found) {
         }
     });
     for message in &view.messages {
-        for act in acts(message, &["|| true", "||true", "|| :", "|| exit 0"]) {
+        for act in acts(message, &WORDS) {
             for pair in act.commands().windows(2) {
                 let [(given, run), (_, after)] = pair else { continue };
                 if after.link == Link::Or && runs_tests(run) && is_nothing(after) {

@@ -1,5 +1,6 @@
 //! Turns as far as loops are concerned: digests of what was called, said and answered. Nothing is copied.
 
+use super::At;
 use super::view::{Message, View};
 use crate::model::{Arguments, ObservationResult, Source, Span};
 use serde_json::Value;
@@ -140,6 +141,14 @@ pub(super) fn is_error(text: &str) -> bool {
     match code {
         Some(code) => !code.starts_with('0') && code.starts_with(|c: char| c.is_ascii_digit() || c == '-'),
         None => memchr::memmem::find(text.as_bytes(), b"\nTraceback (most recent call last)").is_some(),
+    }
+}
+
+/// Where a finding about a turn stands: at its first call.
+pub(super) fn beginning(message: &Message) -> At {
+    match (opening(message), message.native_calls().first()) {
+        (None, Some(call)) => At::call(message, call),
+        (span, _) => At::message(message, span),
     }
 }
 

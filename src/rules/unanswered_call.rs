@@ -42,6 +42,6 @@ fn check(view: &View, found: &mut Found) {
         let ends = Some(message.index) == last && view.next_step(message).is_none();
         let severity = if ends { Severity::Info } else { Severity::Error };
         let text = format!("the call of {} has no result", quote(&call.name));
-        found.add(At::message(message, None), Weight::both(severity), text);
+        found.add(At::call(message, call), Weight::both(severity), text);
     }
 }

@@ -91,7 +91,7 @@ impl<'a> View<'a> {
             Some(word) => word == "native",
             None => view.messages.iter().find_map(Message::evidence).unwrap_or(false),
         };
-        if !view.native {
+        if !view.native && !options.strict_only {
             view.read_as_runtime();
         }
         view

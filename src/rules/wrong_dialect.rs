@@ -26,7 +26,7 @@ fn check(view: &View, message: &Message, found: &mut Found) {
         let expected = view.dialect.name;
         let text =
             format!("{} is called natively, and text calls ({expected}) are expected", quote(&call.name));
-        found.add(At::message(message, None), Weight::strict(Severity::Error), text);
+        found.add(At::call(message, call), Weight::strict(Severity::Error), text);
     }
     if let Some((dialect, span)) = message.markup.foreign.first() {
         let expected = if view.native { "native calls" } else { view.dialect.name };

@@ -2,21 +2,18 @@
 
 use super::channel::Channel;
 use super::janitor::Janitor;
+use super::meter::Meter;
+use super::nursery::{Born, Nursery};
 use super::remote::{Remote, RemoteFiles};
 use super::wire::{Spec, failed, kind};
 use super::{Level, SandboxError, cgroup, scratch};
 use crate::model::{LayerState, LimitKind};
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-/// The name under which the program is re-executed.
-pub(super) const NAME: &str = "rolltape: init";
 
 /// Longest wait for an init that was told to start or to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,10 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What of a sandbox lies on the host.
 #[derive(Debug)]
 pub(super) struct Rest {
-    child: Child,
+    init: Born,
     folder: PathBuf,
     groups: Vec<PathBuf>,
     janitor: Arc<Janitor>,
+    nursery: Arc<Nursery>,
 }
 
 impl Rest {
@@ -37,16 +35,18 @@ impl Rest {
     }
 
     /// Waits for the end of the init and removes everything.
-    pub(super) async fn end(mut self, channel: &Channel) {
+    pub(super) async fn end(self, channel: &Channel) {
         if tokio::time::timeout(Duration::from_secs(2), channel.ended()).await.is_err() {
-            let _ = self.child.kill();
+            self.init.kill();
         }
         let _ = tokio::task::spawn_blocking(move || self.remove()).await;
     }
 
-    fn remove(&mut self) {
-        let _ = self.child.wait();
-        self.janitor.tell('-', &self.child.id().to_string());
+    fn remove(&self) {
+        self.init.wait();
+        // Told before it is buried: until then its number is its own.
+        self.janitor.tell('-', &self.init.pid.to_string());
+        self.nursery.bury(&self.init);
         for group in &self.groups {
             cgroup::destroy(group);
             self.janitor.tell('x', &group.display().to_string());
@@ -57,12 +57,13 @@ impl Rest {
 
 /// Starts an init and waits until it serves.
 pub(super) async fn start(
-    helper: &Path,
+    nursery: Arc<Nursery>,
     janitor: Arc<Janitor>,
     level: Level,
     layers: Vec<LayerState>,
     spec: Spec,
     groups: Vec<PathBuf>,
+    output: Option<u64>,
 ) -> Result<Arc<Remote>, SandboxError> {
     let folder = PathBuf::from(&spec.folder);
     fs::DirBuilder::new()
@@ -79,14 +80,14 @@ pub(super) async fn start(
     for group in &groups {
         janitor.tell('g', &group.display().to_string());
     }
-    let child =
-        execute(helper, theirs).map_err(|error| failed(&format!("start {}", helper.display()), &error))?;
-    janitor.tell('+', &child.id().to_string());
-    let mut rest = Rest { child, folder, groups, janitor };
+    let init = nursery.bear(theirs.as_fd()).map_err(|error| failed("fork an init", &error))?;
+    drop(theirs);
+    janitor.tell('+', &init.pid.to_string());
+    let rest = Rest { init, folder, groups, janitor, nursery };
     let channel = match Channel::new(ours) {
         Ok(channel) => Arc::new(channel),
         Err(error) => {
-            let _ = rest.child.kill();
+            rest.init.kill();
             let _ = tokio::task::spawn_blocking(move || rest.remove()).await;
             return Err(failed("watch a sandbox", &error));
         }
@@ -113,23 +114,12 @@ pub(super) async fn start(
         level,
         layers,
         workspace,
+        meter: output.map(|limit| Meter::new(limit, channel.breach())),
+        own_network: level >= Level::User && !spec.host_network,
         folder: spec.folder,
         files: RemoteFiles(channel),
         env: Mutex::default(),
         found: Mutex::default(),
         rest: Mutex::new(Some(rest)),
     }))
-}
-
-/// Re-executes the program. Without a closure before exec, the library spawns it as `posix_spawn` does:
-/// nothing of this threaded process runs in the child.
-fn execute(helper: &Path, socket: OwnedFd) -> std::io::Result<Child> {
-    Command::new(helper)
-        .arg0(NAME)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::from(socket))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
 }

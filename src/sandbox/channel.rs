@@ -3,6 +3,7 @@
 use super::pass::{Inbox, send_some};
 use super::wire::{self, Dec, Frame, kind};
 use super::{Exit, SandboxError};
+use crate::model::LimitKind;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -28,7 +29,8 @@ impl Refusal {
 
 impl From<Refusal> for SandboxError {
     fn from(refusal: Refusal) -> Self {
-        SandboxError::new(refusal.what)
+        let errno = i32::try_from(refusal.code).ok().filter(|code| *code > 0);
+        SandboxError { message: refusal.what, hint: None, errno }
     }
 }
 
@@ -40,7 +42,44 @@ struct State {
     waiting: HashMap<u32, oneshot::Sender<Answer>>,
     /// Ends of programs by number; kept whoever asks first.
     exits: HashMap<u32, watch::Sender<Option<Exit>>>,
+    /// The limit that ended all work, if one did.
+    breach: Breach,
     gone: bool,
+}
+
+/// Who waits for a limit that ends all work.
+#[derive(Debug, Clone)]
+pub(super) struct Breach(Arc<watch::Sender<Option<LimitKind>>>);
+
+impl Default for Breach {
+    fn default() -> Self {
+        Self(Arc::new(watch::channel(None).0))
+    }
+}
+
+impl Breach {
+    /// The first one counts.
+    pub(super) fn tell(&self, kind: LimitKind) {
+        self.0.send_if_modified(|told| {
+            let first = told.is_none();
+            told.get_or_insert(kind);
+            first
+        });
+    }
+
+    /// The limit, now.
+    pub(super) fn get(&self) -> Option<LimitKind> {
+        *self.0.borrow()
+    }
+
+    /// Waits for it.
+    pub(super) async fn wait(&self) -> LimitKind {
+        let mut told = self.0.subscribe();
+        match told.wait_for(Option::is_some).await.ok().and_then(|kind| *kind) {
+            Some(kind) => kind,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// A running conversation with one init.
@@ -129,6 +168,11 @@ impl Channel {
         sender.subscribe()
     }
 
+    /// Who tells of limits that end all work.
+    pub(super) fn breach(&self) -> Breach {
+        lock(&self.state).breach.clone()
+    }
+
     /// Tells the init that it is over: it kills everything inside and ends.
     pub(super) fn hang_up(&self) {
         let _ = rustix::net::shutdown(self.socket.get_ref(), rustix::net::Shutdown::Write);
@@ -193,6 +237,9 @@ fn dispatch(state: &Mutex<State>, frame: Frame, descriptors: Vec<OwnedFd>) {
             let exit = if signal == 1 { Exit::Signal(code as i32) } else { Exit::Code(code as i32) };
             let sender = state.exits.entry(number).or_insert_with(|| watch::channel(None).0);
             sender.send_replace(Some(exit));
+        }
+        kind::BREACH if from.u8().is_ok_and(|bit| bit == wire::limit::CPU) => {
+            state.breach.tell(LimitKind::Cpu);
         }
         kind::OK | kind::FAILED => {
             let Some(sender) = state.waiting.remove(&frame.id) else { return };

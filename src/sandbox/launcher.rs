@@ -2,6 +2,7 @@
 
 use super::image::image_of;
 use super::janitor::Janitor;
+use super::nursery::Nursery;
 use super::probe::{self, Machine};
 use super::scratch::Scratch;
 use super::shelf::Shelf;
@@ -21,8 +22,9 @@ pub struct Launcher {
     layers: Vec<LayerState>,
     scratch: Scratch,
     janitor: Arc<Janitor>,
-    helper: PathBuf,
+    nursery: Arc<Nursery>,
     machine: Machine,
+    hide: Vec<String>,
     fake: bool,
     next: AtomicU32,
     shelf: Shelf,
@@ -38,14 +40,16 @@ impl Launcher {
         let root = rustix::process::geteuid().is_root();
         let scratch = Scratch::new(root && !matches!(choice.backend.as_str(), "none" | "fake"))?;
         let janitor = Arc::new(Janitor::start(&helper, &scratch)?);
+        let nursery = Arc::new(Nursery::start(&helper)?);
         let machine = Machine::look(scratch.tag());
         let mut launcher = Self {
             level: Level::None,
             layers: Vec::new(),
             scratch,
             janitor,
-            helper,
+            nursery,
             machine,
+            hide: layout::hidden(&choice.hide),
             fake: choice.backend == "fake",
             next: AtomicU32::new(1),
             shelf: Shelf::new(&choice),
@@ -245,6 +249,14 @@ impl Launcher {
             let made = self.machine.parents.make(&name, config.memory, config.pids, config.cpus);
             made.map_err(|error| super::wire::failed("make a control group", &error))?
         };
+        let disk = match config.memory {
+            // Files lie in memory: a full disk must leave room for the programs, or they die of it without a word.
+            Some(memory) if self.level >= Level::User && self.machine.parents.memory.is_some() => {
+                let most = memory - memory / 8;
+                Some(config.disk.map_or(most, |disk| disk.min(most)))
+            }
+            _ => config.disk,
+        };
         let spec = Spec {
             level: self.level as u8,
             folder,
@@ -256,15 +268,29 @@ impl Launcher {
             watch_memory: self.machine.parents.memory.is_none(),
             pids: config.pids.unwrap_or(0),
             watch_pids: self.machine.parents.pids.is_none(),
-            disk: config.disk.unwrap_or(0),
+            disk: disk.unwrap_or(0),
+            inodes: config.inodes.unwrap_or(0),
+            open_files: config.open_files.unwrap_or(0),
+            cpu_time: config.cpu_time.map_or(0, |time| (time.as_millis() as u64).max(1)),
+            host_network: config.host_network,
+            changes: config.changes,
             uid: self.machine.first_id(self.level, number),
             groups: groups.iter().map(|group| group.join("cgroup.procs").display().to_string()).collect(),
             landlock: self.level == Level::Process && self.machine.landlock.is_none(),
             seccomp: self.level != Level::None,
             image: shown.as_ref().map(|shown| shown.image.clone()),
+            hide: self.hide.clone(),
         };
         let janitor = Arc::clone(&self.janitor);
-        Ok(attempt::start(&self.helper, janitor, self.level, self.layers.clone(), spec, groups).await?)
+        let mut layers = self.layers.clone();
+        if config.host_network
+            && let Some(layer) = layers.iter_mut().find(|layer| layer.name == "netns" && layer.on)
+        {
+            layer.on = false;
+            layer.reason = Some("the policy 'full' shares the host's network".to_owned());
+        }
+        let nursery = Arc::clone(&self.nursery);
+        Ok(attempt::start(nursery, janitor, self.level, layers, spec, groups, config.output).await?)
     }
 
     /// Ends the janitor after everything is closed; waits at most `grace`.

@@ -1,10 +1,46 @@
 //! Where things lie for programs inside, and the environment they start with.
 
+use std::path::{Path, PathBuf};
+
 /// Folders of an attempt that stand for paths of the agent, where it has no root of its own.
 pub(super) const PRIVATE: [(&str, &str); 2] = [("/workspace", "work"), ("/tests", "tests")];
 
 /// PATH of every sandbox.
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Folders that are shared with programs inside, whole or in parts.
+const SHARED: [&str; 3] = ["/usr", "/opt", "/etc"];
+/// Folders without which the system's programs do not run: whatever the harness keeps above or in them is seen.
+const NEEDED: [&str; 10] = [
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/share",
+    "/usr/local/bin",
+    "/usr/local/lib",
+    "/etc/ssl",
+];
+
+/// Those of the harness's folders that must be hidden: below what is shared, and not what all programs need.
+pub(super) fn hidden(folders: &[PathBuf]) -> Vec<String> {
+    // The run's own folder is only about to be made.
+    let real = folders.iter().filter_map(|folder| {
+        let there = folder.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+        there.and_then(|(part, real)| Some(real.join(folder.strip_prefix(part).ok()?)))
+    });
+    let below = |folder: &PathBuf| {
+        SHARED.iter().any(|shared| folder.starts_with(shared) && folder != Path::new(shared))
+            && !NEEDED.iter().any(|needed| Path::new(needed).starts_with(folder))
+    };
+    let shown = |folder: PathBuf| folder.display().to_string().trim_end_matches('/').to_owned();
+    let mut found: Vec<String> = real.filter(below).map(shown).collect();
+    found.sort();
+    found.dedup();
+    found
+}
 
 /// The bundle of certificates that programs look for first.
 pub(super) const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";

@@ -5,7 +5,7 @@
 //! what an allocator sets aside there is paid for with each copy.
 #![expect(unsafe_code, reason = "an allocator can't be written without")]
 
-use super::{attempt, janitor};
+use super::{janitor, nursery};
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::{CStr, c_char};
@@ -45,7 +45,7 @@ fn find_out() -> bool {
         let name = program_invocation_name;
         if name.is_null() { c"" } else { CStr::from_ptr(name) }
     };
-    let helper = [attempt::NAME, janitor::NAME].iter().any(|known| known.as_bytes() == name.to_bytes());
+    let helper = [nursery::NAME, janitor::NAME].iter().any(|known| known.as_bytes() == name.to_bytes());
     ROLE.store(if helper { HELPER } else { HARNESS }, Ordering::Relaxed);
     helper
 }

@@ -7,6 +7,7 @@
 mod advice;
 mod attempt;
 mod cgroup;
+mod changes;
 mod channel;
 mod fake;
 mod image;
@@ -15,7 +16,9 @@ mod janitor;
 mod launcher;
 mod layout;
 mod memory;
+mod meter;
 mod nowhere;
+mod nursery;
 #[cfg(feature = "oci")]
 mod oci;
 mod pass;
@@ -26,6 +29,7 @@ mod shelf;
 mod stream;
 mod wire;
 
+pub use changes::{Change, Changed, Changes};
 pub use image::{image_from, no_images};
 pub use launcher::Launcher;
 pub use memory::Memory;
@@ -40,15 +44,16 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Runs the helper (init, janitor) that this process was re-executed as; `None` for the real program.
+/// Runs the helper (nursery, janitor) that this process was re-executed as; `None` for the real program.
 ///
 /// Told apart by a first argument (`argv[0]`) that only the harness sets. Single-threaded.
 pub fn run_if_helper() -> Option<ExitCode> {
     let name = std::env::args_os().next()?;
-    if name == attempt::NAME {
-        Some(init::main())
+    if name == nursery::NAME {
+        Some(nursery::main())
     } else if name == janitor::NAME {
         Some(janitor::main())
     } else {
@@ -104,11 +109,23 @@ pub struct Config {
     pub cpus: Option<f64>,
     /// Processes.
     pub pids: Option<u64>,
-    /// Disk in bytes.
+    /// Disk in bytes. Where files lie in memory, at most seven eighths of `memory`, as they count against that too.
     pub disk: Option<u64>,
     /// The image whose root it shows, if the launcher has none for all sandboxes: what stands behind `oci:`. Empty for
     /// the host's system folders.
     pub image: String,
+    /// Files, folders and links that programs can make.
+    pub inodes: Option<u64>,
+    /// Open files of one process.
+    pub open_files: Option<u64>,
+    /// Bytes that all programs together may print to the harness.
+    pub output: Option<u64>,
+    /// CPU time of all programs together.
+    pub cpu_time: Option<Duration>,
+    /// Whether programs share the host's network, in place of a loopback of their own.
+    pub host_network: bool,
+    /// Whether [`Sandbox::changes`] will be asked.
+    pub changes: bool,
 }
 
 /// A program to start inside.
@@ -122,6 +139,8 @@ pub struct Command {
     pub cwd: String,
     /// Whether it runs on a PTY of its own, as session leader (columns, rows).
     pub pty: Option<(u16, u16)>,
+    /// Whether the PTY is for a person: it echoes and translates newlines, as terminals do.
+    pub person: bool,
     /// Whether it gets an extra pipe, open for writing as this descriptor number; the read end is
     /// [`Process::status`].
     pub status_fd: Option<i32>,
@@ -165,6 +184,12 @@ pub enum Signal {
     Cont,
     /// SIGTSTP.
     Stop,
+    /// SIGHUP.
+    Hup,
+    /// SIGUSR1.
+    User1,
+    /// SIGUSR2.
+    User2,
 }
 
 /// To whom a signal goes.
@@ -209,6 +234,10 @@ pub trait ProcessControl: Send + Sync {
     /// Puts the modes of the PTY back to what they were at the start (no echo, no ONLCR), whatever a program
     /// made of them. Nothing to do without a PTY.
     async fn reset_terminal(&self) -> Result<(), SandboxError> {
+        Ok(())
+    }
+    /// Sets the size of the PTY (columns, rows); the program is told by SIGWINCH. Nothing to do without a PTY.
+    fn resize(&self, _: (u16, u16)) -> Result<(), SandboxError> {
         Ok(())
     }
 }
@@ -302,12 +331,14 @@ pub struct SandboxError {
     pub message: String,
     /// What the user may do.
     pub hint: Option<String>,
+    /// The system's error number, where it was the system that said no.
+    pub errno: Option<i32>,
 }
 
 impl SandboxError {
     /// An error without a hint.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), hint: None, errno: None }
     }
 }
 
@@ -350,6 +381,24 @@ pub trait Sandbox: Send + Sync {
     /// Adds a variable to the environment of programs that are started from now on (services get their
     /// address only after the sandbox is up).
     fn set_env(&self, name: &str, value: &str);
+    /// Whether programs have a network of their own: then each address of the loopback is free for services, and
+    /// what does not lead to one leads nowhere.
+    fn own_network(&self) -> bool {
+        self.level() >= Level::User
+    }
+    /// Waits for a limit that ends all work: CPU time or output. Everything inside is dead or mute then. Pending
+    /// for ever where there is no such limit. Cancel-safe.
+    async fn breached(&self) -> LimitKind {
+        std::future::pending().await
+    }
+    /// Notes how the files are now, for [`Sandbox::changes`]; only where the configuration asked for it.
+    async fn mark(&self) -> Result<(), SandboxError> {
+        Err(SandboxError::new("this sandbox does not note changes of files"))
+    }
+    /// What has become of the files since [`Sandbox::mark`].
+    async fn changes(&self) -> Result<Changes, SandboxError> {
+        Err(SandboxError::new("this sandbox does not note changes of files"))
+    }
 }
 
 /// Which back end, and how strict.
@@ -361,6 +410,9 @@ pub struct Choice {
     pub level: Option<Level>,
     /// Layers that must be on.
     pub require: Vec<String>,
+    /// Folders of the harness (suites, the run, its home) that programs inside must not see, should they lie below one
+    /// that is shared with them. What is not there is ignored.
+    pub hide: Vec<std::path::PathBuf>,
     /// The program that is re-executed as init and janitor; `None` takes the running one. Tests name the
     /// built `rolltape`, as their own binary can't be it.
     pub helper: Option<std::path::PathBuf>,

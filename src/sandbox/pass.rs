@@ -78,7 +78,13 @@ impl Inbox {
 
     /// The next whole frame and its descriptors.
     pub(super) fn next(&mut self) -> io::Result<Option<(Frame, Vec<OwnedFd>)>> {
-        let Some(frame) = next_frame(&mut self.bytes)? else { return Ok(None) };
+        let Some(frame) = next_frame(&mut self.bytes)? else {
+            // One unfinished frame has at most so many; more would only pile up.
+            if self.descriptors.len() > MAX_DESCRIPTORS {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "descriptors that no frame names"));
+            }
+            return Ok(None);
+        };
         if frame.descriptors > self.descriptors.len() {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame lost its descriptors"));
         }

@@ -1,11 +1,12 @@
 //! A sandbox behind an init: every level, and `none`.
 
 use super::channel::{Channel, Refusal};
+use super::meter::Meter;
 use super::stream::Terminal;
 use super::wire::{Dec, Enc, WRONG_KIND, failed, kind, limit};
 use super::{
-    Command, Exit, ExitReport, FileError, FileKind, FileStat, Files, Level, Process, ProcessControl, Reader,
-    Sandbox, SandboxError, Signal, SignalTarget, Writer, layout,
+    Changes, Command, Exit, ExitReport, FileError, FileKind, FileStat, Files, Level, Process, ProcessControl,
+    Reader, Sandbox, SandboxError, Signal, SignalTarget, Writer, layout,
 };
 use crate::model::{LayerState, LimitKind};
 use async_trait::async_trait;
@@ -22,6 +23,10 @@ pub(super) struct Remote {
     pub(super) workspace: String,
     pub(super) folder: String,
     pub(super) files: RemoteFiles,
+    /// Counts what programs print, where that is limited.
+    pub(super) meter: Option<Meter>,
+    /// Whether the loopback is the sandbox's own.
+    pub(super) own_network: bool,
     pub(super) env: Mutex<Vec<(String, String)>>,
     /// Processes killed by a freeze, and the limits that the init saw hit (bits of [`limit`]).
     pub(super) found: Mutex<(u64, u8)>,
@@ -68,7 +73,9 @@ impl Sandbox for Remote {
         out.texts(command.argv.iter()).pairs(env.iter().map(|(a, b)| (a, b))).text(&command.cwd);
         match command.pty {
             None => out.u8(0),
-            Some((columns, rows)) => out.u8(1).u32(columns.into()).u32(rows.into()),
+            Some((columns, rows)) => {
+                out.u8(if command.person { 2 } else { 1 }).u32(columns.into()).u32(rows.into())
+            }
         };
         if let Some(number) = command.status_fd
             && !(3..200).contains(&number)
@@ -82,10 +89,16 @@ impl Sandbox for Remote {
         });
         let (fields, descriptors) = self.channel().ask(kind::SPAWN, &out.0).await?;
         let number = Dec(&fields).u32().map_err(|error| failed("start a program", &error))?;
-        let control =
-            Control { channel: Arc::clone(self.channel()), number, exit: self.channel().exit_of(number) };
-        streams(descriptors, command.pty.is_some(), command.status_fd.is_some(), Box::new(control))
-            .map_err(|error| failed("take over a program's streams", &error))
+        let exit = self.channel().exit_of(number);
+        let control = Control { channel: Arc::clone(self.channel()), number, exit, terminal: None };
+        let mut process = streams(descriptors, command.pty.is_some(), command.status_fd.is_some(), control)
+            .map_err(|error| failed("take over a program's streams", &error))?;
+        if let Some(meter) = &self.meter {
+            for stream in [&mut process.stdout, &mut process.stderr, &mut process.status] {
+                *stream = stream.take().map(|stream| meter.count(stream));
+            }
+        }
+        Ok(process)
     }
 
     fn files(&self) -> &dyn Files {
@@ -93,7 +106,7 @@ impl Sandbox for Remote {
     }
 
     async fn listen_at(&self, at: SocketAddrV4) -> Result<(TcpListener, SocketAddr), SandboxError> {
-        let listener = if self.own_root() {
+        let listener = if self.own_network {
             let mut out = Enc::default();
             out.u32(at.ip().to_bits()).u32(at.port().into());
             let (_, mut descriptors) = self.channel().ask(kind::LISTEN, &out.0).await?;
@@ -132,6 +145,24 @@ impl Sandbox for Remote {
     fn set_env(&self, name: &str, value: &str) {
         self.env.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), value.to_owned()));
     }
+
+    fn own_network(&self) -> bool {
+        self.own_network
+    }
+
+    async fn breached(&self) -> LimitKind {
+        self.channel().breach().wait().await
+    }
+
+    async fn mark(&self) -> Result<(), SandboxError> {
+        self.channel().ask(kind::MARK, &[]).await?;
+        Ok(())
+    }
+
+    async fn changes(&self) -> Result<Changes, SandboxError> {
+        let (fields, _) = self.channel().ask(kind::CHANGES, &[]).await?;
+        Changes::decode(&fields).map_err(|error| failed("read the changes", &error))
+    }
 }
 
 impl Remote {
@@ -148,12 +179,17 @@ impl Remote {
     /// What control groups or the init saw hit.
     fn limits(&self, mut limits: Vec<LimitKind>) -> Vec<LimitKind> {
         let seen = self.found.lock().unwrap_or_else(PoisonError::into_inner).1;
-        for (bit, kind) in [(limit::OOM, LimitKind::Oom), (limit::PIDS, LimitKind::Pids)] {
-            if seen & bit != 0 && !limits.contains(&kind) {
-                limits.push(kind);
-            }
-        }
-        limits
+        let bits = [
+            (limit::CPU, LimitKind::Cpu),
+            (limit::DISK, LimitKind::Disk),
+            (limit::OOM, LimitKind::Oom),
+            (limit::PIDS, LimitKind::Pids),
+        ];
+        limits.extend(bits.iter().filter(|(bit, _)| seen & bit != 0).map(|(_, kind)| *kind));
+        limits.extend(self.channel().breach().get());
+        // What ended all work comes first, then what the others may follow from.
+        let order = [LimitKind::Cpu, LimitKind::Output, LimitKind::Disk, LimitKind::Oom, LimitKind::Pids];
+        order.into_iter().filter(|kind| limits.contains(kind)).collect()
     }
 }
 
@@ -161,7 +197,7 @@ fn streams(
     descriptors: Vec<OwnedFd>,
     pty: bool,
     status: bool,
-    control: Box<dyn ProcessControl>,
+    mut control: Control,
 ) -> std::io::Result<Process> {
     use tokio::net::unix::pipe;
     let mut descriptors = descriptors.into_iter();
@@ -171,19 +207,21 @@ fn streams(
     };
     let (stdin, stdout, stderr): (Writer, Reader, Option<Reader>) = if pty {
         let terminal = Terminal::new(next()?)?;
+        control.terminal = Some(terminal.clone());
         (Box::pin(terminal.clone()), Box::pin(terminal), None)
     } else {
         let stdin = pipe::Sender::from_owned_fd(next()?)?;
         (Box::pin(stdin), reader(next()?)?, Some(reader(next()?)?))
     };
     let status = if status { Some(reader(next()?)?) } else { None };
-    Ok(Process { stdin: Some(stdin), stdout: Some(stdout), stderr, status, control })
+    Ok(Process { stdin: Some(stdin), stdout: Some(stdout), stderr, status, control: Box::new(control) })
 }
 
 struct Control {
     channel: Arc<Channel>,
     number: u32,
     exit: watch::Receiver<Option<Exit>>,
+    terminal: Option<Terminal>,
 }
 
 #[async_trait]
@@ -196,6 +234,9 @@ impl ProcessControl for Control {
             Signal::Kill => libc::SIGKILL,
             Signal::Cont => libc::SIGCONT,
             Signal::Stop => libc::SIGTSTP,
+            Signal::Hup => libc::SIGHUP,
+            Signal::User1 => libc::SIGUSR1,
+            Signal::User2 => libc::SIGUSR2,
         };
         let target = match target {
             SignalTarget::Process => 0,
@@ -224,6 +265,13 @@ impl ProcessControl for Control {
         out.u32(self.number);
         self.channel.ask(kind::RESET, &out.0).await?;
         Ok(())
+    }
+
+    fn resize(&self, size: (u16, u16)) -> Result<(), SandboxError> {
+        match &self.terminal {
+            Some(terminal) => terminal.resize(size).map_err(|error| failed("resize the PTY", &error)),
+            None => Ok(()),
+        }
     }
 }
 

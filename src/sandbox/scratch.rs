@@ -5,7 +5,9 @@
 
 use super::SandboxError;
 use super::wire::failed;
+use std::ffi::{CStr, CString};
 use std::fs::{self, File, Permissions};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -99,27 +101,102 @@ fn sweep(base: &Path) {
     }
 }
 
-/// Removes a folder whatever modes the agent left in it. Links are never followed.
+/// Removes a folder whatever modes and depths the agent left in it. Links are never followed.
 pub(super) fn remove_tree(folder: &Path) {
     if fs::remove_dir_all(folder).is_ok() || !folder.exists() {
         return;
     }
-    // A folder without its owner's rights can't be emptied by an ordinary user.
-    for entry in walkdir::WalkDir::new(folder).follow_links(false).into_iter().filter_entry(|entry| {
-        if entry.file_type().is_dir() {
-            let _ = fs::set_permissions(entry.path(), Permissions::from_mode(0o700));
-        }
-        true
-    }) {
-        drop(entry);
-    }
+    // Each round ends at least one folder; one that can't be emptied ends the loop.
+    while let Ok(true) = flatten(folder) {}
     let _ = fs::remove_dir_all(folder);
+}
+
+/// Removes the files of a folder and of the folders in it, and moves the folders in those up into it: so no path
+/// grows longer than the kernel takes. Gives all their owner's rights first. Whether anything went.
+fn flatten(top: &Path) -> rustix::io::Result<bool> {
+    use rustix::fs::{AtFlags, FileType, Mode, OFlags, chmodat, openat, renameat, statat, unlinkat};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let is_folder = |parent: &OwnedFd, name: &CStr| {
+        let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+    };
+    // The links among them can't be followed: what `is_folder` saw is nobody's to swap any more.
+    let free = |parent: &OwnedFd, name: &CStr| chmodat(parent, name, Mode::RWXU, AtFlags::empty());
+    let _ = fs::set_permissions(top, Permissions::from_mode(0o700));
+    let root = openat(rustix::fs::CWD, top, flags, Mode::empty())?;
+    let (mut gone, mut moved) = (false, 0u64);
+    for name in names(&root)? {
+        if !is_folder(&root, &name) {
+            gone |= unlinkat(&root, &name, AtFlags::empty()).is_ok();
+            continue;
+        }
+        free(&root, &name)?;
+        let inner = openat(&root, &*name, flags, Mode::empty())?;
+        for name in names(&inner)? {
+            if is_folder(&inner, &name) {
+                free(&inner, &name)?;
+                let free_name = loop {
+                    moved += 1;
+                    let name = format!("rolltape-{moved}");
+                    if statat(&root, &*name, AtFlags::SYMLINK_NOFOLLOW).is_err() {
+                        break name;
+                    }
+                };
+                renameat(&inner, &*name, &root, &*free_name)?;
+            } else {
+                unlinkat(&inner, &name, AtFlags::empty())?;
+            }
+        }
+        gone |= unlinkat(&root, &*name, AtFlags::REMOVEDIR).is_ok();
+    }
+    Ok(gone)
+}
+
+fn names(folder: &OwnedFd) -> rustix::io::Result<Vec<CString>> {
+    let mut found = Vec::new();
+    for entry in rustix::fs::Dir::read_from(folder)? {
+        let name = entry?.file_name().to_owned();
+        if !matches!(name.to_bytes(), b"." | b"..") {
+            found.push(name);
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn no_depth_and_no_mode_keeps_a_tree() {
+        let base = tempfile::tempdir().expect("a folder");
+        let outside = base.path().join("outside");
+        fs::create_dir(&outside).expect("a folder");
+        fs::write(outside.join("kept"), "x").expect("a file");
+        let tree = base.path().join("tree");
+        // Deeper than a path can say, each closed, with a link that leads out.
+        fs::create_dir(&tree).expect("a folder");
+        let mut at =
+            rustix::fs::open(&tree, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).expect("open");
+        let name = "d".repeat(200);
+        let mut all = Vec::new();
+        for _ in 0..60 {
+            rustix::fs::mkdirat(&at, &*name, rustix::fs::Mode::RWXU).expect("a folder");
+            rustix::fs::symlinkat(&outside, &at, "link").expect("a link");
+            let next = rustix::fs::openat(&at, &*name, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty())
+                .expect("open");
+            all.push(std::mem::replace(&mut at, next));
+        }
+        for folder in &all {
+            rustix::fs::chmodat(folder, &*name, rustix::fs::Mode::empty(), rustix::fs::AtFlags::empty())
+                .expect("closed");
+        }
+        drop((all, at));
+        while let Ok(true) = flatten(&tree) {}
+        fs::remove_dir(&tree).expect("it is empty");
+        assert_eq!(fs::read_to_string(outside.join("kept")).expect("not followed"), "x");
+    }
 
     #[test]
     fn a_sweep_takes_no_folder_in_the_making() {

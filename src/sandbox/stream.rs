@@ -25,6 +25,12 @@ impl Terminal {
         rustix::io::ioctl_fionbio(&master, true)?;
         Ok(Self(Arc::new(watch(master)?)))
     }
+
+    /// Sets the size that programs see; the kernel tells those in front.
+    pub(super) fn resize(&self, (columns, rows): (u16, u16)) -> io::Result<()> {
+        let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        Ok(rustix::termios::tcsetwinsize(self.0.get_ref(), size)?)
+    }
 }
 
 impl AsyncRead for Terminal {

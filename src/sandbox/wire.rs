@@ -28,18 +28,26 @@ pub(super) mod kind {
     pub(in super::super) const LISTEN: u8 = 10;
     pub(in super::super) const FREEZE: u8 = 11;
     pub(in super::super) const RESET: u8 = 12;
+    /// Notes how the files are.
+    pub(in super::super) const MARK: u8 = 13;
+    /// Tells what has become of them since.
+    pub(in super::super) const CHANGES: u8 = 14;
     /// A reply that succeeded.
     pub(in super::super) const OK: u8 = 64;
     /// A reply that failed: errno, sentence.
     pub(in super::super) const FAILED: u8 = 65;
     /// A program ended: its number, whether by a signal, code.
     pub(in super::super) const EXITED: u8 = 66;
+    /// A limit that ends all work was hit, and everything was killed: its bit.
+    pub(in super::super) const BREACH: u8 = 67;
 }
 
 /// Limits that an init saw hit, as bits.
 pub(super) mod limit {
     pub(in super::super) const OOM: u8 = 1;
     pub(in super::super) const PIDS: u8 = 2;
+    pub(in super::super) const DISK: u8 = 4;
+    pub(in super::super) const CPU: u8 = 8;
 }
 
 /// Errno of a failure that is a wrong kind of file.
@@ -202,6 +210,16 @@ pub(super) struct Spec {
     pub(super) watch_pids: bool,
     /// Disk in bytes, 0 for no limit.
     pub(super) disk: u64,
+    /// Files, folders and links, 0 for no limit.
+    pub(super) inodes: u64,
+    /// Open files of one process, 0 for no limit.
+    pub(super) open_files: u64,
+    /// CPU time of all programs in milliseconds, 0 for no limit.
+    pub(super) cpu_time: u64,
+    /// Whether the host's network is shared.
+    pub(super) host_network: bool,
+    /// Whether changes of files will be asked for.
+    pub(super) changes: bool,
     /// First host id of the sandbox; 0 keeps the caller's.
     pub(super) uid: u32,
     /// `cgroup.procs` files to join.
@@ -212,6 +230,8 @@ pub(super) struct Spec {
     pub(super) seccomp: bool,
     /// The image that is shown in place of the host's system folders.
     pub(super) image: Option<Image>,
+    /// Folders of the host that nobody inside may see, below those that are shared.
+    pub(super) hide: Vec<String>,
 }
 
 impl Spec {
@@ -222,8 +242,11 @@ impl Spec {
             .pairs(self.env.iter().map(|(a, b)| (a, b)))
             .pairs(self.mounts.iter().map(|(a, b)| (a, b)));
         out.u64(self.memory).u8(self.watch_memory.into()).u64(self.pids).u8(self.watch_pids.into());
-        out.u64(self.disk).u32(self.uid).texts(self.groups.iter());
-        out.u8(self.landlock.into()).u8(self.seccomp.into()).u8(self.image.is_some().into());
+        out.u64(self.disk).u64(self.inodes).u64(self.open_files).u64(self.cpu_time);
+        out.u8(self.host_network.into()).u8(self.changes.into());
+        out.u32(self.uid).texts(self.groups.iter());
+        out.u8(self.landlock.into()).u8(self.seccomp.into()).texts(self.hide.iter());
+        out.u8(self.image.is_some().into());
         if let Some(image) = &self.image {
             image.encode(&mut out);
         }
@@ -234,7 +257,10 @@ impl Spec {
         let mut from = Dec(bytes);
         let version = from.u32()?;
         if version != VERSION {
-            return Err(io::Error::other(format!("the harness speaks version {version}, not {VERSION}")));
+            // One program is both ends, unless it was replaced between two starts of it.
+            return Err(io::Error::other(format!(
+                "the program was replaced while it ran (protocol {version} met {VERSION}): start it again"
+            )));
         }
         Ok(Self {
             level: from.u8()?,
@@ -248,10 +274,16 @@ impl Spec {
             pids: from.u64()?,
             watch_pids: from.u8()? == 1,
             disk: from.u64()?,
+            inodes: from.u64()?,
+            open_files: from.u64()?,
+            cpu_time: from.u64()?,
+            host_network: from.u8()? == 1,
+            changes: from.u8()? == 1,
             uid: from.u32()?,
             groups: from.texts()?,
             landlock: from.u8()? == 1,
             seccomp: from.u8()? == 1,
+            hide: from.texts()?,
             image: if from.u8()? == 1 { Some(Image::decode(&mut from)?) } else { None },
         })
     }
@@ -305,6 +337,10 @@ mod tests {
             memory: 5,
             watch_memory: true,
             pids: 9,
+            inodes: 11,
+            open_files: 12,
+            cpu_time: 13,
+            host_network: true,
             uid: 7,
             groups: vec!["g".into()],
             seccomp: true,
@@ -314,6 +350,7 @@ mod tests {
                 workdir: "/w".into(),
                 ..Image::default()
             }),
+            hide: vec!["/opt/x".into()],
             ..Spec::default()
         };
         assert_eq!(Spec::decode(&spec.encode()).unwrap(), spec);

@@ -89,17 +89,29 @@ fn limits() -> Map<String, Value> {
         key("wall", "Wall clock, scoring excluded", duration()),
         key("tokens", "Prompt and completion tokens together", whole(1)),
         key("usd", "US dollars", positive()),
+        key("cpu", "CPU time of all programs of the attempt", duration()),
+        key("command", "Wall clock of one bash command; it is killed, and the attempt goes on", duration()),
     ])
 }
 
 fn sandbox() -> Map<String, Value> {
     object([
         key("root", "What stands under /", pattern("^(host|oci:.*|container:.*)$")),
-        key("network", "A sandbox reaches the services of its task and nothing else", one_of(&["none"])),
+        key(
+            "network",
+            "What it reaches beside the services of its task: nothing, some hosts by a proxy, or all that this machine does",
+            json!({"anyOf": [
+                one_of(&["none", "full"]),
+                object([key("allow", crate::suite::ALLOW_FORMS, strings()).required()]),
+            ]}),
+        ),
         key("memory", "Memory", size()),
         key("cpus", "Processors", positive()),
         key("pids", "Processes", whole(1)),
         key("disk", "Disk", size()),
+        key("inodes", "Files, folders and links", whole(1000)),
+        key("open_files", "Open files of one process", whole(16)),
+        key("output", "What all programs together may print", size()),
         key("require", "Layers that must be on", list_of(one_of(&LAYERS))),
     ])
 }

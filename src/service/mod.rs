@@ -5,6 +5,7 @@
 //! Must not know: scorers.
 
 mod authority;
+mod egress;
 pub mod http;
 mod secrets;
 
@@ -14,6 +15,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 pub use authority::Authority;
+pub use egress::Egress;
 pub(crate) use llm::schema_words as llm_schema;
 pub use secrets::{derive_secrets, random_secrets};
 

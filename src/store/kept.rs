@@ -5,7 +5,6 @@
 
 use super::RunView;
 use crate::model::{AttemptRecord, RunManifest, Trajectory};
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ const REMEMBERED: u64 = 2 << 20;
 ///
 /// Two are always equal, for what they hold is in the files of the run.
 #[derive(Debug, Clone, Default)]
-pub struct Remembered(Arc<HashMap<u64, Trajectory>>);
+pub struct Remembered(Arc<Vec<(u64, Trajectory)>>);
 
 impl PartialEq for Remembered {
     fn eq(&self, _: &Self) -> bool {
@@ -27,7 +26,9 @@ impl PartialEq for Remembered {
 impl Remembered {
     /// The trajectory whose line begins at `offset`, if it is remembered.
     pub(super) fn at(&self, offset: u64) -> Option<&Trajectory> {
-        self.0.get(&offset)
+        // They stand in the order of the file.
+        let at = self.0.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
+        Some(&self.0[at].1)
     }
 }
 
@@ -36,21 +37,21 @@ impl Remembered {
 pub(super) struct Kept {
     manifest: RunManifest,
     records: Vec<AttemptRecord>,
-    trajectories: HashMap<u64, Trajectory>,
+    trajectories: Vec<(u64, Trajectory)>,
     bytes: u64,
 }
 
 impl Kept {
     /// The run began here.
     pub(super) fn begin(manifest: RunManifest) -> Self {
-        Self { manifest, records: Vec::new(), trajectories: HashMap::new(), bytes: 0 }
+        Self { manifest, records: Vec::new(), trajectories: Vec::new(), bytes: 0 }
     }
 
     /// Remembers a trajectory if there is room; its line takes `len` bytes.
     pub(super) fn trajectory(&mut self, offset: u64, len: u64, trajectory: Trajectory) {
         if self.bytes + len <= REMEMBERED {
             self.bytes += len;
-            self.trajectories.insert(offset, trajectory);
+            self.trajectories.push((offset, trajectory));
         }
     }
 
@@ -61,8 +62,8 @@ impl Kept {
 
     /// The run as [`super::open`] would read it; `None` if only the files can tell.
     pub(super) fn into_view(self, dir: &Path) -> Option<RunView> {
-        let Self { manifest, mut records, trajectories, .. } = self;
-        records.sort_by(|a, b| (a.seq, &a.id).cmp(&(b.seq, &b.id)));
+        let Self { manifest, records, trajectories, .. } = self;
+        let records = sorted(records);
         let twice = records.windows(2).any(|pair| pair[0].id == pair[1].id);
         if twice || !records.iter().all(is_finite) {
             return None;
@@ -75,6 +76,14 @@ impl Kept {
             remembered: Remembered(Arc::new(trajectories)),
         })
     }
+}
+
+/// The records in plan order. They are large, so that each is moved once and not with each step of the sorting.
+fn sorted(records: Vec<AttemptRecord>) -> Vec<AttemptRecord> {
+    let mut order: Vec<usize> = (0..records.len()).collect();
+    order.sort_by_key(|at| (records[*at].seq, &records[*at].id));
+    let mut records: Vec<Option<AttemptRecord>> = records.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|at| records[at].take()).collect()
 }
 
 /// Whether each number of a record can be written: JSON has no others.

@@ -9,7 +9,8 @@ use super::error::{StoreError, StoreErrorKind};
 use super::kept::Kept;
 use super::lock::RunLock;
 use super::manifest;
-use super::writer::{Job, Writer};
+use super::tape;
+use super::writer::{Attempt, Job, Writer};
 use crate::engine::{Sink, SinkError};
 use crate::model::Event;
 use std::io;
@@ -144,9 +145,10 @@ impl Sink for RecorderSink {
             return Err(error.clone().into());
         }
         let job = match event {
+            // Lines are made here: what they are made of was made on this core, and goes away on it.
             Event::RunStarted(manifest) => Job::Manifest(manifest.clone()),
-            Event::Exchanged(exchange) => Job::Exchange(exchange.clone()),
-            Event::AttemptFinished(finished) => Job::Finished(finished.clone()),
+            Event::Exchanged(exchange) => Job::Exchange(tape::cassette_line(&exchange.line)),
+            Event::AttemptFinished(finished) => Job::Finished(Box::new(Attempt::new(finished))),
             Event::AttemptStarted(_)
             | Event::StepAdded { .. }
             | Event::Warning(_)
@@ -179,10 +181,9 @@ fn work(
         // Senders must not block for ever on a disk that is gone: after a failure jobs are taken and dropped.
         let mut taken = failure.get().map_or(Ok(()), |error| Err(error.clone()));
         for look in 0.. {
-            for job in first.take().into_iter().chain(queue.try_iter().take(QUEUE)) {
-                ended |= matches!(job, Job::End);
-                taken = taken.and_then(|()| writer.take(job));
-            }
+            let jobs: Vec<Job> = first.take().into_iter().chain(queue.try_iter().take(QUEUE)).collect();
+            ended |= jobs.iter().any(|job| matches!(job, Job::End));
+            taken = taken.and_then(|()| writer.take(jobs));
             if !waits || ended || look == LOOKS || writer.has_enough() {
                 break;
             }

@@ -7,8 +7,9 @@ use super::disk::{Disk, DiskFile};
 use super::error::StoreError;
 use super::kept::Kept;
 use super::{manifest, tape, wire};
-use crate::model::{AttemptRecord, Exchanged, Finished, RunManifest, TrajectoryRef};
+use crate::model::{AttemptRecord, Finished, RunManifest, TrajectoryRef};
 use crate::util::digest::sha256_hex;
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,12 +28,29 @@ pub(super) const ARTEFACTS: &str = "artefacts";
 pub(super) enum Job {
     /// The run begins.
     Manifest(Box<RunManifest>),
-    /// A model exchange.
-    Exchange(Arc<Exchanged>),
+    /// The line of a model exchange.
+    Exchange(String),
     /// An attempt ended.
-    Finished(Arc<Finished>),
+    Finished(Box<Attempt>),
     /// Nothing comes after this.
     End,
+}
+
+/// An attempt that ended, with the line of its trajectory and the digest of that.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    finished: Arc<Finished>,
+    line: String,
+    sha256: String,
+}
+
+impl Attempt {
+    /// Makes the line.
+    pub(super) fn new(finished: &Arc<Finished>) -> Self {
+        let line = tape::trajectory_line(&finished.trajectory);
+        let sha256 = sha256_hex(line.as_bytes());
+        Self { finished: Arc::clone(finished), line, sha256 }
+    }
 }
 
 /// The open files of a run.
@@ -79,6 +97,8 @@ impl Batch {
     }
 }
 
+/// Records whose lines one core makes before another is asked to help.
+const PIECE: usize = 32;
 /// Bytes of a batch beyond which it waits for no more.
 const ENOUGH: usize = 8 << 20;
 
@@ -117,19 +137,31 @@ impl Writer {
         let _ = self.disk.remove_dir(&self.dir);
     }
 
-    /// Takes a job into the batch; what comes before the lines of a batch is done at once.
-    pub(super) fn take(&mut self, job: Job) -> Result<(), StoreError> {
-        match job {
-            Job::Manifest(manifest) => self.begin(*manifest)?,
-            Job::Exchange(exchange) => {
-                self.batch.cassette.push_str(&tape::cassette_line(&exchange.line));
-                self.batch.cassette.push('\n');
+    /// Takes jobs into the batch; what comes before the lines of a batch is done at once. The lines of many records
+    /// are made on all cores: a run whose attempts end quickly waits for them at its end.
+    pub(super) fn take(&mut self, jobs: Vec<Job>) -> Result<(), StoreError> {
+        let first = self.batch.records.len();
+        for job in jobs {
+            match job {
+                Job::Manifest(manifest) => self.begin(*manifest)?,
+                Job::Exchange(line) => {
+                    self.batch.cassette.push_str(&line);
+                    self.batch.cassette.push('\n');
+                }
+                Job::Finished(attempt) => {
+                    self.batch.evidence |= self.evidence(&attempt.finished)?;
+                    self.finished(*attempt)?;
+                }
+                Job::End => {}
             }
-            Job::Finished(finished) => {
-                self.batch.evidence |= self.evidence(&finished)?;
-                self.finished(Arc::unwrap_or_clone(finished))?;
-            }
-            Job::End => {}
+        }
+        let Batch { records, attempts, .. } = &mut self.batch;
+        let records = &records[first..];
+        if records.len() < 2 * PIECE {
+            attempts.extend(records.iter().map(wire::encode));
+        } else {
+            let lines: Vec<String> = records.par_iter().with_min_len(PIECE).map(wire::encode).collect();
+            attempts.extend(lines);
         }
         Ok(())
     }
@@ -149,12 +181,20 @@ impl Writer {
             self.disk.sync_dir(&folder).map_err(|error| StoreError::disk("write", &folder, &error))?;
         }
         if !batch.records.is_empty() {
+            let gathers = self.gathers();
             let files = self.files()?;
-            sync(&mut files.trajectories)?;
-            if files.cassette_dirty {
-                sync(&mut files.cassette)?;
-                files.cassette_dirty = false;
+            let (trajectories, cassette) = (&mut files.trajectories, &mut files.cassette);
+            match (files.cassette_dirty, gathers) {
+                (false, _) => sync(trajectories)?,
+                // Both at once: the disk is waited for once.
+                (true, true) => {
+                    let (first, second) = rayon::join(|| sync(trajectories), || sync(cassette));
+                    first.and(second)?;
+                }
+                // The N-th change is always the same one.
+                (true, false) => sync(trajectories).and_then(|()| sync(cassette))?,
             }
+            files.cassette_dirty = false;
             append(&mut files.attempts, batch.attempts.as_bytes())?;
             sync(&mut files.attempts)?;
             files.valid = files.attempts.len();
@@ -261,16 +301,15 @@ impl Writer {
         Ok(any)
     }
 
-    /// Adds an attempt to the batch: its trajectory, and the record that points at it.
-    fn finished(&mut self, finished: Finished) -> Result<(), StoreError> {
-        let Finished { mut record, trajectory, .. } = finished;
-        let line = tape::trajectory_line(&trajectory);
+    /// Adds an attempt to the batch: its trajectory, and the record that points at it, whose line is still to be made.
+    fn finished(&mut self, attempt: Attempt) -> Result<(), StoreError> {
+        let Attempt { finished, line, sha256 } = attempt;
+        let Finished { mut record, trajectory, .. } = Arc::unwrap_or_clone(finished);
         let offset = self.files()?.trajectories.len() + self.batch.trajectories.len() as u64;
-        let (len, sha256) = (line.len() as u64, sha256_hex(line.as_bytes()));
+        let len = line.len() as u64;
         record.trajectory = Some(TrajectoryRef { offset, len, sha256 });
         self.batch.trajectories.push_str(&line);
         self.batch.trajectories.push('\n');
-        self.batch.attempts.push_str(&wire::encode(&record));
         self.batch.records.push(record);
         if let Some(kept) = &mut self.kept {
             kept.trajectory(offset, len, trajectory);

@@ -1,6 +1,6 @@
 //! What a suite and a task are, in 64 digits: the same content gives the same digest everywhere.
 
-use super::{FileSpec, ServiceSpec, Task};
+use super::{FileSpec, SandboxSpec, ServiceSpec, Task};
 use crate::model::{Object, Reading};
 use crate::util::digest::sha256_parts;
 use serde::Serialize;
@@ -36,6 +36,17 @@ pub(super) fn of_task(task: &Task) -> String {
     for example in &task.examples {
         parts.extend([b"example".as_slice(), example.user.as_bytes(), example.assistant.as_bytes()]);
     }
+    // So do tasks whose newer limits are the usual ones.
+    let newer = |task: &Task| {
+        let SandboxSpec { inodes, open_files, output, .. } = &task.sandbox;
+        (*inodes, *open_files, *output, task.limits.cpu, task.limits.command)
+    };
+    let usual = SandboxSpec::default();
+    let limits = newer(task);
+    let told = format!("{limits:?}");
+    if limits != (usual.inodes, usual.open_files, usual.output, None, None) {
+        parts.extend([b"limits".as_slice(), told.as_bytes()]);
+    }
     sha256_parts(parts)
 }
 
@@ -53,7 +64,7 @@ struct Settings<'a> {
     id: &'a str,
     policy: (&'a str, bool, Cow<'a, str>, Option<&'a str>),
     limits: (Option<u32>, Option<u64>, Option<u64>, Option<f64>),
-    sandbox: (&'a str, &'a str, Option<u64>, Option<f64>, Option<u64>, Option<u64>, &'a [String]),
+    sandbox: (&'a str, String, Option<u64>, Option<f64>, Option<u64>, Option<u64>, &'a [String]),
     reward: &'a str,
     services: Vec<(&'a str, &'a str, &'a [String], Option<u16>, Option<&'a str>, &'a Object)>,
     needs: &'a [String],
@@ -80,7 +91,7 @@ fn settings<'a>(task: &'a Task) -> Settings<'a> {
         limits: (limits.turns, limits.wall.map(|wall| wall.as_millis() as u64), limits.tokens, limits.usd),
         sandbox: (
             &sandbox.root,
-            &sandbox.network,
+            sandbox.network.to_string(),
             sandbox.memory,
             sandbox.cpus,
             sandbox.pids,

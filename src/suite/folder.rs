@@ -7,7 +7,7 @@
 use super::parse::{Found, document, is_id, text_of};
 use super::reader::{Reader, Table, did_you_mean};
 use super::settings::{self, Settings};
-use super::{FileSpec, Script, ServiceSpec, SuiteError, Task, digest};
+use super::{FileSpec, Network, Script, ServiceSpec, SuiteError, Task, digest};
 use crate::util::suggest::nearest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -165,6 +165,10 @@ impl Context<'_> {
         reader.known(&own, OWN_KEYS);
         let settings = settings.overlaid(reader, &own);
         needs.extend(reader.strings(&own, "needs").unwrap_or_default());
+        if settings.sandbox.network != Network::None {
+            // It says itself what of the internet it means.
+            needs.retain(|need| need != "internet");
+        }
         if wants_image && !own.has("sandbox") {
             // Honest skip: on the host's own programs it would be another task.
             needs.push("image".to_owned());

@@ -53,7 +53,7 @@ pub(super) fn read(
 }
 
 /// Labels of letters, digits and dashes; the last one has a letter, so that it is no address.
-fn is_host(host: &str) -> bool {
+pub(super) fn is_host(host: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

@@ -9,6 +9,7 @@ mod dataset;
 mod digest;
 mod folder;
 mod hosts;
+mod network;
 mod parse;
 mod reader;
 mod settings;
@@ -23,6 +24,7 @@ pub use config::{BackendProfile, BackendSettings, Config, Timeouts, parse_config
 pub(crate) use config::{MAX_RETRIES, OWN_HEADERS, OWN_PARAMS};
 pub(crate) use dataset::ENDINGS as DATASET_ENDINGS;
 pub(crate) use dataset::few;
+pub use network::{Allowed, FORMS as ALLOW_FORMS, Network, Way, may_connect, way};
 pub use parse::{parse, read, sort_errors};
 pub(crate) use reader::did_you_mean;
 pub(crate) use units::duration as parse_duration;
@@ -138,6 +140,10 @@ pub struct Limits {
     pub tokens: Option<u64>,
     /// US dollars.
     pub usd: Option<f64>,
+    /// CPU time of all programs of the attempt.
+    pub cpu: Option<Duration>,
+    /// Wall clock of one bash command.
+    pub command: Option<Duration>,
 }
 
 /// What a task wants of its sandbox.
@@ -145,8 +151,8 @@ pub struct Limits {
 pub struct SandboxSpec {
     /// `host`: the host's system directories.
     pub root: String,
-    /// `none`: loopback with the task's services only.
-    pub network: String,
+    /// What it reaches.
+    pub network: Network,
     /// Memory in bytes.
     pub memory: Option<u64>,
     /// CPUs.
@@ -155,6 +161,12 @@ pub struct SandboxSpec {
     pub pids: Option<u64>,
     /// Disk in bytes.
     pub disk: Option<u64>,
+    /// Files, folders and links.
+    pub inodes: Option<u64>,
+    /// Open files of one process.
+    pub open_files: Option<u64>,
+    /// Bytes that all programs together may print.
+    pub output: Option<u64>,
     /// Layers that must be on.
     pub require: Vec<String>,
 }
@@ -163,11 +175,14 @@ impl Default for SandboxSpec {
     fn default() -> Self {
         Self {
             root: "host".to_owned(),
-            network: "none".to_owned(),
+            network: Network::None,
             memory: Some(1 << 30),
             cpus: Some(1.0),
             pids: Some(256),
             disk: Some(1 << 30),
+            inodes: Some(500_000),
+            open_files: None,
+            output: Some(1 << 30),
             require: Vec::new(),
         }
     }

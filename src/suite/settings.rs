@@ -1,6 +1,7 @@
 //! What suites and tasks share: policy, limits, sandbox, needs, mounts, services, scorers.
 
 use super::hosts;
+use super::network::Network;
 use super::reader::{Reader, Table};
 use super::{Example, Limits, MountSpec, RewardRule, SandboxSpec, ScorerSpec, ServiceSpec};
 use crate::dialects;
@@ -132,13 +133,15 @@ fn read_limits(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &Limits) ->
     let mut limits = base.clone();
     let what = format!("'limits' of {}", table.what);
     let Some(inner) = reader.table(table, "limits", what) else { return limits };
-    reader.known(&inner, &["turns", "wall", "tokens", "usd"]);
+    reader.known(&inner, &["turns", "wall", "tokens", "usd", "cpu", "command"]);
     if let Some(turns) = reader.whole(&inner, "turns", 1) {
         limits.turns = Some(u32::try_from(turns).unwrap_or(u32::MAX));
     }
     limits.wall = reader.duration(&inner, "wall").or(limits.wall);
     limits.tokens = reader.whole(&inner, "tokens", 1).or(limits.tokens);
     limits.usd = reader.positive(&inner, "usd").or(limits.usd);
+    limits.cpu = reader.duration(&inner, "cpu").or(limits.cpu);
+    limits.command = reader.duration(&inner, "command").or(limits.command);
     limits
 }
 
@@ -146,7 +149,9 @@ fn read_sandbox(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &SandboxSp
     let mut sandbox = base.clone();
     let what = format!("'sandbox' of {}", table.what);
     let Some(inner) = reader.table(table, "sandbox", what) else { return sandbox };
-    reader.known(&inner, &["root", "network", "memory", "cpus", "pids", "disk", "require"]);
+    let keys =
+        ["root", "network", "memory", "cpus", "pids", "disk", "inodes", "open_files", "output", "require"];
+    reader.known(&inner, &keys);
     if let Some(root) = reader.string(&inner, "root") {
         if root != "host" && !root.starts_with("oci:") && !root.starts_with("container:") {
             let message = format!("'root' is \"host\", \"oci:IMAGE\" or \"container:IMAGE\", not \"{root}\"");
@@ -154,18 +159,16 @@ fn read_sandbox(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &SandboxSp
         }
         sandbox.root = root;
     }
-    if let Some(network) = reader.string(&inner, "network") {
-        if network != "none" {
-            let message = format!("'network' is \"none\", not \"{network}\"");
-            let hint = "a sandbox reaches the services of its task and nothing else";
-            reader.error_hint(inner.place_of("network"), message, hint);
-        }
+    if let Some(network) = read_network(reader, &inner) {
         sandbox.network = network;
     }
     sandbox.memory = reader.size(&inner, "memory").or(sandbox.memory);
     sandbox.disk = reader.size(&inner, "disk").or(sandbox.disk);
     sandbox.cpus = reader.positive(&inner, "cpus").or(sandbox.cpus);
     sandbox.pids = reader.whole(&inner, "pids", 1).or(sandbox.pids);
+    sandbox.inodes = reader.whole(&inner, "inodes", 1000).or(sandbox.inodes);
+    sandbox.open_files = reader.whole(&inner, "open_files", 16).or(sandbox.open_files);
+    sandbox.output = reader.size(&inner, "output").or(sandbox.output);
     if let Some(layers) = reader.strings(&inner, "require") {
         for layer in layers.iter().filter(|layer| !LAYERS.contains(&layer.as_str())) {
             let message = format!("no layer of the sandbox is named '{layer}'");
@@ -174,6 +177,40 @@ fn read_sandbox(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &SandboxSp
         sandbox.require = layers;
     }
     sandbox
+}
+
+/// `network`: a word, or a table with `allow`.
+fn read_network(reader: &mut Reader<'_>, table: &Table<'_, '_>) -> Option<Network> {
+    let item = table.item("network")?;
+    if item.get_ref().is_str() {
+        let word = reader.string(table, "network")?;
+        return match word.as_str() {
+            "none" => Some(Network::None),
+            "full" => Some(Network::Full),
+            _ => {
+                let message =
+                    format!("'network' is \"none\", \"full\" or {{ allow = [\"…\"] }}, not \"{word}\"");
+                let hint = "none: the services of the task and nothing else; allow: these hosts, by the \
+                            harness's proxy; full: all that this machine reaches";
+                reader.error_hint(table.place_of("network"), message, hint);
+                None
+            }
+        };
+    }
+    let inner = reader.table(table, "network", format!("'network' of {}", table.what))?;
+    reader.known(&inner, &["allow"]);
+    reader.require(&inner, "allow", "it lists host names: allow = [\"example.com\"]");
+    let mut allowed = Vec::new();
+    for text in reader.strings(&inner, "allow")? {
+        match text.parse() {
+            Ok(entry) => allowed.push(entry),
+            Err(reason) => {
+                let message = format!("{text:?} in 'allow' of {} is no host: {reason}", table.what);
+                reader.error_hint(inner.place_of("allow"), message, super::network::FORMS);
+            }
+        }
+    }
+    Some(Network::Allow(allowed))
 }
 
 /// The `[[service]]` tables of a suite.

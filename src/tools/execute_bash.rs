@@ -157,6 +157,10 @@ fn tell(toolbox: &Toolbox, answer: &Answer, call: &Call<'_>, prefix: &str, inter
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
+    if answer.overtime {
+        let limit = toolbox.options.command_wall.unwrap_or_default().as_secs_f64();
+        let _ = writeln!(text, "[The command ran over the limit of {limit} seconds and was killed.]");
+    }
     let code = match &answer.ended {
         Ended::Done(status) => status.code,
         Ended::Dead(exit) => exit.shell_code(),

@@ -21,7 +21,7 @@ use crate::sandbox::{Sandbox, SandboxError};
 use crate::util::suggest::nearest;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 registry! {
@@ -63,6 +63,8 @@ pub struct Options {
     pub busy_timeout: Duration,
     /// The longest `timeout` that a call may ask for.
     pub max_timeout: Duration,
+    /// A command of the shell that has run for so long is killed.
+    pub command_wall: Option<Duration>,
     /// Characters of a command's output that the model sees; the middle of more is left out.
     pub max_output: usize,
     /// Characters of the file tool's answers that the model sees; the end of more is left out.
@@ -77,6 +79,7 @@ impl Default for Options {
             soft_timeout: Duration::from_secs(10),
             busy_timeout: Duration::from_mins(2),
             max_timeout: Duration::from_hours(1),
+            command_wall: None,
             max_output: 30_000,
             max_view: 16_000,
             max_file: 10 << 20,
@@ -107,7 +110,7 @@ impl Toolbox {
 
     /// Definitions of all tools, the same in every level.
     pub fn definitions() -> Vec<ToolDef> {
-        ALL.iter().map(|tool| (tool.define)()).collect()
+        DEFINITIONS.clone()
     }
 
     /// Runs the tool of this name. An unknown name and bad arguments are text for the model.
@@ -117,7 +120,8 @@ impl Toolbox {
     /// # Errors
     /// Only when the sandbox itself is broken.
     pub async fn call(&mut self, name: &str, arguments: &Object) -> Result<ToolOutput, SandboxError> {
-        let Some(tool) = ALL.iter().find(|tool| tool.name == name) else {
+        let Some((tool, definition)) = ALL.iter().zip(&*DEFINITIONS).find(|(tool, _)| tool.name == name)
+        else {
             let names: Vec<&str> = ALL.iter().map(|tool| tool.name).collect();
             let guess = nearest(name, names.iter().copied());
             let guess = guess.map_or_else(String::new, |name| format!(" Did you mean '{name}'?"));
@@ -125,12 +129,16 @@ impl Toolbox {
             let text = format!("ERROR: There is no tool named '{name}'.{guess} The tools are: {names}.");
             return Ok(ToolOutput::error(text));
         };
-        if let Err(text) = args::check(&(tool.define)(), arguments) {
+        if let Err(text) = args::check(definition, arguments) {
             return Ok(ToolOutput::error(text));
         }
         (tool.run)(self, arguments).await
     }
 }
+
+/// What each of [`ALL`] is, made once.
+static DEFINITIONS: LazyLock<Vec<ToolDef>> =
+    LazyLock::new(|| ALL.iter().map(|tool| (tool.define)()).collect());
 
 /// The future of a tool call.
 pub type ToolFuture<'a> = Pin<Box<dyn Future<Output = Result<ToolOutput, SandboxError>> + Send + 'a>>;

@@ -9,12 +9,17 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Digest of several parts; each is preceded by its length, so that no two lists collide.
 pub fn sha256_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    hex(&sha256(parts))
+}
+
+/// As [`sha256_parts`], in bytes.
+pub fn sha256<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    hex(&hasher.finalize())
+    hasher.finalize().into()
 }
 
 /// A digest of text that grows.

@@ -42,17 +42,23 @@ fn is_harmful(c: char) -> bool {
 
 /// Text on one line, nothing in it that steers a terminal.
 pub fn one_line(text: &str) -> String {
-    if is_plain(text) && !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ") {
-        // As most names are: nothing to change.
-        return text.to_owned();
+    one_line_of(text).into_owned()
+}
+
+/// [`one_line`] that borrows what need not change, as most names.
+pub fn one_line_of(text: &str) -> Cow<'_, str> {
+    let double_blank =
+        || memchr::memchr_iter(b' ', text.as_bytes()).any(|at| text.as_bytes().get(at + 1) == Some(&b' '));
+    if is_plain(text) && !text.starts_with(' ') && !text.ends_with(' ') && !double_blank() {
+        return Cow::Borrowed(text);
     }
-    visible(text).split_whitespace().collect::<Vec<_>>().join(" ")
+    Cow::Owned(visible(text).split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Control characters as their pictures, bidirectional overrides as their numbers; newlines and tabs stay.
-pub fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -64,7 +70,7 @@ pub fn visible(text: &str) -> String {
             _ => out.push(c),
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 /// A file name or an id: as [`visible`], and newlines and tabs as pictures too. No blank is lost, and a line
@@ -80,7 +86,8 @@ pub fn name(text: &str) -> String {
 /// replaced by one of the same width that looks like it. (`GitLab`'s sections need a carriage return and an
 /// escape, which [`visible`] takes away.)
 pub fn unmarked(text: &str) -> Cow<'_, str> {
-    if !text.contains("##") && !text.contains("::") {
+    let bytes = text.as_bytes();
+    if !memchr::memchr2_iter(b'#', b':', bytes).any(|at| bytes.get(at + 1) == Some(&bytes[at])) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -117,7 +124,9 @@ fn marker(text: &str) -> Option<usize> {
 /// a parser reads what was there before. `json` is whole JSON; outside of strings it has no such characters.
 pub fn json_unmarked(json: &str) -> Cow<'_, str> {
     let harmful = |c: char| !c.is_ascii() && is_unseen(c) || c == '\x7f';
-    if !json.contains("##") && !json.contains(harmful) {
+    // Nearly all is ASCII, which is told apart many bytes at a time.
+    let unharmed = json.is_ascii() && memchr::memchr(b'\x7f', json.as_bytes()).is_none();
+    if memchr::memmem::find(json.as_bytes(), b"##").is_none() && (unharmed || !json.contains(harmful)) {
         return Cow::Borrowed(json);
     }
     let mut out = String::with_capacity(json.len() + 64);
@@ -153,9 +162,9 @@ fn is_unseen(c: char) -> bool {
         | '\u{ffff}')
 }
 
-/// Whether it is printable ASCII on one line.
+/// Whether it is printable ASCII on one line. Without an early end, so that many bytes are looked at at a time.
 fn is_plain(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'))
 }
 
 #[cfg(test)]

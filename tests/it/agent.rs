@@ -371,6 +371,7 @@ fn native_calls_go_back_with_their_reasoning_and_a_result_for_each_in_order() {
         name: "think".to_owned(),
         arguments: Arguments::text(arguments.to_owned()),
         extra: Object::new(),
+        place: None,
     };
     let reply = |calls: Vec<ToolCall>| ModelReply {
         text: "So.".to_owned(),

@@ -1,10 +1,11 @@
 //! Attempts of little suites of our own, run by the built program: outcomes, scores, exit codes.
 
-use crate::support::{Output, Rolltape, temp};
+use crate::support::{Output, Rolltape, data, temp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A message that runs one bash command.
 fn bash(command: &str) -> String {
@@ -139,6 +140,77 @@ fn what_is_no_regular_file_is_not_kept() {
     let out = folder.path().join("run");
     run(&[lab.write()], &out, &[]).expect_code(1);
     insta::assert_snapshot!(told(&records(&out)));
+}
+
+/// The links of the hostile workspace, made by an agent: whatever is declared, by their names or through them, no
+/// link is followed out of it or for ever, and nothing of the host is in any file of the run.
+#[test]
+fn the_links_of_the_hostile_workspace_stay_links() {
+    need!("python3");
+    let Some(generator) = data("hostile_inputs.py") else { return };
+    let folder = temp();
+    let made = Command::new("python3").arg(generator).arg(folder.path()).output().expect("python3 runs");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let manifest = std::fs::read(folder.path().join("manifest.json")).expect("a file");
+    let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
+    let cases = manifest.as_array().expect("a list").iter();
+    let cases: Vec<_> = cases.filter(|case| case["target"] == "workspace").collect();
+    assert_eq!(cases.len(), 1, "a case that this test does not know");
+    // A secret of the host in the place of what the links were made for: every test of leaking needs one.
+    let secret = folder.path().join("secret.txt");
+    std::fs::write(&secret, "a-secret-of-the-host").expect("a file");
+    let mut commands =
+        vec!["mkdir links && cd links".to_owned(), format!("ln -s {} secret", secret.display())];
+    let mut declared = vec!["links".to_owned(), "links/secret".to_owned()];
+    let mut names = Vec::new();
+    for entry in
+        std::fs::read_dir(folder.path().join(cases[0]["file"].as_str().expect("a file"))).expect("a folder")
+    {
+        let entry = entry.expect("an entry");
+        let name = entry.file_name().into_string().expect("UTF-8");
+        match std::fs::read_link(entry.path()) {
+            Ok(target) => {
+                commands.push(format!("ln -s {} {name}", target.display()));
+                names.push(name);
+            }
+            Err(_) => commands.push(format!("mkdir {name}")),
+        }
+    }
+    names.sort();
+    assert_eq!(names, ["abs", "dangling", "dirloop", "loop", "up"]);
+    declared.extend(names.iter().map(|name| format!("links/{name}")));
+    declared.extend(
+        ["dirloop/abs", "dirloop/dirloop/dirloop/secret", "loop/x"].map(|path| format!("links/{path}")),
+    );
+    let scorers: Vec<String> =
+        declared.iter().map(|path| format!("{{ kind = \"file\", path = \"{path}\" }}")).collect();
+    let carry = serde_json::to_string(&declared).expect("JSON");
+    // Were a link carried as what it leads to, a file would be there.
+    let command =
+        format!("{{ kind = \"command\", run = \"test -z \\\"$(find links)\\\"\", carry = {carry} }}");
+    let mut lab = Lab::new(folder.path(), "hostile");
+    let view = "<function=str_replace_editor>\n<parameter=command>view</parameter>\n<parameter=path>/workspace/links</parameter>\n</function>";
+    let replies = [bash(&commands.join(" && ")), view.to_owned(), finish("done")];
+    lab.task("links", &format!("score = [{}, {command}]", scorers.join(", ")), &replies);
+    lab.write();
+    for more in [&[][..], &["--sandbox", "none"]] {
+        let out = folder.path().join(format!("run-{}", more.len()));
+        run(&[&lab.folder], &out, more).expect_code(1);
+        insta::allow_duplicates! { insta::assert_snapshot!("hostile_workspace", told(&records(&out))) };
+        let mut folders = vec![out.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
+                assert!(!entry.file_type().expect("a kind").is_symlink(), "{:?}", entry.path());
+                if entry.path().is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    let bytes = std::fs::read(entry.path()).expect("a file");
+                    let text = String::from_utf8_lossy(&bytes);
+                    assert!(!text.contains("a-secret-of-the-host"), "{:?}", entry.path());
+                }
+            }
+        }
+    }
 }
 
 /// What lives on after the agent can't change what is judged, and a limit is judged like any other end.
@@ -309,4 +381,62 @@ fn hidden_tests_read_what_the_program_under_test_can_not() {
         let peeks = &records["hidden/peeks"];
         assert_eq!(peeks["outcome"], "passed", "nothing could be read: {peeks}");
     }
+}
+
+/// What became of attempts that ran into limits of their sandboxes, and what was kept of it.
+#[test]
+fn limits_of_the_sandbox_end_an_attempt_or_name_why_it_failed() {
+    let folder = temp();
+    let mut lab = Lab::new(folder.path(), "limits");
+    let with = |keys: &str| format!("{keys}\n{PROGRAM}");
+    let good = bash("echo 'exit 0' > app.sh");
+    let full = bash("head -c 100000000 /dev/zero > $TMPDIR/big; sleep 1");
+    let tidied = bash("rm $TMPDIR/big; echo 'exit 0' > app.sh");
+    lab.task("cpu", &with("limits = { cpu = \"500ms\" }"), &[good.clone(), bash("while :; do :; done")]);
+    let slow = bash("echo 'exit 0' > app.sh; sleep 60");
+    lab.task("command", &with("limits = { command = \"1s\" }"), &[slow, finish("done")]);
+    lab.task("output", &with("sandbox = { output = \"1MiB\" }"), &[good, bash("yes")]);
+    lab.task("disk", &with("sandbox = { disk = \"8MiB\" }"), &[full.clone(), finish("done")]);
+    lab.task("disk-outlived", &with("sandbox = { disk = \"8MiB\" }"), &[full, tidied, finish("done")]);
+    let out = folder.path().join("run");
+    run(&[lab.write()], &out, &[]).expect_code(1);
+    let records = records(&out);
+    insta::assert_snapshot!(told(&records));
+    let tape = std::fs::read_to_string(out.join("trajectories.jsonl")).expect("trajectories");
+    assert!(tape.contains("[The command ran over the limit of 1 seconds and was killed.]"), "{tape}");
+    let kept = evidence(&out, &records["limits/disk-outlived"], "sandbox:limits");
+    assert_eq!(kept, serde_json::json!(["disk"]));
+}
+
+/// A piece of evidence of a record.
+fn evidence(out: &Path, record: &Value, name: &str) -> Value {
+    let list = record["evidence"].as_array().expect("a list");
+    let found = list.iter().find(|one| one["name"] == name).expect("the evidence");
+    let file = out.join("artefacts").join(found["sha256"].as_str().expect("a digest"));
+    serde_json::from_str(&std::fs::read_to_string(file).expect("an artefact")).expect("JSON")
+}
+
+#[test]
+fn hosts_that_a_suite_allows_are_reached_and_each_request_is_kept() {
+    let folder = temp();
+    let server = crate::sandbox_verb::network::Server::start();
+    let mut lab = Lab::new(folder.path(), "allowed");
+    let network = format!("sandbox = {{ network = {{ allow = [\"mirror.example={}\"] }} }}", server.at);
+    let ask = |url: &str| crate::sandbox_verb::network::ask(&format!("GET {url}"), "");
+    let both = bash(&format!("{} {}", ask("http://mirror.example/a"), ask("http://other.example/b")));
+    lab.task("asks", &format!("{network}\n{WORDS}"), &[both, finish("done")]);
+    let out = folder.path().join("run");
+    let told = run(&[lab.write()], &out, &[]).expect_code(0);
+    assert!(
+        told.stderr.contains("warning: task 'allowed/asks' reaches the network: allow:mirror.example="),
+        "{}",
+        told.stderr
+    );
+    let kept = evidence(&out, &records(&out)["allowed/asks"], "sandbox:network");
+    let expected = serde_json::json!([
+        {"method": "GET", "host": "mirror.example", "port": 80, "path": "/a", "status": 200},
+        {"method": "GET", "host": "other.example", "port": 80, "path": "/b", "status": 403,
+         "refused": "it is not in the list"},
+    ]);
+    assert_eq!(kept, expected);
 }

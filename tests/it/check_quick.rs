@@ -75,7 +75,7 @@ fn tools() -> Value {
 const SYSTEM: &str = "Rules.\n---- BEGIN FUNCTION #1: execute_bash ----\nDescription: Runs.\nParameters:\n  (1) command (string, required): The command.\n  (2) timeout (integer, optional): Seconds.\n---- END FUNCTION #1 ----\n---- BEGIN FUNCTION #2: finish ----\nDescription: Ends.\nNo parameters are required for this function.\n---- END FUNCTION #2 ----\n";
 
 /// A chat that keeps the format, in text or natively, with or without a list of tools.
-fn chat(native: bool, listed: bool, turns: usize) -> Value {
+pub(super) fn chat(native: bool, listed: bool, turns: usize) -> Value {
     let mut messages = vec![
         json!({"role": "system", "content": if listed || native { "Rules." } else { SYSTEM }}),
         json!({"role": "user", "content": "Do \"it\": \u{e9} → 😀\tnow\n"}),
@@ -228,7 +228,7 @@ const PIECES: &[&str] = &[
 ];
 
 #[derive(Debug, Clone)]
-enum Edit {
+pub(super) enum Edit {
     /// Puts a piece at a place.
     Insert(usize, usize),
     /// Takes bytes away.
@@ -245,7 +245,7 @@ enum Edit {
     Parts(usize, usize),
 }
 
-fn edit() -> impl Strategy<Value = Edit> {
+pub(super) fn edit() -> impl Strategy<Value = Edit> {
     let at = || 0..10_000_usize;
     let piece = || 0..PIECES.len();
     prop_oneof![
@@ -259,7 +259,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn edited(line: String, edit: &Edit) -> String {
+pub(super) fn edited(line: String, edit: &Edit) -> String {
     let boundary =
         |at: usize| (0..=at % (line.len() + 1)).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
     let messages = |change: &dyn Fn(&mut Vec<Value>)| {
@@ -326,19 +326,24 @@ proptest! {
     }
 }
 
-/// Every line of every file of the real data, and every list of messages in it as a line of its own.
 #[test]
 fn both_ways_agree_on_real_data() {
     let Some(folder) = support::data_dir() else { return };
     let (mut lines, mut said) = (0, 0);
-    let mut look = |line: &str| {
+    each_line(&folder, &mut |line| {
         lines += 1;
         said += usize::from(agrees(line));
-    };
-    each_file(&folder, &mut |path| {
+    });
+    assert!(lines > 1000, "{lines} lines");
+    assert!(said > 0, "nothing was said of {lines} lines");
+}
+
+/// Every line of every file of a folder, and every list of messages in it as a line of its own.
+pub(super) fn each_line(folder: &Path, look: &mut dyn FnMut(&str)) {
+    each_file(folder, &mut |path| {
         let bytes = std::fs::read(path).expect("a file");
         let text = String::from_utf8_lossy(&formats::decompress(&bytes).bytes).into_owned();
-        text.lines().for_each(&mut look);
+        text.lines().for_each(&mut *look);
         let whole = serde_json::from_str::<Value>(&text).into_iter();
         for value in whole.chain(text.lines().filter_map(|line| serde_json::from_str(line).ok())) {
             each_chat(&value, &mut |chat| look(&chat.to_string()));
@@ -347,8 +352,6 @@ fn both_ways_agree_on_real_data() {
             output.trajectories.iter().for_each(|trajectory| look(&as_text_chat(trajectory).to_string()));
         }
     });
-    assert!(lines > 1000, "{lines} lines");
-    assert!(said > 0, "nothing was said of {lines} lines");
 }
 
 fn each_file(folder: &Path, tell: &mut dyn FnMut(&Path)) {

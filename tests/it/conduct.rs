@@ -31,8 +31,13 @@ fn native_call(id: u64, tool: &str, params: &[(&str, &str)]) -> Step {
     let object: Object = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
     let mut step = Step::new(id, Source::Agent, "");
     let name = tool.to_owned();
-    let call =
-        ToolCall { id: format!("c{id}"), name, arguments: Arguments::object(object), extra: Object::new() };
+    let call = ToolCall {
+        id: format!("c{id}"),
+        name,
+        arguments: Arguments::object(object),
+        extra: Object::new(),
+        place: None,
+    };
     step.calls.push(call);
     step
 }

@@ -178,7 +178,7 @@ fn wrong_usage_is_said_in_one_sentence() {
     error: none.json: there is no such file or folder
     hint: paths are relative to the current folder
 
-    error: notes.txt: of no known format
+    error: notes.txt: of no known format, and near to none
     error: no/such/folder.jsonl can't be written: there is no such folder
     hint: name a file in a folder that exists with -o
 
@@ -275,4 +275,61 @@ fn a_killed_conversion_leaves_nothing_under_the_name() {
     assert_eq!(unfinished(), 1);
     let lines = fs::read_to_string(folder.path().join("out.jsonl")).expect("whole").lines().count();
     assert_eq!(lines, 60_000);
+}
+
+/// Lines that are turned on their bytes, others, bad ones, blanks: wherever windows are cut, all of it comes out the
+/// same, and in the order of the file.
+#[test]
+fn where_windows_are_cut_does_not_matter() {
+    let folder = support::temp();
+    // Text as an argument is the same either way, a number is not.
+    let chat = |n: usize| chat(n).replace(&format!(": {n}}}"), &format!(": \\\"{n}\\\"}}"));
+    let text = chat(1).replace("I look.", "<think>I look.");
+    let lines =
+        [chat(1), text, String::new(), "{\"messages\": 7}".to_owned(), chat(2), chat(3)[..40].to_owned()];
+    let all = lines.iter().map(|line| format!("{line}\n")).collect::<String>().repeat(40) + &chat(4);
+    fs::write(folder.path().join("f.jsonl"), all).expect("written");
+    for form in ["openhands", "native"] {
+        let run = |window: &str, threads: &str| {
+            let arguments = [
+                "f.jsonl",
+                "--to",
+                "openai-chat",
+                "--calls-as",
+                form,
+                "--loss-report",
+                "l.json",
+                "--window",
+                window,
+            ];
+            let out = Rolltape::new(&[&["convert"][..], &arguments].concat())
+                .cwd(folder.path())
+                .env("RAYON_NUM_THREADS", threads)
+                .run()
+                .expect_code(2);
+            let report = fs::read_to_string(folder.path().join("l.json")).expect("a report");
+            (out.stdout, out.stderr, report)
+        };
+        let whole = run("1MiB", "1");
+        assert!(whole.0.lines().count() > 100 && whole.1.contains("f.jsonl:4"), "{whole:?}");
+        for (window, threads) in [("1KiB", "1"), ("1KiB", "3"), ("2KiB", "2"), ("7KiB", "4")] {
+            assert_eq!(run(window, threads), whole, "{window} {threads}");
+        }
+    }
+}
+
+#[test]
+fn a_line_over_the_limit_is_one_error() {
+    let folder = support::temp();
+    let long = chat(2).replace("I look.", &"long ".repeat(1000));
+    fs::write(folder.path().join("f.jsonl"), format!("{}\n{long}\n{}\n", chat(1), chat(3))).expect("written");
+    let out = convert(folder.path(), &["f.jsonl", "--to", "atif", "--line-limit", "4KiB"]).expect_code(2);
+    assert!(
+        out.stderr.contains("f.jsonl:2") && out.stderr.contains("longer than the limit"),
+        "{}",
+        out.stderr
+    );
+    assert_eq!(out.stdout.lines().count(), 2, "{}", out.stdout);
+    let out = convert(folder.path(), &["f.jsonl", "--to", "atif", "--line-limit", "much"]).expect_code(2);
+    assert!(out.stderr.contains("the value of --line-limit, 'much', is no size"), "{}", out.stderr);
 }

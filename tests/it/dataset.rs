@@ -99,6 +99,22 @@ fn some_rows_are_taken_by_limit_and_by_sample() {
 }
 
 #[test]
+fn rows_that_are_read_on_many_cores_keep_their_order_and_their_lines() {
+    let row = |n: usize| format!("{{\"q\": \"question {n}\", \"a\": {n}}}\n");
+    let rows: String = (1..=1000).map(row).collect();
+    let suite = parsed(SET, &[("r.jsonl", &rows)]).expect("a good suite");
+    for (n, task) in (1..).zip(&suite.tasks) {
+        assert_eq!((&*task.id, &*task.prompt), (&*format!("r-{n:04}"), &*format!("question {n}")));
+    }
+    assert_eq!(suite.tasks.len(), 1000);
+    let bad: String =
+        (1..=1000).map(|n| if n % 400 == 0 { "{\"q\": \"x\"}\n".to_owned() } else { row(n) }).collect();
+    let told = errors(SET, &[("r.jsonl", &bad)]);
+    let lines: Vec<&str> = told.lines().filter(|line| line.contains("r.jsonl:")).collect();
+    assert!(lines.len() == 2 && lines[0].contains(":400") && lines[1].contains(":800"), "{told}");
+}
+
+#[test]
 fn many_rows_are_read_and_more_than_the_limit_are_refused() {
     let line = "{\"q\":\"why\",\"a\":1}\n";
     let suite = parsed(SET, &[("r.jsonl", &line.repeat(10_000))]).expect("a good suite");

@@ -1,11 +1,14 @@
 //! Readers: real logs, damaged input, and the way there and back.
 
 mod abuse;
+mod abused;
 mod adp;
 mod apis;
 mod atif;
 mod benchmarks;
+mod call_places;
 mod consumers;
+mod detect;
 mod hostile;
 mod inspect;
 mod logs;

@@ -21,52 +21,19 @@ static SAMPLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     files.iter().map(read).filter(|bytes| bytes.len() < 16 << 10).collect()
 });
 
-/// What may be put into a file.
-const PIECES: &[&str] = &[
-    "\"",
-    "\\",
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    ":",
-    "null",
-    "true",
-    "-1",
-    "1e999",
-    "NaN",
-    "\"\"",
-    "\n",
-    "\r\n",
-    "\0",
-    "\u{feff}",
-    "\\ud800",
-    "\\u003c",
-    "<function=",
-    "</function>",
-    "<tool_call>",
-    "EXECUTION RESULT of [",
-    "{\"role\":\"assistant\"}",
-    "\u{1f600}",
-    "----------",
-    "\"id\":",
-    "\"tool_calls\":[{}],",
-];
-
 #[derive(Debug, Clone)]
-struct Edit {
+pub(crate) struct Edit {
     at: prop::sample::Index,
     cut: usize,
     piece: &'static str,
 }
 
-fn edits() -> impl Strategy<Value = Vec<Edit>> {
-    let edit = (any::<prop::sample::Index>(), 0_usize..12, prop::sample::select(PIECES));
+pub(crate) fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let edit = (any::<prop::sample::Index>(), 0_usize..12, prop::sample::select(properties::pieces()));
     prop::collection::vec(edit.prop_map(|(at, cut, piece)| Edit { at, cut, piece }), 1..5)
 }
 
-fn edited(sample: &[u8], edits: &[Edit]) -> Vec<u8> {
+pub(crate) fn edited(sample: &[u8], edits: &[Edit]) -> Vec<u8> {
     let mut bytes = sample.to_vec();
     for edit in edits {
         let at = edit.at.index(bytes.len() + 1);
@@ -78,24 +45,8 @@ fn edited(sample: &[u8], edits: &[Edit]) -> Vec<u8> {
 
 /// Prose with markup of every dialect in it.
 fn markup() -> impl Strategy<Value = String> {
-    let marks = rolltape::dialects::ALL.iter().flat_map(|dialect| dialect.markers.iter().copied());
-    let mut pieces: Vec<&'static str> = marks.collect();
-    pieces.extend_from_slice(PIECES);
-    pieces.extend([
-        "```",
-        "```json",
-        "<think>",
-        "</think>",
-        "</",
-        ">",
-        "=",
-        "f",
-        "(x=1)",
-        "{\"name\":\"f\",\"arguments\":{}}",
-        " ",
-        "\u{e9}",
-    ]);
-    prop::collection::vec(prop::sample::select(pieces), 0..24).prop_map(|pieces| pieces.concat())
+    prop::collection::vec(prop::sample::select(properties::pieces()), 0..24)
+        .prop_map(|pieces| pieces.concat())
 }
 
 proptest! {

@@ -87,6 +87,7 @@ fn call_to_text(version: &str) {
             name: text(&call["function"]["name"]),
             arguments: Arguments::text(text(&call["function"]["arguments"])),
             extra: Object::new(),
+            place: None,
         });
         let calls: Vec<ToolCall> = calls.collect();
         let written = (runtime(version).write)(case["content"].as_str().expect("content"), &calls);

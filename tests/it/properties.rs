@@ -4,12 +4,64 @@
 
 #![allow(dead_code, reason = "the fuzz targets and the tests each use a part")]
 
-use rolltape::dialects::{self, Dialect, Markup};
-use rolltape::formats::{self, Locator, ReadOutput, atif_lines, facts};
+use rolltape::dialects::{self, Dialect, Event, Markup, Stream};
+use rolltape::formats::{self, CallForm, Locator, ReadOutput, atif_lines, facts};
 use rolltape::model::{Policy, Span, Trajectory};
 use rolltape::rules;
 use rolltape::util::json::{View, parse_at};
 use rolltape::util::redact::Redactor;
+use std::borrow::Cow;
+
+/// What may be put into a file or a message.
+const PIECES: &[&str] = &[
+    "\"",
+    "\\",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "null",
+    "true",
+    "-1",
+    "1e999",
+    "NaN",
+    "\"\"",
+    "\n",
+    "\r\n",
+    "\0",
+    "\u{feff}",
+    "\\ud800",
+    "\\u003c",
+    "<function=",
+    "</function>",
+    "<tool_call>",
+    "EXECUTION RESULT of [",
+    "{\"role\":\"assistant\"}",
+    "\u{1f600}",
+    "----------",
+    "\"id\":",
+    "\"tool_calls\":[{}],",
+    "```",
+    "```json",
+    "<think>",
+    "</think>",
+    "</",
+    ">",
+    "=",
+    "f",
+    "(x=1)",
+    "{\"name\":\"f\",\"arguments\":{}}",
+    " ",
+    "\u{e9}",
+];
+
+/// Scraps of JSON and prose, and the marks of every dialect.
+pub(crate) fn pieces() -> Vec<&'static str> {
+    let marks = dialects::ALL.iter().flat_map(|dialect| dialect.markers.iter().copied());
+    PIECES.iter().copied().chain(marks).collect()
+}
 
 /// The text is JSON for the scanner if it is for serde_json; without a note they agree on the value.
 pub(crate) fn json(bytes: &[u8]) {
@@ -36,10 +88,30 @@ fn read(output: &ReadOutput, bytes: &[u8]) {
     for said in output.errors.iter().chain(&output.warnings) {
         assert!(!said.message.is_empty());
     }
-    for trajectory in &output.trajectories {
+    for (n, trajectory) in output.trajectories.iter().enumerate() {
         judged(trajectory, bytes);
         comes_back(trajectory);
+        if n < CONVERTED {
+            converted(trajectory, bytes.len() + n);
+        }
     }
+}
+
+/// Trajectories of one file that are written in another format.
+const CONVERTED: usize = 3;
+
+/// What can be read can be written, in any format and dialect, and what is written can be read.
+fn converted(trajectory: &Trajectory, chosen: usize) {
+    let writers: Vec<_> = formats::ALL.iter().filter(|format| format.write.is_some()).collect();
+    let format = writers[chosen % writers.len()];
+    let form = match chosen / writers.len() % (dialects::ALL.len() + 2) {
+        0 => None,
+        1 => Some(CallForm::Native),
+        n => Some(CallForm::Text(dialects::ALL[n - 2])),
+    };
+    let one = formats::convert(Cow::Borrowed(trajectory), format, form).is_some();
+    let all = formats::convert_all(std::slice::from_ref(trajectory), format, form).is_some();
+    assert!(one != all, "{}: written one by one or all together", format.name);
 }
 
 /// Rules may say what they like, but only about places that are there.
@@ -48,6 +120,13 @@ fn judged(trajectory: &Trajectory, bytes: &[u8]) {
     assert!(judgement.compliant <= judgement.messages);
     let locator = Locator::new(bytes);
     for (finding, place) in judgement.findings.iter().zip(&judgement.places) {
+        if let Some(place) = place.filter(|place| place.value && place.file == 0) {
+            let (start, end) = (locator.byte(place, 0), locator.value_end(place).expect("a call ends"));
+            assert!(
+                parse_at(&bytes[start..end], 0, &mut Vec::new()).is_ok_and(|call| call.end == end - start)
+            );
+            assert_eq!(finding.span, None, "an offset in a text leads into no call");
+        }
         let (Some(span), Some(place)) = (finding.span, place) else { continue };
         if place.file == 0 {
             let (start, end) = (locator.byte(*place, span.start), locator.end_byte(*place, span.end));
@@ -81,7 +160,7 @@ fn comes_back(trajectory: &Trajectory) {
 }
 
 /// Any message in a dialect.
-pub(crate) fn message(dialect: &Dialect, text: &str) {
+pub(crate) fn message(dialect: &'static Dialect, text: &str) {
     let markup = (dialect.parse)(text);
     spans(&markup, text);
     for runtime in dialect.runtimes {
@@ -90,6 +169,31 @@ pub(crate) fn message(dialect: &Dialect, text: &str) {
     for result in (dialect.read_observations)(text) {
         inside(result.content, text);
     }
+    streamed(dialect, text, &markup);
+}
+
+/// A reply that comes in pieces says the same as the whole, and its events cover the text in order.
+fn streamed(dialect: &'static Dialect, text: &str, markup: &Markup) {
+    let mut stream = Stream::new(dialect);
+    let step = 1 + text.len() % 13 + text.len() / 64;
+    let mut events: Vec<Event> = text.as_bytes().chunks(step).flat_map(|piece| stream.push(piece)).collect();
+    let finished = stream.finish();
+    events.extend(finished.events);
+    assert_eq!((finished.text.as_str(), &finished.markup), (text, markup), "{}", dialect.name);
+    let (mut at, mut calls) = (0, markup.calls.iter());
+    for event in &events {
+        let span = match event {
+            Event::Text(span) => *span,
+            Event::Call(call) => {
+                assert_eq!(Some(&**call), calls.next(), "{}", dialect.name);
+                call.span
+            }
+        };
+        assert_eq!(span.start, at, "{}", dialect.name);
+        inside(span, text);
+        at = span.end;
+    }
+    assert_eq!((at, calls.next()), (text.len(), None), "{}", dialect.name);
 }
 
 /// Any message in any dialect.
@@ -98,7 +202,8 @@ pub(crate) fn any_message(text: &str) {
         message(dialect, text);
     }
     if let Some(dialect) = dialects::detect(text) {
-        assert!(!dialect.markers.is_empty());
+        // What is found can be asked for by its name.
+        assert!(dialects::find(dialect.name).is_some());
     }
 }
 

@@ -1,8 +1,8 @@
 //! Rules: every manual is run, and both readings are held apart.
 
 use rolltape::model::{
-    Arguments, CallPolicy, Finding, Message, Object, Observation, ObservationResult, Policy, Reading, Reply,
-    Severity, Source, Step, ToolCall, ToolDef, Trajectory,
+    Arguments, CallPolicy, Finding, Message, Object, Observation, ObservationResult, Policy, Reading,
+    ReadingKind, Reply, Severity, Source, Step, ToolCall, ToolDef, Trajectory,
 };
 use rolltape::rules::{self, Judgement, Rule};
 use serde_json::{Value, json};
@@ -66,6 +66,7 @@ fn attach<'a>(step: &mut Step, kind: &str, words: &mut impl Iterator<Item = &'a 
                 name: word().expect("a name"),
                 arguments: Arguments::text(content.to_owned()),
                 extra: Object::new(),
+                place: None,
             });
         }
         "result" | "observation" => {
@@ -139,6 +140,29 @@ fn every_manual_is_true() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn the_strict_reading_is_the_same_without_a_runtime() {
+    let weighed = |judgement: &Judgement| {
+        let found =
+            judgement.findings.iter().filter(|finding| finding.readings.contains(&ReadingKind::Strict));
+        let found = found.map(|finding| (finding.rule, finding.severity, finding.span, finding.text.clone()));
+        (found.collect::<Vec<_>>(), judgement.messages, judgement.compliant, judgement.calls)
+    };
+    let mut runtimes = 0;
+    for text in rules::ALL.iter().flat_map(|rule| blocks(rule.manual, "example")).chain([TWO]) {
+        let (trajectory, policy) = (example(text), Policy::default());
+        let both = rules::judge(&trajectory, &policy);
+        let options = rules::Options { strict_only: true, ..rules::Options::default() };
+        let alone = rules::judge_with(&trajectory, &policy, &options);
+        assert_eq!(weighed(&alone), weighed(&both), "{text}");
+        let readings = |judgement: &Judgement| -> Vec<ReadingKind> {
+            judgement.findings.iter().flat_map(|finding| finding.readings.clone()).collect()
+        };
+        runtimes += usize::from(readings(&both) != readings(&alone));
+    }
+    assert!(runtimes > 5, "the runtime said something of {runtimes} examples alone");
 }
 
 #[test]

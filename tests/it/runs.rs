@@ -198,6 +198,7 @@ pub(crate) fn trajectory(seq: u64, said: &str) -> Trajectory {
         name: "execute_bash".to_owned(),
         arguments: Arguments::object(object(json!({"command": "ls"}))),
         extra: Object::new(),
+        place: None,
     }];
     agent.observation = Some(Observation {
         results: vec![ObservationResult {

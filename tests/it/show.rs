@@ -303,18 +303,29 @@ fn a_bad_record_is_told_and_the_good_one_shown() {
     assert!(output.stderr.contains("torn.jsonl:2: "), "{}", output.stderr);
 }
 
-/// What a terminal of so many rows and 60 columns shows, and the exit code.
+/// What a terminal of so many rows and 60 columns shows without colour, and the exit code.
 fn in_terminal(folder: &Path, rows: u16, pager: &str, arguments: &[&str]) -> (String, Option<i32>) {
+    on_screen(folder, (rows, 60), &[("PAGER", pager), ("NO_COLOR", "1")], arguments)
+}
+
+/// What a terminal of so many rows and columns shows, and the exit code.
+fn on_screen(
+    folder: &Path,
+    (rows, columns): (u16, u16),
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+) -> (String, Option<i32>) {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&ours).expect("granted");
     unlockpt(&ours).expect("unlocked");
-    let size = rustix::termios::Winsize { ws_row: rows, ws_col: 60, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = rustix::termios::Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     rustix::termios::tcsetwinsize(&ours, size).expect("a size");
     let name = ptsname(&ours, Vec::new()).expect("a name").into_string().expect("UTF-8");
     let its = fs::OpenOptions::new().read(true).write(true).open(name).expect("the other side");
     let arguments: Vec<&str> = ["show"].into_iter().chain(arguments.iter().copied()).collect();
-    let program = Rolltape::new(&arguments).cwd(folder).env("PAGER", pager).env("NO_COLOR", "1");
+    let program = Rolltape::new(&arguments).cwd(folder).env_remove("NO_COLOR").env_remove("COLUMNS");
+    let program = variables.iter().fold(program, |program, (name, value)| program.env(*name, *value));
     let mut command = program.command();
     command.stdout(its.try_clone().expect("a copy")).stderr(its);
     let mut child = command.spawn().expect("the built program starts");
@@ -373,4 +384,34 @@ fn a_reader_that_goes_away_is_no_error() {
     let script = format!("('{program}' show long.json; echo $? >&2) | (read -r _line)");
     let output = Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().expect("sh");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "0\n");
+}
+
+#[test]
+fn a_narrow_terminal_is_kept_to() {
+    let wide = "数一数船。".repeat(30);
+    let mut many = String::new();
+    for n in 0..3 {
+        let id = format!("一个很长的名字-{n}-{}", "x".repeat(40));
+        many += &format!("{}\n", trajectory(&id, &[step(1, "user", &wide, json!({}))]));
+    }
+    let folder = folder_with(&[("rich.json", rich().to_string()), ("many.jsonl", many)]);
+    let plain = [("PAGER", "cat"), ("NO_COLOR", "1")];
+    for columns in [40, 53, 80, 132] {
+        for arguments in [&["rich.json"][..], &["many.jsonl", "-t", "2"], &["many.jsonl"]] {
+            let (shown, _) = on_screen(folder.path(), (50, columns), &plain, arguments);
+            assert!(!shown.contains('\u{1b}'), "{arguments:?}: {shown}");
+            // What the program says of its errors is wrapped by the terminal.
+            let own =
+                shown.lines().filter(|line| !["error: ", "hint: "].iter().any(|word| line.starts_with(word)));
+            let most = own.map(rolltape::util::text::width).max().unwrap_or(0);
+            assert!((30..=usize::from(columns)).contains(&most), "{columns} {arguments:?}: {most}\n{shown}");
+        }
+    }
+    let (coloured, _) = on_screen(folder.path(), (50, 40), &[("PAGER", "cat")], &["rich.json"]);
+    let (plain, _) = on_screen(folder.path(), (50, 40), &plain, &["rich.json"]);
+    assert!(coloured.contains("\u{1b}["));
+    assert_eq!(without_colour(&coloured), plain, "colour moves nothing");
+    let (empty, _) =
+        on_screen(folder.path(), (50, 40), &[("PAGER", "cat"), ("NO_COLOR", "")], &["rich.json"]);
+    assert_eq!(empty, coloured, "an empty NO_COLOR says nothing");
 }

@@ -64,6 +64,34 @@ fn examples_come_from_the_task_or_from_the_defaults() {
 }
 
 #[test]
+fn networks_and_limits_of_the_sandbox_are_read_and_slips_are_told() {
+    let with = |lines: &str| GOOD.replace("[[task]]", &format!("[defaults]\n{lines}\n[[task]]"));
+    let of = |lines: &str| parsed(&[("suite.toml", &with(lines))]).expect("a good suite").tasks.remove(0);
+    let plain = parsed(&[("suite.toml", GOOD)]).expect("a good suite").tasks.remove(0);
+    let network = |text: &str| of(&format!("sandbox = {{ network = {text} }}")).sandbox.network.to_string();
+    assert_eq!(network("\"full\""), "full");
+    assert_eq!(
+        network("{ allow = [\"A.test:81\", \"*.b.test\", \"127.0.0.1:8000\"] }"),
+        "allow:a.test:81,*.b.test,127.0.0.1:8000"
+    );
+    assert_eq!(
+        (network("\"none\""), &of("sandbox = { network = \"none\" }").digest),
+        ("none".to_owned(), &plain.digest)
+    );
+    let task =
+        of("limits = { cpu = \"30s\" }\nsandbox = { inodes = 5000, open_files = 64, output = \"1MiB\" }");
+    let limits = (task.limits.cpu.map(|cpu| cpu.as_secs()), task.sandbox.inodes, task.sandbox.open_files);
+    assert_eq!((limits, task.sandbox.output), ((Some(30), Some(5000), Some(64)), Some(1 << 20)));
+    assert_ne!(task.digest, plain.digest);
+    let slips = "limits = { cpu = 3 }\n\
+                 sandbox = { network = { allow = [\"http://a.test\", \"10.0.0.1\"], deny = [] }, inodes = 5, output = \"1\" }";
+    let told = errors(&[("suite.toml", &with(slips))]);
+    insta::assert_snapshot!(told);
+    let told = errors(&[("suite.toml", &with("sandbox = { network = { alow = [] } }"))]);
+    insta::assert_snapshot!("network_without_allow", told);
+}
+
+#[test]
 fn bom_and_crlf_are_simply_read() {
     let text = format!("\u{feff}{}", GOOD.replace('\n', "\r\n"));
     let suite = parsed(&[("suite.toml", &text)]).expect("a good suite");

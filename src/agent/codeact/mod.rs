@@ -69,6 +69,7 @@ impl Speech for CodeAct {
             name: call.name.clone(),
             arguments: Arguments::object(arguments::of(call, &reply.text, tools)),
             extra: Object::new(),
+            place: None,
         });
         Accepted { shown: Span::new(0, end).text(&reply.text).trim().to_owned(), calls: calls.collect() }
     }

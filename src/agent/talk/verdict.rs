@@ -4,11 +4,16 @@ use super::Speech;
 use crate::dialects;
 use crate::model::{CallPolicy, Policy, Reading, Severity, Step, ToolDef, Trajectory};
 use crate::rules;
+use std::sync::LazyLock;
 
 /// Rules that look at more than the message itself.
 const WHOLE: &[&str] = &["FC018", "FC019", "FC021", "FC022", "FC023"];
-/// The one of them that a message can break by what was said before it.
-const DUPLICATE_ID: &str = "FC020";
+
+/// Rules that say nothing of a message alone, or nothing of its format.
+static OFF: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let off = rules::ALL.iter().filter(|rule| rule.family() != "FC" || WHOLE.contains(&rule.id));
+    off.map(|rule| rule.id).collect()
+});
 
 /// What a message is.
 pub(super) enum Verdict {
@@ -39,13 +44,8 @@ pub(super) fn of(
     let judged = steps.len() as u64 + 1;
     steps.push(Step { id: judged, ..step.clone() });
     let trajectory = Trajectory { steps, ..Trajectory::default() };
-    let off: Vec<&'static str> = rules::ALL
-        .iter()
-        .filter(|rule| rule.family() != "FC" || WHOLE.contains(&rule.id))
-        .filter(|rule| rule.id != DUPLICATE_ID || speech.native())
-        .map(|rule| rule.id)
-        .collect();
-    let options = rules::Options { tools: Some(tools), off: &off, ..rules::Options::default() };
+    let options =
+        rules::Options { tools: Some(tools), off: &OFF, strict_only: true, ..rules::Options::default() };
     let judgement = rules::judge_with(&trajectory, &policy, &options);
     let errors: Vec<(&'static str, String)> = judgement
         .findings

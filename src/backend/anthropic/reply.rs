@@ -40,6 +40,7 @@ pub(in crate::backend) fn from_message(body: &Value) -> Result<ModelReply, Strin
                     Some(_) => return Err("the input of a tool_use block is no object".to_owned()),
                 },
                 extra: Object::new(),
+                place: None,
             }),
             // Blocks that we do not know stay in the body.
             _ => {}

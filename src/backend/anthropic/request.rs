@@ -99,6 +99,7 @@ mod tests {
             name: "look".to_owned(),
             arguments: Arguments::text(raw.to_owned()),
             extra,
+            place: None,
         };
         let mut spoken = ChatMessage::new(Role::Assistant, "I look.");
         let extra = Object::from_iter([(THINKING.to_owned(), thinking)]);

@@ -154,6 +154,7 @@ impl Growing {
             name: self.name,
             arguments: Arguments::text(self.arguments),
             extra: Object::new(),
+            place: None,
         }
     }
 }

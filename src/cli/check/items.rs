@@ -199,17 +199,19 @@ impl Errors {
     /// All of them in order. An error is one of the file that they wait in.
     pub(super) fn iter(&self) -> impl Iterator<Item = io::Result<ReadError>> {
         let mut reader = self.spool.reader();
-        (0..self.len()).map(move |_| {
-            let from = &mut reader;
-            let (path, line, offset) = (read_text(from)?, read_number(from)?, read_number(from)?);
-            let message = read_text(from)?;
-            let hint = match read_option(from)? {
-                Some(_) => Some(read_text(from)?),
-                None => None,
-            };
-            Ok(ReadError { path, line, offset, message, hint })
-        })
+        // Told apart from an error of the output that they go to.
+        (0..self.len()).map(move |_| unpack_error(&mut reader).map_err(io::Error::other))
     }
+}
+
+fn unpack_error(from: &mut impl Read) -> io::Result<ReadError> {
+    let (path, line, offset) = (read_text(from)?, read_number(from)?, read_number(from)?);
+    let message = read_text(from)?;
+    let hint = match read_option(from)? {
+        Some(_) => Some(read_text(from)?),
+        None => None,
+    };
+    Ok(ReadError { path, line, offset, message, hint })
 }
 
 /// The trajectories that were judged, in the order of the files.
@@ -302,6 +304,16 @@ mod tests {
                 assert_eq!(read, (0..200).map(|n| shown(&item(n))).collect::<Vec<_>>());
             }
             assert_eq!((items.len(), items.of(Severity::Error)), (200, 66));
+            let (mut whole, bytes) = (Vec::new(), items.spool.bytes() as usize);
+            items.spool.reader().read_to_end(&mut whole).expect("read");
+            assert_eq!(whole.len(), bytes);
+            for (start, end) in
+                [(0, 1), (bytes / 3, bytes), (bytes - 1, bytes), (7, 7), (bytes / 2, bytes / 2 + 90)]
+            {
+                let mut piece = Vec::new();
+                items.spool.piece(start as u64, end as u64).read_to_end(&mut piece).expect("read");
+                assert_eq!(piece, whole[start..end], "{start}..{end}, {limit} held");
+            }
         }
     }
 

@@ -4,11 +4,12 @@ use super::items::{Errors, Items, Judged, Trajectories};
 use super::statistics::Statistics;
 use super::text::{Excerpt, excerpt};
 use super::{Plan, baseline, stream};
-use crate::cli::input::{Found, Stream, Windows, problem};
-use crate::formats::{self, DetectError, Format, Input, Locator, ReadError};
+use crate::cli::input::{self, Found, Opened, Pace, problem};
+use crate::formats::{self, DetectError, Input, Locator, ReadError, Told};
 use crate::model::{Finding, Location, Origin, Place, Severity, Trajectory};
 use crate::rules::{self, Judgement};
 use crate::util::digest::sha256_parts;
+use crate::util::json::{View, parse_at};
 use crate::util::redact::Redactor;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -45,6 +46,10 @@ pub(super) struct Checked {
     pub(super) warnings: Errors,
     /// Files in folders that no reader knows.
     pub(super) foreign: u64,
+    /// Files by the format that they were read in.
+    pub(super) by_format: BTreeMap<&'static str, u64>,
+    /// How the format of each was told, if that was asked for.
+    pub(super) told: Vec<Told>,
     /// Figures, if they were asked for.
     pub(super) statistics: Option<Statistics>,
 }
@@ -55,8 +60,20 @@ impl Checked {
         self.items.by_rule().keys().any(|(_, own)| *own >= severity)
     }
 
+    /// Counts files of a format.
+    fn tell(&mut self, told: Told, plan: &Plan) {
+        *self.by_format.entry(told.format).or_default() += told.files;
+        if plan.tell {
+            self.told.push(told);
+        }
+    }
+
     fn add(&mut self, other: Checked) -> io::Result<()> {
         self.files += other.files;
+        for (format, files) in other.by_format {
+            *self.by_format.entry(format).or_default() += files;
+        }
+        self.told.extend(other.told);
         self.trajectories += other.trajectories;
         self.messages += other.messages;
         self.calls += other.calls;
@@ -111,11 +128,11 @@ pub(super) fn judge(
         });
         let count = small.count();
         if count < 2 {
-            checked.add(input(one, files, plan, rayon::current_num_threads()))?;
+            checked.add(group(one, files, plan, rayon::current_num_threads()))?;
             rest = &rest[1..];
             continue;
         }
-        let parts: Vec<Checked> = rest[..count].par_iter().map(|one| input(one, files, plan, 1)).collect();
+        let parts: Vec<Checked> = rest[..count].par_iter().map(|one| group(one, files, plan, 1)).collect();
         for part in parts {
             checked.add(part)?;
         }
@@ -132,34 +149,22 @@ pub(super) fn judge(
 }
 
 /// Judges files that belong together.
-fn input(input: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked {
+fn group(group: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked {
     let mut checked = Checked::default();
     let mut read = Vec::new();
-    let alone = input.files.len() == 1;
-    for file in input.files.iter().map(|&index| &files[index]) {
-        let opened = Stream::open(file).and_then(|stream| {
-            let mut windows = Windows::new(stream, plan.window, plan.line_limit);
-            if alone {
-                let ended = windows.head(HEAD);
-                let (passed, from) = (windows.has_passed(), plan.from.or(input.format));
-                let others = !ended || passed;
-                match formats::lines_format(&file.name, windows.read(), ended, others, from) {
-                    Ok(Some(format)) => return Ok(Opened::Lines(windows, format)),
-                    Ok(None) if passed => return Ok(Opened::TooLong(windows, None)),
-                    Err(error) if passed => return Ok(Opened::TooLong(windows, Some(error))),
-                    Ok(None) => {}
-                    Err(error) => return Ok(Opened::Refused(error)),
-                }
-            }
-            let (stream, head, trouble) = windows.into_stream();
-            let (bytes, later) = stream.whole(head)?;
-            Ok(Opened::Whole(bytes, trouble.map(|trouble| trouble.at(&file.name, &[])).or(later)))
-        });
+    let alone = group.files.len() == 1;
+    for file in group.files.iter().map(|&index| &files[index]) {
+        let pace = Pace { window: plan.window, limit: plan.line_limit };
+        let opened = input::open(file, alone, plan.from, group.format, pace);
         match opened {
-            Ok(Opened::Lines(windows, format)) => return stream::judge(windows, format, plan, workers),
+            Ok(Opened::Lines(windows, format, told)) => {
+                let mut checked = stream::judge(windows, format, plan, workers);
+                checked.tell(told, plan);
+                return checked;
+            }
             Ok(Opened::TooLong(windows, error)) => {
                 checked.files += 1;
-                checked.errors.extend(stream::passed(windows, plan));
+                checked.errors.extend(input::passed(windows, plan.line_limit));
                 checked.errors.extend(error.map(|error| problem(error.path, error.message, error.hint)));
                 return checked;
             }
@@ -175,15 +180,18 @@ fn input(input: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked
     if read.is_empty() {
         return checked;
     }
-    let mut output = match formats::read_group(input.format, &read, plan.from) {
+    let mut output = match formats::read_group(group.format, &read, plan.from) {
         Ok(output) => output,
         Err(error) => {
-            let walked = input.files.iter().all(|&index| files[index].walked);
+            let walked = group.files.iter().all(|&index| files[index].walked);
             return refused(checked, error, walked, plan);
         }
     };
     checked.errors.extend(std::mem::take(&mut output.errors));
     checked.warnings.extend(std::mem::take(&mut output.warnings));
+    for told in std::mem::take(&mut output.told) {
+        checked.tell(told, plan);
+    }
     read.extend(std::mem::take(&mut output.members));
     let read: Vec<(&str, &[u8])> =
         read.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
@@ -202,18 +210,6 @@ fn input(input: &Input, files: &[Found], plan: &Plan, workers: usize) -> Checked
     });
     (checked.judged, checked.items) = (judged, items);
     checked
-}
-
-/// Bytes by which the format of a file is told.
-const HEAD: usize = 1 << 20;
-
-/// How a file is read.
-enum Opened {
-    Lines(Windows, &'static Format),
-    /// A line over the limit, and behind it nothing that could be read.
-    TooLong(Windows, Option<DetectError>),
-    Refused(DetectError),
-    Whole(Vec<u8>, Option<ReadError>),
 }
 
 /// A file of no known format.
@@ -322,15 +318,35 @@ impl<'a> Locators<'a> {
         let start = locator.byte(place, finding.span.map_or(0, |span| span.start));
         finding.location = Some(locator.position(start));
         let from = finding.location.clone().unwrap_or_default();
-        let end = finding.span.filter(|span| !span.is_empty()).map(|span| locator.end_byte(place, span.end));
-        let shown = end.filter(|_| self.excerpts);
+        let end = match finding.span.filter(|span| !span.is_empty()) {
+            Some(span) => Some(locator.end_byte(place, span.end)),
+            None => locator.value_end(place),
+        };
         let hide = finding.rule == "SE001";
+        // Escapes of the file may hide a secret of a call: then nothing of the call is shown.
+        let is_clean = |end: usize| !place.value || !holds_secret(&bytes[start..end], self.redactor);
+        let shown = end.filter(|end| self.excerpts && is_clean(*end));
         let excerpt = shown.map(|end| excerpt(bytes, from.line, (start, end), hide, self.redactor));
         let under = bytes.get(start..end.unwrap_or(start)).unwrap_or(b"");
         let content = content(&finding, under);
         let end = end.map(|_| behind(&from, under));
         Item { path: path.clone(), finding, excerpt, end, content, judged: 0, context: None }
     }
+}
+
+/// Whether some text of a JSON value is a secret once its escapes are decoded. What can't be read may hold one.
+fn holds_secret(value: &[u8], redactor: &Redactor) -> bool {
+    let Ok(node) = parse_at(value, 0, &mut Vec::new()) else { return true };
+    let holds = |text: &str| !redactor.scan(text).is_empty();
+    let mut rest = vec![View::new(value, &node)];
+    while let Some(view) = rest.pop() {
+        if view.text().is_some_and(|text| holds(&text)) || view.members().any(|(key, _)| holds(&key)) {
+            return true;
+        }
+        rest.extend(view.items());
+        rest.extend(view.members().map(|(_, value)| value));
+    }
+    false
 }
 
 /// The place behind `text` that starts at `from`. A walk from there: the file's locator goes forwards only, and

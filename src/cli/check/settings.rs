@@ -3,7 +3,7 @@
 use super::baseline::Baseline;
 use super::{Plan, no_rule, runtimes, tools, unknown};
 use crate::cli::config::{self, Configuration};
-use crate::cli::{CliError, Context};
+use crate::cli::{CliError, Context, Verbosity};
 use crate::model::{CallPolicy, Policy, Reading, Severity};
 use crate::util::redact::Redactor;
 use crate::{dialects, formats, rules};
@@ -185,8 +185,9 @@ pub(super) fn plan(matches: &ArgMatches, context: &Context) -> Result<Plan, CliE
         baseline: baseline.transpose()?,
         write_baseline: matches.get_one::<PathBuf>("write-baseline").cloned(),
         redact: matches.get_flag("redact"),
-        line_limit: super::size(matches, "line-limit")?,
-        window: super::size(matches, "window")?,
+        tell: context.verbosity == Verbosity::Verbose,
+        line_limit: crate::cli::input::size(matches, "line-limit")?,
+        window: crate::cli::input::size(matches, "window")?,
         excerpts: super::text(matches, "format") == "text",
     })
 }

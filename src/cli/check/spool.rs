@@ -63,14 +63,27 @@ impl Spool {
         }
     }
 
+    /// How many bytes wait.
+    pub(super) fn bytes(&self) -> u64 {
+        self.file.as_ref().map_or(0, |(_, size)| *size) + self.held.len() as u64
+    }
+
     /// All of it from the start.
     pub(super) fn reader(&self) -> Box<dyn Read + '_> {
-        let held = Cursor::new(&self.held);
+        self.piece(0, self.bytes())
+    }
+
+    /// The bytes from `start` to `end`.
+    pub(super) fn piece(&self, start: u64, end: u64) -> Box<dyn Read + '_> {
+        let aside = self.file.as_ref().map_or(0, |(_, size)| *size);
+        let within = |at: u64| self.held.len().min(at.saturating_sub(aside) as usize);
+        let held = Cursor::new(&self.held[within(start)..within(end)]);
         match &self.file {
-            Some((file, size)) => {
-                Box::new(BufReader::with_capacity(1 << 16, Aside { file, at: 0, size: *size }).chain(held))
+            Some((file, size)) if start < *size => {
+                let aside = Aside { file, at: start, size: end.min(*size) };
+                Box::new(BufReader::with_capacity(1 << 16, aside).chain(held))
             }
-            None => Box::new(held),
+            _ => Box::new(held),
         }
     }
 }

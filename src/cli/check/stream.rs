@@ -1,68 +1,36 @@
 //! A file with one record a line, judged window by window on all cores; findings come out in the order of the file.
-//!
-//! Invariant: the result does not depend on where windows are cut or which core was quicker, and no more windows
-//! are held than there are workers.
 
 use super::Plan;
 use super::items::Judged;
 use super::judge::{Checked, Item, judged_into};
-use crate::cli::input::{Trouble, Window, Windows, problem};
+use crate::cli::input::{Trouble, Window, Windows, in_order, long};
 use crate::formats::{self, Format, ReadError};
 use crate::rules::quick::{self, Quick};
-use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Windows that may be judged ahead of the one that is waited for.
-const AHEAD: usize = 4;
 /// Bytes of lines whose trajectories are held at once.
 const EXACT: usize = 1 << 17;
 
 /// Judges all windows of a file whose format is known.
 pub(super) fn judge(windows: Windows, format: &'static Format, plan: &Plan, workers: usize) -> Checked {
     let path = windows.name().to_owned();
-    let job = Job {
-        path: &path,
-        format,
-        plan,
-        windows: Mutex::new(windows),
-        merged: Mutex::new(Merged::new(&path)),
-        next: Condvar::new(),
-    };
-    if workers > 1 {
-        rayon::scope(|scope| (0..workers).for_each(|_| scope.spawn(|_| job.work())));
-    } else {
-        job.work();
-    }
-    job.merged.into_inner().unwrap_or_else(PoisonError::into_inner).checked
-}
-
-/// The errors for lines over the limit at the beginning of a file that holds nothing else.
-pub(super) fn passed(mut windows: Windows, plan: &Plan) -> Vec<ReadError> {
-    let path = windows.name().to_owned();
-    let mut window = Window::default();
-    let mut errors = Vec::new();
-    while windows.next(&mut window) {
-        if window.passed {
-            let error = long(&path, formats::long_line(plan.line_limit));
-            let line = errors.len() as u64 + 1;
-            errors.push(ReadError { line, offset: window.offset, ..error });
-        }
-    }
-    errors
-}
-
-fn long(path: &str, message: String) -> ReadError {
-    ReadError { line: 1, ..problem(path.to_owned(), message, None) }
+    let job = Job { path: &path, format, plan };
+    let mut merged = Merged::new(&path);
+    in_order(
+        windows,
+        workers,
+        || job.worker(),
+        |part| {
+            merged.merge(part);
+            true
+        },
+    );
+    merged.checked
 }
 
 struct Job<'a> {
     path: &'a str,
     format: &'static Format,
     plan: &'a Plan,
-    windows: Mutex<Windows>,
-    merged: Mutex<Merged>,
-    /// Told when the window that is waited for was merged.
-    next: Condvar,
 }
 
 /// What a window came to; lines and offsets are those of the window.
@@ -84,43 +52,28 @@ struct Part {
 struct Merged {
     checked: Checked,
     path: String,
-    waiting: BTreeMap<u64, Part>,
-    number: u64,
     /// Lines before the next window.
     lines: u64,
     /// Trajectories before it.
     judged: usize,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Job<'_> {
-    fn work(&self) {
+    /// What one core works with.
+    fn worker(&self) -> impl FnMut(&mut Window) -> Part {
         let options = self.plan.options();
         let is_quick = self.format.name == quick::FORMAT;
         // Figures by model and tool need the trajectories.
         let is_quick = is_quick && !self.plan.statistics;
         let mut quick = is_quick.then(|| Quick::new(&self.plan.policy, &options)).flatten();
-        let mut window = Window::default();
-        while lock(&self.windows).next(&mut window) {
-            let part = self.part(&mut window, quick.as_mut());
-            let mut merged = lock(&self.merged);
-            merged.add(window.number, part);
-            self.next.notify_all();
-            while merged.waiting.len() > AHEAD {
-                merged = self.next.wait(merged).unwrap_or_else(PoisonError::into_inner);
-            }
-        }
+        move |window| self.part(window, quick.as_mut())
     }
 
     fn part(&self, window: &mut Window, mut quick: Option<&mut Quick>) -> Part {
         let mut part = Part { offset: window.offset, trouble: window.trouble.take(), ..Part::default() };
         if window.passed {
             part.lines = 1;
-            let message = formats::long_line(self.plan.line_limit);
-            part.errors.push(long(self.path, message));
+            part.errors.push(long(self.path, self.plan.line_limit));
             return part;
         }
         let bytes = window.bytes();
@@ -186,16 +139,7 @@ impl Job<'_> {
 impl Merged {
     fn new(path: &str) -> Self {
         let checked = Checked { files: 1, ..Checked::default() };
-        Self { checked, path: path.to_owned(), waiting: BTreeMap::new(), number: 0, lines: 0, judged: 0 }
-    }
-
-    /// Adds a window, and those behind it that waited for it.
-    fn add(&mut self, number: u64, part: Part) {
-        self.waiting.insert(number, part);
-        while let Some(part) = self.waiting.remove(&self.number) {
-            self.merge(part);
-            self.number += 1;
-        }
+        Self { checked, path: path.to_owned(), lines: 0, judged: 0 }
     }
 
     /// Places in the window become places in the file.
@@ -270,6 +214,7 @@ mod tests {
             baseline: None,
             write_baseline: None,
             redact: false,
+            tell: false,
         };
         let checked =
             judge::judge("f.jsonl", &[Found::named(file.path())], Vec::new(), &plan).expect("judged");

@@ -84,6 +84,27 @@ impl Place {
         Ok(Self::Folder { stage, lock, path: path.to_owned(), force })
     }
 
+    /// Adds whole lines.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub(super) fn lines(&mut self, lines: &[u8]) -> Result<(), CliError> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        match self {
+            Self::Folder { .. } => Ok(()),
+            Self::File { file, path, .. } => file.write_all(lines).map_err(|error| write_error(path, &error)),
+            Self::Stdout { held: Some(file), .. } => {
+                file.write_all(lines).map_err(|error| disk("a temporary file", &error))
+            }
+            Self::Stdout { held: None, .. } => {
+                to_stdout(|out| out.write_all(lines));
+                Ok(())
+            }
+        }
+    }
+
     /// Adds what one trajectory became; `name` is its own among all.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::model::{AttemptId, AttemptRecord, LAYERS, Object, Outcome, RunError, 
 use crate::report::{self, Report};
 use crate::sandbox::{self, Choice, Launcher};
 use crate::store::{self, Recorder, RunView, StoreError, StoreErrorKind};
+use crate::suite::Network;
 use crate::util::clock::{Clock, SystemClock};
 use crate::util::plural::plural;
 use std::collections::{BTreeMap, HashSet};
@@ -53,7 +54,8 @@ pub(in crate::cli) fn drive(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let driven = runtime.block_on(async {
         let mut suites = prepared.suites;
-        let launcher = launch(args, &suites, context).await?;
+        let hide = own_folders(&started, &suites, context);
+        let launcher = launch(args, &suites, hide, context).await?;
         if let Some(launcher) = &launcher {
             add_skips(&mut suites, launcher);
         }
@@ -78,10 +80,24 @@ fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
         .map_err(|error| CliError::harness(format!("the async runtime can't start: {error}")))
 }
 
+/// What of the harness no agent may read, wherever it lies: the suites with their hidden checks, the run, and what
+/// its user keeps.
+fn own_folders(started: &Started, suites: &[SuitePlan], context: &Context) -> Vec<PathBuf> {
+    let mut folders = vec![context.cwd.clone()];
+    folders.extend(context.var("HOME").map(PathBuf::from));
+    folders.extend(suites.iter().map(|plan| context.cwd.join(&plan.suite.root)));
+    match started {
+        Started::Fresh { out } => folders.extend(out.iter().map(|out| context.cwd.join(out))),
+        Started::Resumed { recorder, .. } => folders.push(context.cwd.join(recorder.dir())),
+    }
+    folders
+}
+
 /// Where sandboxes come from; `None` if nothing that is to be run needs one.
 async fn launch(
     args: &Args,
     suites: &[SuitePlan],
+    hide: Vec<PathBuf>,
     context: &Context,
 ) -> Result<Option<Arc<Launcher>>, CliError> {
     // `fake` runs no programs: it is for the tests of the harness, not for a hint.
@@ -104,6 +120,7 @@ async fn launch(
         },
         level: args.level(),
         require: args.require.clone(),
+        hide,
         helper: None,
         images: image_store::folder(context),
         logins: image_store::logins(context),
@@ -165,6 +182,9 @@ async fn go(
         }
     };
     let dir = recorder.dir().to_path_buf();
+    for warning in open_networks(&plan) {
+        context.say(&format!("warning: {warning}"));
+    }
     if context.verbosity > Verbosity::Quiet {
         context.say(&headline(&plan, &todo, launcher.as_deref()));
     }
@@ -239,6 +259,18 @@ fn record(manifest: &mut RunManifest, out: Option<PathBuf>) -> Result<Recorder, 
         }
     }
     Recorder::create(&PathBuf::from("reports").join(&manifest.id.0))
+}
+
+/// Tasks that reach more than their services: nobody shall find that out afterwards.
+fn open_networks(plan: &Plan) -> Vec<String> {
+    let mut told = Vec::new();
+    for suite in &plan.suites {
+        for task in suite.suite.tasks.iter().filter(|task| task.sandbox.network != Network::None) {
+            let network = &task.sandbox.network;
+            told.push(format!("task '{}/{}' reaches the network: {network}", suite.suite.name, task.id));
+        }
+    }
+    told
 }
 
 fn headline(plan: &Plan, todo: &[Planned], launcher: Option<&Launcher>) -> String {
@@ -429,7 +461,7 @@ pub(super) fn dry_run(
     let runtime = runtime()?;
     let (plan, place) = runtime.block_on(async {
         let mut suites = prepared.suites;
-        let launcher = launch(args, &suites, context).await?;
+        let launcher = launch(args, &suites, Vec::new(), context).await?;
         if let Some(launcher) = &launcher {
             setup::add_skips(&mut suites, launcher);
         }

@@ -5,7 +5,7 @@ use super::page::{DIM, PLAIN, Page, tone};
 use crate::model::{AttemptRecord, Finding, Severity, Source, Trajectory, Usage};
 use crate::report::{count, usd};
 use crate::util::plural::plural;
-use crate::util::text::{name, one_line};
+use crate::util::text::{name, one_line, width};
 use std::collections::BTreeSet;
 
 /// Policy and reading under which findings hold.
@@ -160,19 +160,27 @@ fn usage(trajectory: &Trajectory) -> (String, String) {
 fn findings(page: &mut Page, judged: &Judged<'_>) {
     let count = |severity| judged.findings.iter().filter(|finding| finding.severity == severity).count();
     let all = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "info")];
-    let told: Vec<String> = all
+    let told: Vec<(Severity, String)> = all
         .into_iter()
         .filter(|(severity, _)| count(*severity) > 0)
         .map(|(severity, word)| {
             let number = count(severity);
             let text =
                 if severity == Severity::Info { format!("{number} {word}") } else { plural(number, word) };
-            page.paint(tone(severity), &text)
+            (severity, text)
         })
         .collect();
-    let told = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
-    let label = page.paint(DIM, "findings   ");
-    page.line(&format!("{label}{told}"));
+    let plain = told.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(", ");
+    if told.is_empty() {
+        field(page, "findings", "none");
+    } else if width(&plain) > page.room(11) {
+        field(page, "findings", &plain);
+    } else {
+        let label = page.paint(DIM, "findings   ");
+        let told: Vec<String> =
+            told.iter().map(|(severity, text)| page.paint(tone(*severity), text)).collect();
+        page.line(&format!("{label}{}", told.join(", ")));
+    }
     field(
         page,
         "judged",

@@ -5,7 +5,9 @@ mod lay;
 mod page;
 mod pager;
 mod pick;
+mod read;
 mod step;
+mod table;
 
 use super::report::columns;
 use super::{CliError, Context, Exit, Verb, Verbosity, check};
@@ -71,12 +73,12 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         }
         (told, behind) => told.clone().or(behind),
     };
-    let read = pick::read(&path, from, context)?;
-    let (picked, read) = pick::pick(read, which.as_deref(), &path, context)?;
+    let (picked, read) = pick::pick(&path, which.as_deref(), from, context)?;
     if context.verbosity > Verbosity::Quiet {
         for warning in &read.warnings {
             context.say(&format!("warning: {}", unmarked(&one_line(warning))));
         }
+        more(read.warnings_in_all - read.warnings.len(), "warning", context);
         if read.foreign > 0 {
             context.say(&format!("passed by: {} of no known format", plural(read.foreign, "file")));
         }
@@ -84,6 +86,7 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     for error in &read.errors {
         context.say(&check::error_text(error));
     }
+    more(read.errors_in_all - read.errors.len(), "error", context);
     let steps = steps(args.step.as_deref(), &picked.trajectory)?;
     let terminal = io::stdout().is_terminal();
     let text = if args.raw {
@@ -96,6 +99,13 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     let exit = if read.errors.is_empty() { Exit::Fine } else { Exit::Usage };
     pager::show(&text, !args.no_pager, exit, context);
     Ok(exit)
+}
+
+/// Says how many are not told one by one.
+fn more(count: usize, what: &str, context: &Context) {
+    if count > 0 {
+        context.say(&format!("and {count} more {what}{}", if count == 1 { "" } else { "s" }));
+    }
 }
 
 fn format(name: &str) -> Result<&'static str, CliError> {
@@ -141,7 +151,7 @@ fn raw(trajectory: &Trajectory, steps: &RangeInclusive<u64>, terminal: bool) -> 
     let mut out = String::new();
     for step in &wanted {
         let text = lay::masked(&step.judged_text());
-        let text = if terminal { visible(&text) } else { text };
+        let text = if terminal { visible(&text).into_owned() } else { text };
         if wanted.len() > 1 {
             out.push_str(&format!("── {} {}\n", step.id, step.source.as_str()));
         }

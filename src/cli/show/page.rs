@@ -170,22 +170,23 @@ impl Page {
                 let said = if beside { self.paint(tone(severity), &label) } else { String::new() };
                 self.line(format!("{edge}{blanks}{carets} {said}").trim_end());
                 if !beside {
-                    let room = Room { width: columns, rows: None, tail: 0 };
-                    for row in lay(&label, 0..label.len(), &[], room).rows {
-                        self.row(edge, tone(severity), row, columns);
-                    }
+                    self.wrapped(edge, tone(severity), &label, columns);
                 }
             }
-            Row::Cut(text) => {
-                let text = self.paint(DIM.italic(), &text);
-                self.line(&format!("{edge}{text}"));
-            }
+            Row::Cut(text) => self.wrapped(edge, DIM.italic(), &text, columns),
+        }
+    }
+
+    /// A text of our own in as many rows as it takes.
+    fn wrapped(&mut self, edge: &str, style: Style, text: &str, columns: usize) {
+        let room = Room { width: columns, rows: None, tail: 0 };
+        for row in lay(text, 0..text.len(), &[], room).rows {
+            self.row(edge, style, row, columns);
         }
     }
 
     /// A word about what is not there.
     pub(super) fn note(&mut self, indent: &str, text: &str) {
-        let text = self.paint(DIM.italic(), text);
-        self.line(&format!("{indent}{text}"));
+        self.beside(indent, width(indent), DIM.italic(), text);
     }
 }

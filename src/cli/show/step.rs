@@ -5,7 +5,7 @@ use super::page::{DIM, Length, PLAIN, Page, tone};
 use crate::model::{Finding, Message, ObservationResult, Place, Source, Step, ToolCall};
 use crate::report::count;
 use crate::util::plural::plural;
-use crate::util::text::one_line;
+use crate::util::text::{one_line, width};
 use anstyle::AnsiColor;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -111,9 +111,14 @@ fn media(page: &mut Page, message: &Message) {
 
 fn show_call(page: &mut Page, call: &ToolCall) {
     let style = AnsiColor::Yellow.on_default().bold();
-    let name = page.paint(style, &format!("▸ {}", masked(&one_line(&call.name))));
-    let id = page.paint(DIM, &masked(&one_line(&call.id)));
-    page.line(format!("  {name} {id}").trim_end());
+    let (name, id) = (format!("▸ {}", masked(&one_line(&call.name))), masked(&one_line(&call.id)));
+    if width(&name) + 1 + width(&id) <= page.room(2) {
+        let (name, id) = (page.paint(style, &name), page.paint(DIM, &id));
+        page.line(format!("  {name} {id}").trim_end());
+    } else {
+        page.beside("  ", 2, style, &name);
+        page.beside("    ", 4, DIM, &id);
+    }
     match (&call.arguments.parsed, &call.arguments.raw) {
         (Some(object), _) if object.is_empty() => {}
         (Some(object), _) => object.iter().for_each(|(key, value)| argument(page, key, value)),
@@ -160,8 +165,7 @@ fn show_result(
     };
     let claimed = result.name.as_deref().filter(|name| of.is_none_or(|call| call.name != **name));
     let claimed = claimed.map(|name| format!(", named {}", one_line(name))).unwrap_or_default();
-    let head = page.paint(DIM, &format!("◂ result{}", masked(&format!("{whose}{claimed}"))));
-    page.line(&format!("  {head}"));
+    page.beside("  ", 2, DIM, &format!("◂ result{}", masked(&format!("{whose}{claimed}"))));
     let text = result.content.as_ref().map(Message::text);
     match text.as_deref() {
         None | Some("") => {

@@ -119,7 +119,8 @@ impl Items {
         let id = fields.string("tool_call_id").unwrap_or_else(|| format!("call_{made:02}"));
         let mut extra = fields.rest();
         extra.extend(class.map(|class| ("class_".to_owned(), class.into())));
-        let call = ToolCall { id, name, arguments, extra };
+        let place = Some(fields.view().value_place());
+        let call = ToolCall { id, name, arguments, extra, place };
         let parallel = text.is_empty() && reasoning.is_none();
         let open = self.steps.last_mut().filter(|step| {
             parallel

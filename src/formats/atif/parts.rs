@@ -1,32 +1,63 @@
 //! Message content: text, or a list of parts.
 
-use super::super::chat::{expected, parts_place};
+use super::super::chat::{part_text, parts_place, text_part};
+use super::super::fields::Fields;
 use super::super::source::Refusal;
-use crate::model::{ContentPart, Message, Place};
+use super::members::insert;
+use crate::model::{ContentPart, Message, Object, Place};
 use crate::util::json::View;
 use serde_json::{Value, json};
 
-/// Reads a string or a list of parts, and tells where its text starts.
-pub(super) fn read(value: View<'_>, what: &str) -> Result<(Message, Option<Place>), Refusal> {
+/// Reads a string or a list of parts; the second value is what no part could hold, each with the part's number.
+pub(super) fn read(value: View<'_>) -> (Message, Vec<Value>) {
     if let Some(text) = value.text() {
-        return Ok((Message::Text(text.into_owned()), Some(value.place())));
+        return (Message::Text(text.into_owned()), Vec::new());
     }
-    if !value.is_array() {
-        return Err(expected(value, what, "a string or a list of parts"));
-    }
-    let mut parts = Vec::new();
-    for item in value.items() {
-        if !item.is_object() {
-            return Err(expected(item, "a content part", "an object"));
+    let (mut parts, mut strange) = (Vec::new(), Vec::new());
+    for (n, item) in value.items().enumerate() {
+        let mut left = Object::from_iter([("part".to_owned(), n.into())]);
+        if let Some(text) = item.text() {
+            parts.push(text_part(text.into_owned()));
+        } else if item.is_object() {
+            let mut fields = Fields::of(item);
+            parts.push(ContentPart {
+                kind: fields.string("type").unwrap_or_default(),
+                text: fields.string("text"),
+                source: fields.member("source").map(View::object),
+            });
+            fields.left().for_each(|(key, value)| insert(&mut left, &key, value.value()));
+        } else {
+            left.insert("value".to_owned(), item.value());
         }
-        let text = item.some("text");
-        parts.push(ContentPart {
-            kind: item.text_at("type").unwrap_or_default(),
-            text: text.and_then(View::text).map(std::borrow::Cow::into_owned),
-            source: item.some("source").map(View::object),
-        });
+        if left.len() > 1 {
+            strange.push(left.into());
+        }
     }
-    Ok((Message::Parts(parts), parts_place(value)))
+    (Message::Parts(parts), strange)
+}
+
+/// Where the text of content stands; `None` where that could not be told by the list alone.
+pub(super) fn place(value: View<'_>) -> Option<Place> {
+    if value.text().is_some() {
+        return Some(value.place());
+    }
+    let has_text = |part: View<'_>| part.get("text").and_then(View::text).is_some();
+    let told = |part: View<'_>| part_text(part).and_then(View::text).is_some();
+    value.items().all(|part| told(part) || !has_text(part)).then(|| parts_place(value))?
+}
+
+/// A remark about the first part that is no part of the format.
+pub(super) fn unknown_kind(value: View<'_>) -> Option<Refusal> {
+    let known = |part: &View<'_>| {
+        let kind = part.get("type").and_then(View::text);
+        matches!(kind.as_deref(), Some("text" | "image" | "audio"))
+    };
+    let odd = value.items().find(|part| !known(part))?;
+    let what = match odd.text_at("type") {
+        Some(kind) => format!("a content part of type '{kind}', which is none of text, image, audio"),
+        None => "a content part without a type".to_owned(),
+    };
+    Some((odd.offset(), what))
 }
 
 /// Writes content; the second value holds all parts, if the format can't express some.

@@ -1,90 +1,20 @@
-//! ATIF v1.0 to v1.8 to trajectory. Lenient: an unknown key is kept under `extra.rolltape.unknown`
-//! and said; only what can't be understood at all refuses the record.
+//! ATIF v1.0 to v1.8 to trajectory. Lenient: what is unknown or of a strange type is kept under
+//! `extra.rolltape.unknown` and said; only what can't be understood at all refuses the record.
 
-use super::super::chat::{expected, tools};
+use super::super::chat::{self, expected, tools};
+use super::super::fields::Fields;
 use super::super::source::Refusal;
-use super::{EXTRA, metrics, parts};
+use super::members::{Keys, Members};
+use super::{metrics, parts};
 use crate::model::{
-    AgentInfo, Arguments, Message, Object, Observation, ObservationResult, Reply, Source, Step, ToolCall,
-    Trajectory,
+    AgentInfo, Arguments, Message, Object, Observation, ObservationResult, Place, Reply, Source, Step,
+    ToolCall, Trajectory,
 };
 use crate::util::json::View;
 use serde_json::Value;
 
-/// An object's `extra`, ours taken apart.
-struct Extra {
-    plain: Object,
-    ours: Object,
-}
-
-impl Extra {
-    /// Reads `extra`; members of `object` that are not `known` go to `unknown` inside ours.
-    fn read(object: View<'_>, known: &[&str], warnings: &mut Vec<Refusal>) -> Self {
-        let mut plain = object.some("extra").map(View::object).unwrap_or_default();
-        let mut ours = match plain.shift_remove(EXTRA) {
-            Some(Value::Object(ours)) => ours,
-            Some(other) => Object::from_iter([("value".to_owned(), other)]),
-            None => Object::new(),
-        };
-        let unknown: Vec<_> = object
-            .members()
-            .filter(|(key, value)| &**key != "extra" && !known.contains(&&**key) && !value.is_null())
-            .collect();
-        if let Some((key, value)) = unknown.first() {
-            warnings.push((
-                value.offset(),
-                format!("ATIF has no key '{key}' here: kept under extra.rolltape.unknown"),
-            ));
-            let kept: Object =
-                unknown.into_iter().map(|(key, value)| (key.into_owned(), value.value())).collect();
-            ours.insert("unknown".to_owned(), kept.into());
-        }
-        Self { plain, ours }
-    }
-
-    fn take(&mut self, key: &str) -> Option<Value> {
-        self.ours.shift_remove(key)
-    }
-
-    fn take_text(&mut self, key: &str) -> Option<String> {
-        match self.take(key)? {
-            Value::String(text) => Some(text),
-            other => {
-                self.ours.insert(key.to_owned(), other);
-                None
-            }
-        }
-    }
-
-    /// What is left, ours put back where nobody took it.
-    fn rest(mut self) -> Object {
-        if !self.ours.is_empty() {
-            self.plain.insert(EXTRA.to_owned(), self.ours.into());
-        }
-        self.plain
-    }
-}
-
-/// Reads one trajectory.
-pub(in crate::formats) fn trajectory(
-    record: View<'_>,
-    warnings: &mut Vec<Refusal>,
-) -> Result<Trajectory, Refusal> {
-    if !record.is_object() {
-        return Err(expected(record, "a trajectory", "an object"));
-    }
-    let version = record.text_at("schema_version");
-    if let Some(version) = &version
-        && !is_known(version)
-    {
-        let at = record.get("schema_version").map_or(record.offset(), View::offset);
-        if is_newer(version) {
-            warnings.push((at, format!("the schema version '{version}' is newer than ATIF-v1.8")));
-        } else {
-            return Err((at, format!("the schema version '{version}' is none of ATIF-v1.0 to ATIF-v1.8")));
-        }
-    }
-    let known = [
+const TRAJECTORY: Keys = Keys {
+    own: &[
         "schema_version",
         "agent",
         "steps",
@@ -94,43 +24,128 @@ pub(in crate::formats) fn trajectory(
         "final_metrics",
         "continued_trajectory_ref",
         "subagent_trajectories",
-    ];
-    let mut extra = Extra::read(record, &known, warnings);
+    ],
+    ours: &["schema_version"],
+};
+const EMBEDDED: Keys = Keys { own: TRAJECTORY.own, ours: &["schema_version", "id"] };
+const AGENT: Keys =
+    Keys { own: &["name", "version", "model_name", "tool_definitions"], ours: &["tool_definitions"] };
+const STEP: Keys = Keys {
+    own: &[
+        "step_id",
+        "source",
+        "message",
+        "timestamp",
+        "model_name",
+        "reasoning_effort",
+        "reasoning_content",
+        "tool_calls",
+        "observation",
+        "metrics",
+        "is_copied_context",
+        "llm_call_count",
+    ],
+    ours: &[
+        "step_id",
+        "message",
+        "timestamp",
+        "model_name",
+        "reasoning_effort",
+        "reasoning_content",
+        "tool_calls",
+        "metrics",
+        "llm_call_count",
+        "frame",
+        "reply",
+    ],
+};
+const CALL: Keys =
+    Keys { own: &["tool_call_id", "function_name", "arguments"], ours: &["arguments", "unparsed"] };
+const RESULT: Keys = Keys {
+    own: &["source_call_id", "content", "subagent_trajectory_ref"],
+    ours: &["source_call_id", "name", "content", "subagent_trajectory_ref"],
+};
+
+/// Reads one trajectory.
+pub(in crate::formats) fn trajectory(
+    record: View<'_>,
+    warnings: &mut Vec<Refusal>,
+) -> Result<Trajectory, Refusal> {
+    read(record, None, warnings)
+}
+
+/// Reads one trajectory; an embedded one has its number among those of the one around it.
+fn read(
+    record: View<'_>,
+    embedded: Option<usize>,
+    warnings: &mut Vec<Refusal>,
+) -> Result<Trajectory, Refusal> {
+    if !record.is_object() {
+        return Err(expected(record, "a trajectory", "an object"));
+    }
     let steps = record.get("steps").ok_or_else(|| (record.offset(), "has no \"steps\"".to_owned()))?;
     if !steps.is_array() {
         return Err(expected(steps, "\"steps\"", "a list"));
     }
+    let mut members = Members::of(record, if embedded.is_some() { &EMBEDDED } else { &TRAJECTORY });
+    members.own.mark("steps");
+    let version = members.own.text("schema_version");
+    if let Some(version) = version
+        && let Some(remark) = judge_version(version)?
+    {
+        warnings.push(remark);
+    }
+    let id = own_id(&mut members, embedded);
+    let is_version = |it: &str| is_known(it) || is_newer(it);
+    let ours =
+        members.ours.take("schema_version", |version| version.text().is_some_and(|it| is_version(&it)));
+    let version = ours.or(version).and_then(View::text);
     let mut out = Trajectory {
-        schema_version: extra.take_text("schema_version").or(version),
-        id: record.text_at("trajectory_id"),
-        session_id: record.text_at("session_id"),
-        notes: record.text_at("notes"),
-        continued_ref: record.text_at("continued_trajectory_ref"),
-        final_metrics: record.some("final_metrics").map(metrics::read_final),
+        schema_version: version.map(std::borrow::Cow::into_owned),
+        id,
+        session_id: members.own.string("session_id"),
+        notes: members.own.string("notes"),
+        continued_ref: members.own.string("continued_trajectory_ref"),
+        final_metrics: members
+            .own
+            .object("final_metrics")
+            .map(|figures| metrics::read_final(figures, warnings)),
         ..Trajectory::default()
     };
-    if let Some(agent) = record.some("agent") {
+    if let Some(agent) = members.own.member("agent") {
         out.agent = read_agent(agent, warnings);
     }
     for (n, item) in steps.items().enumerate() {
         out.steps.push(read_step(n as u64 + 1, item, warnings)?);
     }
-    if let Some(list) = record.some("subagent_trajectories") {
-        for item in list.items() {
-            let mut subagent = trajectory(item, warnings)?;
-            if let Some(Value::Object(ours)) = subagent.extra.get_mut(EXTRA)
-                && let Some(id) = ours.shift_remove("id")
-            {
-                subagent.id = id.as_str().map(str::to_owned);
-                if ours.is_empty() {
-                    subagent.extra.shift_remove(EXTRA);
-                }
-            }
-            out.subagents.push(subagent);
-        }
+    let subagents = members.own.list("subagent_trajectories");
+    for (n, item) in subagents.into_iter().flat_map(View::items).enumerate() {
+        out.subagents.push(read(item, Some(n), warnings)?);
     }
-    out.extra = extra.rest();
+    out.extra = members.rest(warnings);
     Ok(out)
+}
+
+/// The id. One that an embedded trajectory was given by the writer alone is no id of its own: that stands in ours.
+fn own_id(members: &mut Members<'_>, embedded: Option<usize>) -> Option<String> {
+    let given = members.ours.view().get("id").is_some_and(|id| id.is_null() || id.text().is_some());
+    let Some(n) = embedded.filter(|_| given) else { return members.own.string("trajectory_id") };
+    let own = members.ours.string("id");
+    let made = format!("{}subagent-{n}", own.as_deref().unwrap_or_default());
+    members.own.drop_if("trajectory_id", |id| id.text().as_deref() == Some(&made));
+    own
+}
+
+/// Refuses a version that is none of the format; the remark is about one that is too new.
+fn judge_version(view: View<'_>) -> Result<Option<Refusal>, Refusal> {
+    let version = view.text().unwrap_or_default();
+    if is_known(&version) {
+        Ok(None)
+    } else if is_newer(&version) {
+        Ok(Some((view.offset(), format!("the schema version '{version}' is newer than ATIF-v1.8"))))
+    } else {
+        Err((view.offset(), format!("the schema version '{version}' is none of ATIF-v1.0 to ATIF-v1.8")))
+    }
 }
 
 fn is_known(version: &str) -> bool {
@@ -145,183 +160,199 @@ fn is_newer(version: &str) -> bool {
 }
 
 fn read_agent(agent: View<'_>, warnings: &mut Vec<Refusal>) -> AgentInfo {
-    let mut extra = Extra::read(agent, &["name", "version", "model_name", "tool_definitions"], warnings);
-    let (tools, mut raw_tools) = agent.some("tool_definitions").map_or((None, None), tools);
-    if let Some(Value::Array(raw)) = extra.take("tool_definitions") {
-        raw_tools = Some(raw);
-    }
+    let mut members = Members::of(agent, &AGENT);
+    let (tools, raw_tools) = match members.ours.list("tool_definitions") {
+        Some(all) => (tools(all).0, Some(all.items().map(View::value).collect())),
+        None => members.own.list("tool_definitions").map_or((None, None), tools),
+    };
     AgentInfo {
-        name: agent.text_at("name").unwrap_or_default(),
-        version: agent.text_at("version").unwrap_or_default(),
-        model: agent.text_at("model_name"),
+        name: members.own.string("name").unwrap_or_default(),
+        version: members.own.string("version").unwrap_or_default(),
+        model: members.own.string("model_name"),
         tools,
         raw_tools,
-        extra: extra.rest(),
+        extra: members.rest(warnings),
     }
 }
-
-const STEP_KEYS: [&str; 13] = [
-    "step_id",
-    "source",
-    "message",
-    "timestamp",
-    "model_name",
-    "reasoning_effort",
-    "reasoning_content",
-    "tool_calls",
-    "observation",
-    "metrics",
-    "is_copied_context",
-    "llm_call_count",
-    "extra",
-];
 
 fn read_step(number: u64, item: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Step, Refusal> {
     if !item.is_object() {
         return Err(expected(item, "a step", "an object"));
     }
-    let source = match item.text_at("source").as_deref() {
-        Some("system") => Source::System,
-        Some("user") => Source::User,
-        Some("agent") => Source::Agent,
-        Some(other) => {
-            let at = item.get("source").map_or(item.offset(), View::offset);
-            return Err((
-                at,
-                format!("the source '{other}' of step {number} is none of system, user, agent"),
-            ));
-        }
-        None => return Err((item.offset(), format!("step {number} has no \"source\""))),
-    };
-    let mut extra = Extra::read(item, &STEP_KEYS, warnings);
+    let mut members = Members::of(item, &STEP);
+    let source = read_source(number, item)?;
+    members.own.mark("source");
     let mut step = Step::new(number, source, "");
-    if let Some(id) = extra.take("step_id").as_ref().and_then(Value::as_u64) {
+    members.own.take("step_id", |id| id.uint() == Some(number));
+    if let Some(id) = members.ours.uint("step_id") {
         step.id = id;
     }
-    if let Some(message) = item.some("message") {
-        (step.message, step.place) = parts::read(message, "\"message\"")?;
+    if let Some(said) = content(&mut members, "message", warnings) {
+        (step.message, step.place) = said;
     }
-    if let Some(all) = extra.take("message") {
-        step.message = all_parts(&all);
-    }
-    step.timestamp = item.text_at("timestamp").or_else(|| extra.take_text("timestamp"));
-    step.model = item.text_at("model_name").or_else(|| extra.take_text("model_name"));
-    step.reasoning = item.text_at("reasoning_content").or_else(|| extra.take_text("reasoning_content"));
-    let effort = item.some("reasoning_effort").map(View::value);
-    step.reasoning_effort = effort.or_else(|| extra.take("reasoning_effort"));
-    step.copied = item.get("is_copied_context").and_then(View::bool);
-    let count = item.get("llm_call_count").and_then(View::uint);
-    step.llm_calls = count.or_else(|| extra.take("llm_call_count").as_ref().and_then(Value::as_u64));
-    step.frame = extra.take("frame") == Some(Value::Bool(true));
-    let ours = item.some("extra").and_then(|extra| extra.some(EXTRA));
+    step.timestamp = members.either("timestamp");
+    step.model = members.either("model_name");
+    step.reasoning = members.either("reasoning_content");
+    let effort =
+        members.own.take("reasoning_effort", |value| value.text().is_some() || value.float().is_some());
+    step.reasoning_effort = effort.or_else(|| members.ours.any("reasoning_effort")).map(View::value);
+    step.copied = members.own.take("is_copied_context", |flag| flag.bool().is_some()).and_then(View::bool);
+    step.llm_calls = members.own.uint("llm_call_count").or_else(|| members.ours.uint("llm_call_count"));
+    step.frame = members.ours.take("frame", |flag| flag.bool().is_some()).and_then(View::bool) == Some(true);
     // What a step of another source may not have in the format stands in ours.
-    let field = |key: &str| item.some(key).or_else(|| ours?.some(key));
-    if let Some(list) = field("tool_calls") {
-        extra.take("tool_calls");
-        step.calls = read_calls(list, warnings)?;
+    if let Some(list) = members.own.list("tool_calls").or_else(|| members.ours.list("tool_calls")) {
+        let strange: Vec<Value> = list.items().filter(|item| !item.is_object()).map(View::value).collect();
+        step.calls =
+            list.items().filter(|item| item.is_object()).map(|item| read_call(item, warnings)).collect();
+        members.keep("tool_calls", list.offset(), strange, warnings);
     }
-    if let Some(figures) = field("metrics") {
-        extra.take("metrics");
-        let (usage, rest) = metrics::read(figures);
+    if let Some(figures) = members.own.object("metrics").or_else(|| members.ours.object("metrics")) {
+        let (usage, rest) = metrics::read(figures, warnings);
         step.usage = Some(usage);
         step.metrics_extra = rest;
     }
-    if let Some(observation) = item.some("observation") {
-        step.observation = Some(read_observation(observation, warnings)?);
+    if let Some(seen) = members.own.object("observation") {
+        let at = seen.view().offset();
+        let (observation, left) = read_observation(seen, warnings);
+        step.observation = Some(observation);
+        members.keep("observation", at, left, warnings);
     }
-    if let Some(sent) = ours.and_then(|ours| ours.some("reply")) {
-        extra.take("reply");
-        step.reply = Some(read_reply(sent, &step));
+    if let Some(sent) = members.ours.object("reply") {
+        let at = sent.view().offset();
+        let (reply, left) = read_reply(sent, &step);
+        step.reply = Some(reply);
+        members.keep("reply", at, left, warnings);
     }
-    step.extra = extra.rest();
+    step.extra = members.rest(warnings);
     Ok(step)
 }
 
-fn read_reply(sent: View<'_>, step: &Step) -> Reply {
-    let text = sent.get("text");
-    Reply {
-        text: text
-            .and_then(View::text)
-            .map_or_else(|| step.message.text().into_owned(), std::borrow::Cow::into_owned),
-        finish_reason: sent.text_at("finish_reason"),
-        dialect: sent.text_at("dialect"),
-        native: sent.get("native").and_then(View::bool).unwrap_or(false),
+fn read_source(number: u64, step: View<'_>) -> Result<Source, Refusal> {
+    let Some(source) = step.some("source") else {
+        return Err((step.offset(), format!("step {number} has no \"source\"")));
+    };
+    match source.text().as_deref() {
+        Some("system") => Ok(Source::System),
+        Some("user") => Ok(Source::User),
+        Some("agent") => Ok(Source::Agent),
+        Some(other) => Err((
+            source.offset(),
+            format!("the source '{other}' of step {number} is none of system, user, agent"),
+        )),
+        None => Err(expected(source, &format!("the \"source\" of step {number}"), "a string")),
+    }
+}
+
+/// The content under a key, and where its text stands. Ours holds all of its parts where the format can't.
+fn content(
+    members: &mut Members<'_>,
+    key: &'static str,
+    warnings: &mut Vec<Refusal>,
+) -> Option<(Message, Option<Place>)> {
+    let own = members.own.take(key, |value| value.is_array() || value.text().is_some());
+    let Some(all) = members.ours.list(key) else {
+        let own = own?;
+        let (message, strange) = parts::read(own);
+        warnings.extend(parts::unknown_kind(own));
+        members.keep(key, own.offset(), strange, warnings);
+        return Some((message, parts::place(own)));
+    };
+    let (message, strange) = parts::read(all);
+    members.keep(key, all.offset(), strange, warnings);
+    let mut place = None;
+    if let Some(own) = own {
+        // The writer put there what the format can hold; anything else is kept beside it.
+        if parts::write(&message).0 == own.value() {
+            place = parts::place(own);
+        } else {
+            members.keep(key, own.offset(), own.value(), warnings);
+        }
+    }
+    Some((message, place))
+}
+
+/// The raw reply, and what else stands there.
+fn read_reply(mut sent: Fields<'_>, step: &Step) -> (Reply, Object) {
+    let text = sent.text("text");
+    let own = text.and_then(View::text).map(std::borrow::Cow::into_owned);
+    let reply = Reply {
+        text: own.unwrap_or_else(|| step.message.text().into_owned()),
+        finish_reason: sent.string("finish_reason"),
+        dialect: sent.string("dialect"),
+        native: sent.take("native", |flag| flag.bool().is_some()).and_then(View::bool).unwrap_or(false),
         place: text.map(View::place).or(step.place),
-    }
+    };
+    (reply, sent.rest())
 }
 
-fn read_calls(list: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Vec<ToolCall>, Refusal> {
-    if !list.is_array() {
-        return Err(expected(list, "\"tool_calls\"", "a list"));
+fn read_call(item: View<'_>, warnings: &mut Vec<Refusal>) -> ToolCall {
+    let mut members = Members::of(item, &CALL);
+    if item.some("function_name").is_none() {
+        warnings.push((item.offset(), "a tool call has no \"function_name\"".to_owned()));
     }
-    let call = |item: View<'_>| {
-        let Some(name) = item.text_at("function_name") else {
-            return Err((item.offset(), "a tool call has no \"function_name\"".to_owned()));
-        };
-        let mut extra = Extra::read(item, &["tool_call_id", "function_name", "arguments"], warnings);
-        let raw = extra.take_text("arguments");
-        let unparsed = extra.take("unparsed") == Some(Value::Bool(true));
-        let arguments = item.some("arguments");
-        let parsed = arguments.filter(|value| value.is_object() && !unparsed).map(View::object);
+    let raw = members.ours.string("arguments");
+    let unparsed = members.ours.take("unparsed", |flag| flag.bool().is_some()).and_then(View::bool);
+    let arguments = match raw {
+        raw if unparsed == Some(true) => {
+            // An empty object holds the place of arguments that are none.
+            members.own.drop_if("arguments", |value| value.is_object() && value.members().next().is_none());
+            Arguments { raw, parsed: None }
+        }
+        Some(raw) => match members.own.member("arguments") {
+            Some(object) => Arguments { raw: Some(raw), parsed: Some(object.object()) },
+            None => Arguments::text(raw),
+        },
         // Early versions of other writers put text there.
-        let raw = raw.or_else(|| arguments.and_then(View::text).map(std::borrow::Cow::into_owned));
-        let parsed = match (&raw, parsed) {
-            (Some(text), None) if !unparsed => Arguments::text(text.clone()).parsed,
-            (_, parsed) => parsed,
-        };
-        Ok(ToolCall {
-            id: item.text_at("tool_call_id").unwrap_or_default(),
-            name,
-            arguments: Arguments { raw, parsed },
-            extra: extra.rest(),
-        })
+        None => {
+            let given = members.own.any("arguments");
+            if let Some(odd) = given.filter(|given| !given.is_object() && given.text().is_none()) {
+                warnings.push(expected(odd, "\"arguments\"", "an object"));
+            }
+            chat::arguments(given)
+        }
     };
-    list.items().map(call).collect()
-}
-
-fn read_observation(observation: View<'_>, warnings: &mut Vec<Refusal>) -> Result<Observation, Refusal> {
-    let mut results = Vec::new();
-    for item in observation.get("results").into_iter().flat_map(View::items) {
-        if !item.is_object() {
-            return Err(expected(item, "an observation result", "an object"));
-        }
-        let known = ["source_call_id", "content", "subagent_trajectory_ref"];
-        let mut extra = Extra::read(item, &known, warnings);
-        let mut result = ObservationResult {
-            call_id: item.text_at("source_call_id").or_else(|| extra.take_text("source_call_id")),
-            name: extra.take_text("name"),
-            ..ObservationResult::default()
-        };
-        if let Some(content) = item.some("content") {
-            let (content, place) = parts::read(content, "\"content\"")?;
-            (result.content, result.place) = (Some(content), place);
-        }
-        if let Some(all) = extra.take("content") {
-            result.content = Some(all_parts(&all));
-        }
-        let references = item.some("subagent_trajectory_ref").map(View::value);
-        let references = references.or_else(|| extra.take("subagent_trajectory_ref"));
-        if let Some(Value::Array(list)) = references {
-            result.subagents = list
-                .into_iter()
-                .filter_map(|entry| match entry {
-                    Value::Object(entry) => Some(entry),
-                    _ => None,
-                })
-                .collect();
-        }
-        result.extra = extra.rest();
-        results.push(result);
+    ToolCall {
+        id: members.own.string("tool_call_id").unwrap_or_default(),
+        name: members.own.string("function_name").unwrap_or_default(),
+        arguments,
+        extra: members.rest(warnings),
+        place: Some(item.value_place()),
     }
-    Ok(Observation { results })
 }
 
-/// Parts that the format could not hold, as [`parts::write`] put them aside.
-fn all_parts(value: &Value) -> Message {
-    let part = |item: &Value| crate::model::ContentPart {
-        kind: item["type"].as_str().unwrap_or_default().to_owned(),
-        text: item["text"].as_str().map(str::to_owned),
-        source: item["source"].as_object().cloned(),
+/// The results, and what else stands there.
+fn read_observation(mut seen: Fields<'_>, warnings: &mut Vec<Refusal>) -> (Observation, Object) {
+    let list = seen.list("results");
+    let mut left = seen.rest();
+    let mut observation = Observation::default();
+    let mut strange = Vec::new();
+    for item in list.into_iter().flat_map(View::items) {
+        if item.is_object() {
+            observation.results.push(read_result(item, warnings));
+        } else {
+            strange.push(item.value());
+        }
+    }
+    if !strange.is_empty() {
+        left.insert("results".to_owned(), strange.into());
+    }
+    (observation, left)
+}
+
+fn read_result(item: View<'_>, warnings: &mut Vec<Refusal>) -> ObservationResult {
+    let mut members = Members::of(item, &RESULT);
+    let mut result = ObservationResult {
+        call_id: members.either("source_call_id"),
+        name: members.ours.string("name"),
+        ..ObservationResult::default()
     };
-    Message::Parts(value.as_array().map(|items| items.iter().map(part).collect()).unwrap_or_default())
+    if let Some((said, place)) = content(&mut members, "content", warnings) {
+        (result.content, result.place) = (Some(said), place);
+    }
+    const REFERENCES: &str = "subagent_trajectory_ref";
+    let objects = |list: View<'_>| list.is_array() && list.items().all(View::is_object);
+    let references = members.own.take(REFERENCES, objects).or_else(|| members.ours.take(REFERENCES, objects));
+    result.subagents = references.into_iter().flat_map(View::items).map(View::object).collect();
+    result.extra = members.rest(warnings);
+    result
 }

@@ -137,7 +137,7 @@ fn call(block: View<'_>) -> ToolCall {
         },
         None => Arguments { raw: None, parsed: None },
     };
-    ToolCall { id, name, arguments, extra: members.rest() }
+    ToolCall { id, name, arguments, extra: members.rest(), place: Some(block.value_place()) }
 }
 
 impl Reading<'_> {

@@ -378,5 +378,6 @@ fn call(kind: &str, mut members: Fields<'_>, outer: Object) -> ToolCall {
     let id = members.string("call_id").or_else(|| members.string("id")).unwrap_or_default();
     extra.extend(members.rest());
     extra.extend(fields::some_object("line", outer));
-    ToolCall { id, name: name.unwrap_or_default(), arguments, extra }
+    let place = Some(members.view().value_place());
+    ToolCall { id, name: name.unwrap_or_default(), arguments, extra, place }
 }

@@ -178,12 +178,13 @@ fn call(item: View<'_>) -> (ToolCall, Option<ObservationResult>) {
         None => Arguments { raw: None, parsed: None },
     };
     let result = members.any("result");
+    let place = Some(item.value_place());
     let mut extra = members.rest();
     if !item.is_object() {
         extra.insert("value".to_owned(), item.value());
     }
     let Some(result) = result else {
-        return (ToolCall { id, name, arguments, extra: grouped(extra) }, None);
+        return (ToolCall { id, name, arguments, extra: grouped(extra), place }, None);
     };
     let mut seen = ObservationResult { call_id: Some(id.clone()), ..ObservationResult::default() };
     match output(result, &id, &name) {
@@ -208,7 +209,7 @@ fn call(item: View<'_>) -> (ToolCall, Option<ObservationResult>) {
     for key in ["status", "resultDisplay", "renderOutputAsMarkdown"] {
         seen.extra.extend(extra.shift_remove_entry(key));
     }
-    (ToolCall { id, name, arguments, extra: grouped(extra) }, Some(seen))
+    (ToolCall { id, name, arguments, extra: grouped(extra), place }, Some(seen))
 }
 
 /// Other members of a call under one key: other formats have members of the same names.

@@ -163,13 +163,14 @@ fn one(file: &File, log: &Log, parts: &mut Vec<Result<Trajectory, Refusal>>, out
     output.errors.extend(refused.map(|(at, what)| source.error(at, what)));
 }
 
-/// All texts of the trajectory stand in the member, not in the archive.
+/// All texts and calls of the trajectory stand in the member, not in the archive.
 fn in_member(trajectory: &mut Trajectory) {
     for step in &mut trajectory.steps {
         let results = step.observation.iter_mut().flat_map(|seen| &mut seen.results);
         let places = results.map(|result| &mut result.place);
         let own = [&mut step.place].into_iter().chain(step.reply.as_mut().map(|reply| &mut reply.place));
-        for place in own.chain(places).flatten() {
+        let calls = step.calls.iter_mut().map(|call| &mut call.place);
+        for place in own.chain(places).chain(calls).flatten() {
             place.file = 1;
         }
     }

@@ -333,7 +333,7 @@ impl<'a> Reading<'a, '_> {
         if !item.is_object() {
             extra.insert("value".to_owned(), item.value());
         }
-        ToolCall { id, name, arguments, extra }
+        ToolCall { id, name, arguments, extra, place: Some(item.value_place()) }
     }
 
     fn result(&mut self, mut members: Fields<'a>, content: Content) {

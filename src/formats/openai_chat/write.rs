@@ -42,6 +42,11 @@ pub(super) fn line(trajectory: &Trajectory, changes: &mut Changes) -> Vec<u8> {
     out.done()
 }
 
+/// A list of tools as a line holds it.
+pub(in crate::formats) fn definitions(tools: &[Value]) -> Vec<u8> {
+    Value::Array(tools.iter().map(definition).collect()).to_string().into_bytes()
+}
+
 /// A tool's definition in this API's shape; one that is no function stays as it is.
 fn definition(value: &Value) -> Value {
     if value.get("function").is_some() {

@@ -7,32 +7,26 @@
 //! What is no part of the conversation (changes of state, recalled knowledge, condensation) is kept under
 //! `other_events` of the step before it, or of the trajectory.
 
+use super::super::chat;
 use super::super::events::Value;
-use super::super::fields::{self, Fields, native_call, some_object};
+use super::super::fields::{self, Fields, some_object};
+use super::super::openhands_events::{Growing, accumulated, exit_code};
 use super::super::source::Refusal;
-use super::super::{chat, text_calls};
 use super::kinds::{self, Role};
 use crate::model::{
     Arguments, FinalMetrics, Object, Observation, ObservationResult, Reply, Source as Speaker, Step,
-    ToolCall, Trajectory, Usage,
+    ToolCall, Trajectory,
 };
 use crate::util::json::View;
 use std::collections::HashMap;
 
-/// Where events are kept that say nothing to the model.
-const OTHER: &str = "other_events";
-
 /// A conversation under construction.
 pub(in crate::formats) struct Conversation<'a> {
-    trajectory: Trajectory,
-    remarks: Vec<(u32, Refusal)>,
+    growing: Growing,
     /// Response id: its step, and the response as written.
     responses: HashMap<String, (usize, &'a [u8])>,
-    /// Call id: its step.
-    calls: HashMap<String, usize>,
     /// Event id as written: step and call of the action.
     actions: HashMap<&'a [u8], (usize, String)>,
-    next_id: u32,
     totals: Option<View<'a>>,
     internal: bool,
 }
@@ -40,15 +34,10 @@ pub(in crate::formats) struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     /// An empty one.
     pub(in crate::formats) fn new() -> Self {
-        let mut trajectory = Trajectory::default();
-        "openhands".clone_into(&mut trajectory.agent.name);
         Self {
-            trajectory,
-            remarks: Vec::new(),
+            growing: Growing::new(),
             responses: HashMap::new(),
-            calls: HashMap::new(),
             actions: HashMap::new(),
-            next_id: 1,
             totals: None,
             internal: false,
         }
@@ -56,18 +45,18 @@ impl<'a> Conversation<'a> {
 
     /// The trajectory, and what was remarked: file, and offset with a clause.
     pub(in crate::formats) fn finish(mut self) -> (Trajectory, Vec<(u32, Refusal)>) {
-        self.trajectory.final_metrics = self.totals.map(totals);
-        if self.trajectory.steps.is_empty() && self.trajectory.extra.is_empty() {
-            return (Trajectory::default(), self.remarks);
-        }
-        (self.trajectory, self.remarks)
+        // The figures grow from event to event, and stay in the events, too.
+        let usage = self.totals.map(accumulated);
+        self.growing.trajectory.final_metrics =
+            usage.map(|usage| FinalMetrics { usage, ..FinalMetrics::default() });
+        self.growing.finish()
     }
 
     /// An object that holds the events as its `trajectory`.
     pub(in crate::formats) fn wrapped(&mut self, whole: Value<'a>, list: View<'a>) {
         let mut fields = Fields::of(whole.view);
         fields.list("trajectory");
-        self.trajectory.extra.extend(fields.rest());
+        self.growing.trajectory.extra.extend(fields.rest());
         list.items().for_each(|view| self.add(Value { view, ..whole }));
     }
 
@@ -85,42 +74,21 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn remark(&mut self, event: Value<'a>, what: impl Into<String>) {
-        self.remarks.push((event.file, (event.view.offset(), what.into())));
-    }
-
     fn strange(&mut self, event: Value<'a>, what: impl Into<String>) {
-        self.remark(event, what);
-        self.keep(event);
-    }
-
-    fn keep(&mut self, event: Value<'a>) {
-        let extra = match self.trajectory.steps.last_mut() {
-            Some(step) => &mut step.extra,
-            None => &mut self.trajectory.extra,
-        };
-        let list = extra.entry(OTHER).or_insert_with(|| serde_json::Value::Array(Vec::new()));
-        if let Some(list) = list.as_array_mut() {
-            list.push(event.view.value());
-        }
-    }
-
-    fn push(&mut self, source: Speaker) -> usize {
-        let index = self.trajectory.steps.len();
-        self.trajectory.steps.push(Step::new(index as u64 + 1, source, ""));
-        index
+        self.growing.remark(event, what);
+        self.growing.keep(event.view);
     }
 
     fn action(&mut self, event: Value<'a>, mut fields: Fields<'a>, kind: &str) {
         let response = event.view.get("tool_call_metadata").and_then(|meta| meta.get("model_response"));
         let response = response.filter(|response| response.is_object());
         match kinds::action(kind) {
-            Role::Idle => return self.keep(event),
+            Role::Idle => return self.growing.keep(event.view),
             Role::Unknown if response.is_none() => {
                 let what = format!("the action '{kind}' is not known: kept as it is");
                 return self.strange(event, what);
             }
-            Role::Unknown => self.remark(event, format!("the action '{kind}' is not known")),
+            Role::Unknown => self.growing.remark(event, format!("the action '{kind}' is not known")),
             Role::Said => {}
         }
         if let Some(response) = response {
@@ -130,7 +98,7 @@ impl<'a> Conversation<'a> {
             ("system", _) => self.system(event, fields),
             ("message", speaker) => self.message(event, fields, speaker),
             (_, Speaker::Agent) => self.internal(event, fields, kind),
-            _ => self.keep(event),
+            _ => self.growing.keep(event.view),
         }
     }
 
@@ -146,7 +114,8 @@ impl<'a> Conversation<'a> {
             }
             None if kind != "message" => Speaker::Agent,
             None => {
-                let turns = self.trajectory.steps.iter().rev().find(|step| step.source != Speaker::System);
+                let turns =
+                    self.growing.trajectory.steps.iter().rev().find(|step| step.source != Speaker::System);
                 let asked = turns.is_none_or(|step| step.source == Speaker::Agent && step.calls.is_empty());
                 if asked { Speaker::User } else { Speaker::Agent }
             }
@@ -157,16 +126,17 @@ impl<'a> Conversation<'a> {
         let mut args = fields.object("args").unwrap_or_else(|| Fields::of(event.view));
         let content = fields::content(args.any("content"));
         if let Some(list) = args.list("tools") {
-            (self.trajectory.agent.tools, self.trajectory.agent.raw_tools) = chat::tools(list);
+            (self.growing.trajectory.agent.tools, self.growing.trajectory.agent.raw_tools) =
+                chat::tools(list);
         }
         if let Some(version) = args.string("openhands_version") {
-            self.trajectory.agent.version = version;
+            self.growing.trajectory.agent.version = version;
         }
-        let index = self.push(Speaker::System);
+        let index = self.growing.push(Speaker::System);
         let rest = args.rest();
         let text = content.message.text().into_owned();
         fields.drop_if("message", |value| value.text().as_deref() == Some(&*text));
-        let step = &mut self.trajectory.steps[index];
+        let step = &mut self.growing.trajectory.steps[index];
         step.timestamp = fields.string("timestamp");
         step.message = content.message;
         step.place = content.place.map(|place| event.at(place));
@@ -183,22 +153,15 @@ impl<'a> Conversation<'a> {
         let place = content.place.map(|place| event.at(place));
         let text = content.message.text().into_owned();
         fields.drop_if("message", |value| value.text().as_deref() == Some(&*text));
-        let index = self.push(speaker);
-        let step = &mut self.trajectory.steps[index];
+        let index = self.growing.push(speaker);
+        let step = &mut self.growing.trajectory.steps[index];
         step.timestamp = fields.string("timestamp");
         step.message = content.message;
         step.place = place;
         step.extra = fields.rest();
         step.extra.extend(args.and_then(|args| some_object("args", args.rest())));
         if speaker == Speaker::Agent {
-            let reading = text_calls::read(&text, &mut self.next_id);
-            if !reading.calls.is_empty() {
-                step.message = crate::model::Message::Text(reading.content.into_owned());
-                step.calls = reading.calls;
-            }
-            let dialect = reading.dialect.map(str::to_owned);
-            step.reply = Some(Reply { text, dialect, place, ..Reply::default() });
-            self.calls.extend(step.calls.iter().map(|call| (call.id.clone(), index)));
+            self.growing.reply(index, Reply::default());
         }
     }
 
@@ -206,12 +169,12 @@ impl<'a> Conversation<'a> {
     fn internal(&mut self, event: Value<'a>, mut fields: Fields<'a>, kind: &str) {
         if !self.internal {
             self.internal = true;
-            self.remark(
+            self.growing.remark(
                 event,
                 "the log holds no replies of the model: the runtime's actions stand for its calls",
             );
         }
-        let index = self.push(Speaker::Agent);
+        let index = self.growing.push(Speaker::Agent);
         let timestamp = fields.string("timestamp");
         let (thought, arguments, extra) = match fields.object("args") {
             Some(mut args) => (args.text("thought"), args.rest(), fields.rest()),
@@ -231,15 +194,16 @@ impl<'a> Conversation<'a> {
                 )
             },
         );
-        let step = &mut self.trajectory.steps[index];
+        let step = &mut self.growing.trajectory.steps[index];
         step.timestamp = timestamp;
         step.message =
             crate::model::Message::Text(thought.and_then(View::text).unwrap_or_default().into_owned());
         step.place = thought.map(|thought| event.at(thought.place()));
         let arguments = Arguments::object(arguments);
         let extra = Object::from_iter(some_object("event", extra));
-        step.calls = vec![ToolCall { id: id.clone(), name: kind.to_owned(), arguments, extra }];
-        self.calls.insert(id.clone(), index);
+        let place = Some(event.at(event.view.value_place()));
+        step.calls = vec![ToolCall { id: id.clone(), name: kind.to_owned(), arguments, extra, place }];
+        self.growing.calls.insert(id.clone(), index);
         if let Some(number) = number {
             self.actions.insert(number.raw(), (index, id));
         }
@@ -254,7 +218,7 @@ impl<'a> Conversation<'a> {
         let name = meta.string("function_name");
         fields.drop_if("source", |value| value.text().as_deref() == Some("agent"));
         let mut kept = Object::from_iter([("action".to_owned(), kind.into())]);
-        let step = &mut self.trajectory.steps[index];
+        let step = &mut self.growing.trajectory.steps[index];
         let wanted = |call: &ToolCall| Some(&call.id) == id.as_ref() && !call.extra.contains_key("event");
         let call = match step.calls.iter().position(wanted) {
             Some(at) => &mut step.calls[at],
@@ -265,10 +229,11 @@ impl<'a> Conversation<'a> {
                     name: name.clone().unwrap_or_default(),
                     arguments: Arguments::object(args),
                     extra: Object::new(),
+                    place: Some(event.at(event.view.value_place())),
                 });
-                self.calls.entry(id.clone().unwrap_or_default()).or_insert(index);
+                self.growing.calls.entry(id.clone().unwrap_or_default()).or_insert(index);
                 let what = "the reply has no call of the id that the action names: the action stands for it";
-                self.remarks.push((event.file, (event.view.offset(), what.to_owned())));
+                self.growing.remarks.push((event.file, (event.view.offset(), what.to_owned())));
                 let last = step.calls.len() - 1;
                 &mut step.calls[last]
             }
@@ -295,15 +260,15 @@ impl<'a> Conversation<'a> {
         if let Some((index, raw)) = self.responses.get(&key) {
             return (*index, (*raw != response.raw()).then(|| response.value()));
         }
-        let index = self.push(Speaker::Agent);
+        let index = self.growing.push(Speaker::Agent);
         self.responses.insert(key, (index, response.raw()));
-        let step = &mut self.trajectory.steps[index];
+        let step = &mut self.growing.trajectory.steps[index];
         step.timestamp = event.view.text_at("timestamp");
         let mut fields = Fields::of(response);
         let model = fields.string("model");
-        if model.is_some() && self.trajectory.agent.model.is_none() {
-            self.trajectory.agent.model = model;
-        } else if model != self.trajectory.agent.model {
+        if model.is_some() && self.growing.trajectory.agent.model.is_none() {
+            self.growing.trajectory.agent.model = model;
+        } else if model != self.growing.trajectory.agent.model {
             step.model = model;
         }
         if let Some(figures) = fields.object("usage") {
@@ -311,9 +276,11 @@ impl<'a> Conversation<'a> {
             (step.usage, step.metrics_extra) = (Some(usage), rest);
         }
         step.llm_calls = Some(1);
-        reply(step, event, &mut fields, &mut self.next_id);
+        if let Some(sent) = reply(step, event, &mut fields) {
+            self.growing.reply(index, sent);
+        }
+        let step = &mut self.growing.trajectory.steps[index];
         step.extra.extend(some_object("response", fields.rest()));
-        self.calls.extend(step.calls.iter().map(|call| (call.id.clone(), index)));
         (index, None)
     }
 
@@ -324,8 +291,8 @@ impl<'a> Conversation<'a> {
         let action = cause.and_then(|cause| self.actions.get(cause).cloned());
         let called = meta.and_then(|meta| meta.text_at("tool_call_id"));
         match kinds::observation(kind) {
-            Role::Idle if called.is_none() && action.is_none() => return self.keep(event),
-            Role::Unknown => self.remark(event, format!("the observation '{kind}' is not known")),
+            Role::Idle if called.is_none() && action.is_none() => return self.growing.keep(event.view),
+            Role::Unknown => self.growing.remark(event, format!("the observation '{kind}' is not known")),
             _ => {}
         }
         let content = fields::content(fields.any("content"));
@@ -334,8 +301,8 @@ impl<'a> Conversation<'a> {
             place: content.place.map(|place| event.at(place)),
             ..ObservationResult::default()
         };
-        let own = called.as_ref().and_then(|id| self.calls.get(id).copied());
-        let before = self.trajectory.steps.last().filter(|step| step.source == Speaker::Agent);
+        let own = called.as_ref().and_then(|id| self.growing.calls.get(id).copied());
+        let before = self.growing.trajectory.steps.last().filter(|step| step.source == Speaker::Agent);
         let next = before.filter(|_| cause.is_none() && called.is_none()).and_then(|step| {
             let done = step.observation.as_ref().map_or(0, |observation| observation.results.len());
             step.calls.get(done)
@@ -343,20 +310,22 @@ impl<'a> Conversation<'a> {
         let (index, id) = match (own, action, next) {
             (Some(index), ..) => (Some(index), called),
             (None, Some((index, id)), _) if called.is_none() => (Some(index), Some(id)),
-            (None, None, Some(call)) => (Some(self.trajectory.steps.len() - 1), Some(call.id.clone())),
+            (None, None, Some(call)) => {
+                (Some(self.growing.trajectory.steps.len() - 1), Some(call.id.clone()))
+            }
             // What answers nothing was said by the runtime: the error that a bad message caused, for example.
             (None, None, None) if called.is_none() && cause.is_none_or(|cause| cause == b"-1") => {
                 (None, None)
             }
             (None, ..) => {
                 let cause = cause.map(|cause| String::from_utf8_lossy(cause).into_owned());
-                (self.agent_step(), called.or(cause))
+                (self.growing.agent_step(), called.or(cause))
             }
         };
         result.call_id = id;
         result.extra = self.result_extra(fields, kind, meta);
-        let index = index.unwrap_or_else(|| self.push(Speaker::User));
-        let step = &mut self.trajectory.steps[index];
+        let index = index.unwrap_or_else(|| self.growing.push(Speaker::User));
+        let step = &mut self.growing.trajectory.steps[index];
         if step.source == Speaker::User && result.call_id.is_none() {
             step.timestamp = view.text_at("timestamp");
             step.message = result.content.take().unwrap_or(crate::model::Message::Text(String::new()));
@@ -369,10 +338,6 @@ impl<'a> Conversation<'a> {
             result.name = Some(call.name.clone());
         }
         step.observation.get_or_insert_with(Observation::default).results.push(result);
-    }
-
-    fn agent_step(&self) -> Option<usize> {
-        self.trajectory.steps.iter().rposition(|step| step.source == Speaker::Agent)
     }
 
     /// What stands beside the content; the exit code stands in one place, wherever the version had it.
@@ -398,66 +363,39 @@ impl<'a> Conversation<'a> {
         extra.extend(some_object("tool_call_metadata", left));
         let extras = fields.view().get("extras");
         let metadata = extras.and_then(|extras| extras.get("metadata"));
-        let code = [metadata, extras].into_iter().flatten().find_map(|holder| holder.some("exit_code"));
-        if let Some(code) = code {
+        if let Some(code) = exit_code([metadata, extras]) {
             extra.entry("exit_code").or_insert_with(|| code.value());
         }
         extra
     }
 }
 
-/// Message, calls and finish reason of a response's first choice.
-fn reply(step: &mut Step, event: Value<'_>, response: &mut Fields<'_>, next_id: &mut u32) {
-    let Some(list) = response.list("choices") else { return };
+/// Message, native calls and finish reason of a response's first choice.
+fn reply(step: &mut Step, event: Value<'_>, response: &mut Fields<'_>) -> Option<Reply> {
+    let list = response.list("choices")?;
     let mut choices = list.items();
     let Some(first) = choices.next().filter(|choice| choice.is_object()) else {
         response.untake("choices");
-        return;
+        return None;
     };
     let mut choice = Fields::of(first);
     choice.drop_if("index", |index| index.uint() == Some(0));
     let finish_reason = choice.string("finish_reason");
-    let mut sent = Reply { finish_reason, ..Reply::default() };
     if let Some(mut message) = choice.object("message") {
         message.drop_if("role", |role| role.text().as_deref() == Some("assistant"));
         let content = fields::content(message.any("content"));
         step.reasoning = message.string("reasoning_content");
         step.place = content.place.map(|place| event.at(place));
-        sent.text = content.message.text().into_owned();
-        sent.place = step.place;
         step.message = content.message;
-        step.calls = message.list("tool_calls").into_iter().flat_map(View::items).map(native_call).collect();
+        let calls = message.list("tool_calls").into_iter().flat_map(View::items);
+        step.calls = calls.map(|item| event.native_call(item)).collect();
         message.drop_if("function_call", |_| false);
         step.extra.extend(some_object("message", message.rest()));
     }
-    if step.calls.is_empty() {
-        let reading = text_calls::read(&sent.text, next_id);
-        sent.dialect = reading.dialect.map(str::to_owned);
-        if !reading.calls.is_empty() {
-            step.message = crate::model::Message::Text(reading.content.into_owned());
-            step.calls = reading.calls;
-        }
-    } else {
-        sent.native = true;
-        sent.dialect = Some("native".to_owned());
-    }
-    step.reply = Some(sent);
     step.extra.extend(some_object("choice", choice.rest()));
     let more: Vec<serde_json::Value> = choices.map(View::value).collect();
     if !more.is_empty() {
         step.extra.insert("choices".to_owned(), more.into());
     }
-}
-
-/// Totals of `llm_metrics`, which grow from event to event. The figures stay in the events, too.
-fn totals(metrics: View<'_>) -> FinalMetrics {
-    let tokens = metrics.get("accumulated_token_usage");
-    let number = |key: &str| tokens.and_then(|tokens| tokens.get(key)?.uint());
-    let usage = Usage {
-        prompt_tokens: number("prompt_tokens"),
-        completion_tokens: number("completion_tokens"),
-        cached_tokens: number("cache_read_tokens"),
-        cost_usd: metrics.get("accumulated_cost").and_then(View::float),
-    };
-    FinalMetrics { usage, ..FinalMetrics::default() }
+    Some(Reply { finish_reason, ..Reply::default() })
 }

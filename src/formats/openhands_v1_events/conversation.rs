@@ -6,9 +6,9 @@
 //! the model are kept under `other_events` of the step before them, or of the trajectory.
 
 use super::super::events::Value;
-use super::super::fields::{self, Fields, native_call, some_object};
+use super::super::fields::{self, Fields, some_object};
+use super::super::openhands_events::{Growing, accumulated, exit_code};
 use super::super::source::Refusal;
-use super::super::text_calls;
 use super::tools;
 use crate::model::{
     FinalMetrics, Message, Object, Observation, ObservationResult, Reply, Source as Speaker, Step, ToolCall,
@@ -16,9 +16,6 @@ use crate::model::{
 };
 use crate::util::json::View;
 use std::collections::HashMap;
-
-/// Where events are kept that say nothing to the model.
-pub(super) const OTHER: &str = "other_events";
 
 /// The observation of a tool that the SDK does not know.
 pub(super) const ANY_TOOL: &str = "MCPToolObservation";
@@ -58,53 +55,38 @@ pub(super) fn is_kind(kind: &str) -> bool {
 
 /// A conversation under construction.
 pub(super) struct Conversation<'a> {
-    trajectory: Trajectory,
-    remarks: Vec<(u32, Refusal)>,
+    growing: Growing,
     /// Response id: its step.
     responses: HashMap<String, usize>,
-    /// Call id: its step.
-    calls: HashMap<String, usize>,
     /// Call id: id of the action's event.
     actions: HashMap<String, String>,
-    next_id: u32,
     totals: Option<View<'a>>,
 }
 
 impl<'a> Conversation<'a> {
     pub(super) fn new() -> Self {
-        let mut trajectory = Trajectory::default();
-        "openhands".clone_into(&mut trajectory.agent.name);
-        Self {
-            trajectory,
-            remarks: Vec::new(),
-            responses: HashMap::new(),
-            calls: HashMap::new(),
-            actions: HashMap::new(),
-            next_id: 1,
-            totals: None,
-        }
+        Self { growing: Growing::new(), responses: HashMap::new(), actions: HashMap::new(), totals: None }
     }
 
     /// The trajectory, and what was remarked: file, and offset with a clause.
     pub(super) fn finish(mut self) -> (Trajectory, Vec<(u32, Refusal)>) {
-        if self.trajectory.steps.is_empty() && self.trajectory.extra.is_empty() {
-            return (Trajectory::default(), self.remarks);
-        }
         if let Some(stats) = self.totals {
             let (usage, model) = totals(stats);
-            self.trajectory.agent.model = self.trajectory.agent.model.take().or(model);
-            self.trajectory.final_metrics = Some(FinalMetrics { usage, ..FinalMetrics::default() });
+            let trajectory = &mut self.growing.trajectory;
+            trajectory.agent.model = trajectory.agent.model.take().or(model);
+            trajectory.final_metrics = Some(FinalMetrics { usage, ..FinalMetrics::default() });
         }
-        (self.trajectory, self.remarks)
+        self.growing.finish()
     }
 
     /// The state of the conversation.
     pub(super) fn base(&mut self, state: View<'a>) {
         let mut fields = Fields::of(state);
-        self.trajectory.session_id = fields.string("id");
-        self.trajectory.agent.model = state.get("agent").and_then(|agent| agent.get("llm")?.text_at("model"));
+        self.growing.trajectory.session_id = fields.string("id");
+        self.growing.trajectory.agent.model =
+            state.get("agent").and_then(|agent| agent.get("llm")?.text_at("model"));
         self.stats(state.some("stats"));
-        self.trajectory.extra.extend(some_object("base_state", fields.rest()));
+        self.growing.trajectory.extra.extend(some_object("base_state", fields.rest()));
     }
 
     /// Statistics grow: the last ones count.
@@ -134,19 +116,16 @@ impl<'a> Conversation<'a> {
             }
             Some(kind) => {
                 if !IDLE.contains(&kind) {
-                    self.remark(event, format!("the event kind '{kind}' is not known: kept as it is"));
+                    self.growing
+                        .remark(event, format!("the event kind '{kind}' is not known: kept as it is"));
                 }
                 self.keep(event);
             }
             None => {
-                self.remark(event, "an event has no \"kind\": kept as it is");
+                self.growing.remark(event, "an event has no \"kind\": kept as it is");
                 self.keep(event);
             }
         }
-    }
-
-    fn remark(&mut self, event: Value<'a>, what: impl Into<String>) {
-        self.remarks.push((event.file, (event.view.offset(), what.into())));
     }
 
     fn keep(&mut self, event: Value<'a>) {
@@ -157,18 +136,12 @@ impl<'a> Conversation<'a> {
             Some("full_state") => self.stats(value.and_then(|state| state.some("stats"))),
             _ => {}
         }
-        let extra = match self.trajectory.steps.last_mut() {
-            Some(step) => &mut step.extra,
-            None => &mut self.trajectory.extra,
-        };
-        let list = extra.entry(OTHER).or_insert_with(|| serde_json::Value::Array(Vec::new()));
-        if let Some(list) = list.as_array_mut() {
-            list.push(view.value());
-        }
+        self.growing.keep(view);
     }
 
     fn push(&mut self, event: Value<'a>, fields: &mut Fields<'a>, source: Speaker) -> &mut Step {
-        let mut step = Step::new(self.trajectory.steps.len() as u64 + 1, source, "");
+        let index = self.growing.push(source);
+        let step = &mut self.growing.trajectory.steps[index];
         step.timestamp = fields.string("timestamp");
         let implied = match source {
             Speaker::User => "user",
@@ -177,15 +150,14 @@ impl<'a> Conversation<'a> {
         if event.view.text_at("source").as_deref() == Some(implied) {
             fields.text("source");
         }
-        self.trajectory.steps.push(step);
-        let last = self.trajectory.steps.len() - 1;
-        &mut self.trajectory.steps[last]
+        step
     }
 
     fn system(&mut self, event: Value<'a>, mut fields: Fields<'a>) {
         if let Some(list) = fields.list("tools") {
             let (read, raw) = tools::read(list);
-            (self.trajectory.agent.tools, self.trajectory.agent.raw_tools) = (Some(read), raw);
+            (self.growing.trajectory.agent.tools, self.growing.trajectory.agent.raw_tools) =
+                (Some(read), raw);
         }
         let step = self.push(event, &mut fields, Speaker::System);
         let prompt = event.view.get("system_prompt");
@@ -216,10 +188,8 @@ impl<'a> Conversation<'a> {
             (Some("system"), _) => Speaker::System,
             _ => Speaker::User,
         };
-        let next_id = self.next_id;
         let step = self.push(event, &mut fields, speaker);
         let mut rest = Object::new();
-        let mut calls = Vec::new();
         if let Some(mut sent) = sent {
             let implied = match speaker {
                 Speaker::Agent => "assistant",
@@ -231,7 +201,8 @@ impl<'a> Conversation<'a> {
             step.message = content.message;
             step.place = content.place.map(|place| event.at(place));
             step.reasoning = sent.string("reasoning_content");
-            calls = sent.list("tool_calls").into_iter().flat_map(View::items).map(native_call).collect();
+            let made = sent.list("tool_calls").into_iter().flat_map(View::items);
+            step.calls = made.map(|item| event.native_call(item)).collect();
             idle_message(&mut sent);
             rest = sent.rest();
         }
@@ -241,23 +212,18 @@ impl<'a> Conversation<'a> {
         let response = event.view.text_at("llm_response_id");
         step.extra = fields.rest();
         step.extra.extend(some_object("llm_message", rest));
-        let mut used = 0;
         if speaker == Speaker::Agent {
-            used = reply(step, calls, next_id);
             step.llm_calls = response.is_some().then_some(1);
-        } else {
-            step.calls = calls;
         }
-        self.next_id += used;
-        let index = self.trajectory.steps.len() - 1;
+        let index = self.growing.trajectory.steps.len() - 1;
         if let Some(response) = response {
             self.responses.insert(response, index);
         }
-        self.note_calls(index);
-    }
-
-    fn note_calls(&mut self, index: usize) {
-        self.calls.extend(self.trajectory.steps[index].calls.iter().map(|call| (call.id.clone(), index)));
+        if speaker == Speaker::Agent {
+            self.growing.reply(index, Reply::default());
+        } else {
+            self.growing.note_calls(index);
+        }
     }
 
     fn action(&mut self, event: Value<'a>, mut fields: Fields<'a>) {
@@ -271,10 +237,10 @@ impl<'a> Conversation<'a> {
             None => self.reply_of(event, &mut fields, response),
         };
         let number = event.view.text_at("id");
-        let call = call(fields);
+        let call = call(event, fields);
         self.actions.extend(number.map(|number| (call.id.clone(), number)));
-        self.calls.insert(call.id.clone(), index);
-        let step = &mut self.trajectory.steps[index];
+        self.growing.calls.insert(call.id.clone(), index);
+        let step = &mut self.growing.trajectory.steps[index];
         step.calls.push(call);
         if let Some(reply) = &mut step.reply {
             reply.native = true;
@@ -292,9 +258,9 @@ impl<'a> Conversation<'a> {
         step.reasoning = fields.string("reasoning_content");
         step.reply =
             Some(Reply { text: step.message.text().into_owned(), place: step.place, ..Reply::default() });
-        let index = self.trajectory.steps.len() - 1;
+        let index = self.growing.trajectory.steps.len() - 1;
         if let Some(response) = response {
-            let step = &mut self.trajectory.steps[index];
+            let step = &mut self.growing.trajectory.steps[index];
             step.llm_calls = Some(1);
             step.extra.insert("llm_response_id".to_owned(), response.clone().into());
             self.responses.insert(response, index);
@@ -328,9 +294,7 @@ impl<'a> Conversation<'a> {
                     }
                     let view = seen.view();
                     let metadata = view.get("metadata").filter(|metadata| metadata.is_object());
-                    let mut holders = [Some(view), metadata].into_iter().flatten();
-                    let code = holders.find_map(|holder| holder.some("exit_code"));
-                    (content, code, Some(seen.rest()))
+                    (content, exit_code([Some(view), metadata]), Some(seen.rest()))
                 }
                 None => (None, None, None),
             },
@@ -347,26 +311,16 @@ impl<'a> Conversation<'a> {
         if let Some(code) = code {
             extra.entry("exit_code").or_insert_with(|| code.value());
         }
-        let own = id.as_ref().and_then(|id| self.calls.get(id).copied());
-        let near = || self.trajectory.steps.iter().rposition(|step| step.source == Speaker::Agent);
-        let index = match own.or_else(near) {
-            Some(index) => index,
-            None => {
-                self.trajectory.steps.push(Step::new(
-                    self.trajectory.steps.len() as u64 + 1,
-                    Speaker::User,
-                    "",
-                ));
-                self.trajectory.steps.len() - 1
-            }
-        };
-        let seen = self.trajectory.steps[index].observation.get_or_insert_with(Observation::default);
+        let own = id.as_ref().and_then(|id| self.growing.calls.get(id).copied());
+        let index = own.or_else(|| self.growing.agent_step());
+        let index = index.unwrap_or_else(|| self.growing.push(Speaker::User));
+        let seen = self.growing.trajectory.steps[index].observation.get_or_insert_with(Observation::default);
         seen.results.push(ObservationResult { call_id: id, extra, ..result });
     }
 }
 
 /// The call of an action's event.
-fn call(mut fields: Fields<'_>) -> ToolCall {
+fn call(event: Value<'_>, mut fields: Fields<'_>) -> ToolCall {
     fields.drop_if("source", |source| source.text().as_deref() == Some("agent"));
     for key in ["thinking_blocks", "thought"] {
         fields.drop_if(key, is_empty_list);
@@ -380,6 +334,7 @@ fn call(mut fields: Fields<'_>) -> ToolCall {
                 name: sent.string("name").unwrap_or_default(),
                 arguments: super::super::chat::arguments(sent.any("arguments")),
                 extra: Object::new(),
+                place: Some(event.at(sent.view().value_place())),
             };
             sent.drop_if("origin", |origin| origin.text().as_deref() == Some("completion"));
             sent.drop_if("responses_item_id", |_| false);
@@ -391,6 +346,7 @@ fn call(mut fields: Fields<'_>) -> ToolCall {
             name: fields.string("tool_name").unwrap_or_default(),
             arguments: super::super::chat::arguments(fields.any("action")),
             extra: Object::new(),
+            place: Some(event.at(event.view.value_place())),
         },
     };
     fields.drop_if("tool_name", |name| name.text().as_deref() == Some(&call.name));
@@ -405,26 +361,6 @@ fn call(mut fields: Fields<'_>) -> ToolCall {
     event.extend(some_object("tool_call", rest));
     call.extra.extend(some_object("event", event));
     call
-}
-
-/// Makes the reply of an agent's message; gives how many calls stand in its text.
-fn reply(step: &mut Step, calls: Vec<ToolCall>, mut next_id: u32) -> u32 {
-    let text = step.message.text().into_owned();
-    let mut sent = Reply { text, place: step.place, ..Reply::default() };
-    let first = next_id;
-    if calls.is_empty() {
-        let reading = text_calls::read(&sent.text, &mut next_id);
-        sent.dialect = reading.dialect.map(str::to_owned);
-        if !reading.calls.is_empty() {
-            step.message = Message::Text(reading.content.into_owned());
-            step.calls = reading.calls;
-        }
-    } else {
-        (sent.native, sent.dialect) = (true, Some("native".to_owned()));
-        step.calls = calls;
-    }
-    step.reply = Some(sent);
-    next_id - first
 }
 
 fn is_empty_list(value: View<'_>) -> bool {
@@ -453,14 +389,7 @@ fn totals(stats: View<'_>) -> (Usage, Option<String>) {
     let mut sum: Option<Usage> = None;
     let mut model = None;
     for (name, metrics) in stats.members() {
-        let tokens = metrics.some("accumulated_token_usage");
-        let number = |key: &str| tokens.and_then(|tokens| tokens.get(key)?.uint());
-        let usage = Usage {
-            prompt_tokens: number("prompt_tokens"),
-            completion_tokens: number("completion_tokens"),
-            cached_tokens: number("cache_read_tokens"),
-            cost_usd: metrics.get("accumulated_cost").and_then(View::float),
-        };
+        let usage = accumulated(metrics);
         sum = Some(sum.map_or(usage, |sum| sum.plus(usage)));
         if matches!(&*name, "default" | "agent") || model.is_none() {
             model = metrics.text_at("model_name");

@@ -4,7 +4,8 @@
 //! written as one of an MCP server, the only kind that needs no class, and of `extra` only what has a place in the
 //! SDK's own events is written. Ids that it demands are made from the trajectory's; times are never made up.
 
-use super::conversation::{ANY_TOOL, IDLE, OTHER};
+use super::super::openhands_events::OTHER;
+use super::conversation::{ANY_TOOL, IDLE};
 use super::{BASE, tools};
 use crate::formats::{Changes, Written};
 use crate::model::{

@@ -1,5 +1,6 @@
 //! Messages of the conventions: `{role, parts: [{type: text | reasoning | tool_call | tool_call_response, …}]}`.
 
+use super::super::turns::attach;
 use super::Span;
 use crate::model::{
     Arguments, ContentPart, Message, Object, Observation, ObservationResult, Reply, Source as Speaker, Step,
@@ -102,7 +103,7 @@ impl Told {
             steps.push(step);
         }
         for result in results {
-            attach(result, steps);
+            attach(steps, result);
         }
     }
 
@@ -124,6 +125,7 @@ impl Told {
                 "from_span".to_owned(),
                 span.view.get("spanId").map_or(Value::Null, View::value),
             )]),
+            place: None,
         };
         let result = attributes.value("gen_ai.tool.call.result").map(|value| ObservationResult {
             call_id: Some(call.id.clone()),
@@ -239,6 +241,7 @@ fn fill(step: &mut Step, message: &Value) -> Vec<ObservationResult> {
                     name: text("name").unwrap_or_default(),
                     arguments,
                     extra,
+                    place: None,
                 });
             }
             Some("tool_call_response") => {
@@ -280,15 +283,4 @@ fn fill(step: &mut Step, message: &Value) -> Vec<ObservationResult> {
         _ => Message::Parts(parts),
     };
     results
-}
-
-fn attach(result: ObservationResult, steps: &mut Vec<Step>) {
-    let made = |step: &Step| step.calls.iter().any(|call| Some(&call.id) == result.call_id.as_ref());
-    let near = steps.iter().rposition(|step| step.source == Speaker::Agent);
-    let own = steps.iter().enumerate().rev().take(64).find(|(_, step)| made(step)).map(|(n, _)| n);
-    let index = own.or(near).unwrap_or_else(|| {
-        steps.push(Step::new(steps.len() as u64 + 1, Speaker::User, ""));
-        steps.len() - 1
-    });
-    steps[index].observation.get_or_insert_with(Observation::default).results.push(result);
 }

@@ -174,7 +174,7 @@ impl Conversation {
                 };
                 let id = made_id(&mut self.next_id);
                 let arguments = Arguments { raw: Some(raw), parsed: None };
-                vec![ToolCall { id, name: String::new(), arguments, extra: Object::new() }]
+                vec![ToolCall { id, name: String::new(), arguments, extra: Object::new(), place: None }]
             }
         };
         let goes_on = self.open
@@ -267,5 +267,5 @@ fn call(value: Value, next_id: &mut u32) -> ToolCall {
         Some(other) => Arguments { raw: Some(other.to_string()), parsed: None },
         None => Arguments { raw: None, parsed: None },
     };
-    ToolCall { id, name, arguments, extra: outer }
+    ToolCall { id, name, arguments, extra: outer, place: None }
 }

@@ -5,6 +5,7 @@
 
 use super::super::text;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// Bytes from which on a text is stored once and named by its number.
 const SHARED: usize = 96;
@@ -139,17 +140,19 @@ impl Parts {
 }
 
 /// A name as the page shows it.
-pub(super) fn name(name: &str) -> String {
+pub(super) fn name(name: &str) -> Cow<'_, str> {
     match text::capped(name, NAME) {
-        (shown, 0) => text::one_line(shown),
-        (shown, _) => text::one_line(shown) + "…",
+        (shown, 0) => text::one_line_of(shown),
+        (shown, _) => text::one_line_of(shown) + "…",
     }
 }
 
 /// A JSON string at the end of `out`.
 fn push_string(out: &mut String, text: &str) {
     out.push('"');
-    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+    // Without an early end, so that many bytes are looked at at a time.
+    let special = |byte| u8::from(byte < b' ' || byte == b'"' || byte == b'\\');
+    if text.bytes().map(special).max().unwrap_or(0) == 0 {
         out.push_str(text);
     } else {
         let json = serde_json::Value::from(text).to_string();

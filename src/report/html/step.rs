@@ -97,7 +97,7 @@ fn content(result: &ObservationResult) -> std::borrow::Cow<'_, str> {
 /// What the page compares of a step, made as `page/compare.js` makes it from what is shown: what was said with
 /// the calls that don't stand in it, and what came back.
 pub(super) fn compared(step: &Step, cap: usize) -> [String; 2] {
-    let shown = |content: &str| text::visible(text::capped(content, cap).0);
+    let shown = |content: &str| text::visible(text::capped(content, cap).0).into_owned();
     let mut said = vec![shown(&step.judged_text())];
     for call in step.calls.iter().filter(|_| !shown_above(step)) {
         said.push(format!("→ {}", name(&call.name)));

@@ -1,16 +1,13 @@
 //! Tool lists boiled down to what can be checked on raw bytes. A schema that says more is a doubt.
 
-use super::PROMPT_TOOLS;
-use super::walk::{Keys, Kind, Walk};
-use crate::formats;
+use crate::formats::{
+    self,
+    raw_chat::{Kind, PROMPT_TOOLS, Walk},
+};
 use crate::model::ToolDef;
 use crate::rules::no_finish::FINISHERS;
 use crate::util::json::unescape;
 use serde_json::Value;
-use std::rc::Rc;
-
-/// Tool lists that one worker remembers.
-const REMEMBERED: usize = 4;
 
 /// A tool list.
 #[derive(Debug, Default)]
@@ -60,6 +57,18 @@ impl Tools {
             tools: list.iter().map(Tool::new).collect(),
             can_finish: list.iter().any(|tool| FINISHERS.contains(&tool.name.as_str())),
         }
+    }
+
+    /// The tools of a JSON list.
+    pub(super) fn of_list(raw: &[u8]) -> Option<Self> {
+        formats::openai::tools(raw).map(|list| Self::new(&list))
+    }
+
+    /// The tools that a system prompt describes, if it describes any. `raw` is the inside of a JSON string.
+    pub(super) fn of_prompt(raw: &[u8]) -> Option<Self> {
+        memchr::memmem::find(raw, PROMPT_TOOLS)?;
+        let text = unescape(std::str::from_utf8(raw).ok()?);
+        crate::dialects::openhands_prompt::read_tools(&text).map(|tools| Self::new(&tools))
     }
 
     pub(super) fn tool(&self, name: &[u8]) -> Option<&Tool> {
@@ -135,7 +144,7 @@ fn wanted(schema: &Value) -> Option<Wanted> {
     }
     let kind = match schema.get("type") {
         None => None,
-        Some(kind) => Some(kind_of(kind.as_str()?)?),
+        Some(kind) => Some(Kind::named(kind.as_str()?)?),
     };
     if let Some(list) = schema.get("enum") {
         let words = list.as_array()?.iter().map(|word| word.as_str().map(str::to_owned));
@@ -158,19 +167,6 @@ fn wanted(schema: &Value) -> Option<Wanted> {
         None => Some(Wanted::Anything),
         Some(kind) => Some(Wanted::One(kind)),
     }
-}
-
-fn kind_of(word: &str) -> Option<Kind> {
-    Some(match word {
-        "string" => Kind::Text,
-        "integer" => Kind::Integer,
-        "number" => Kind::Number,
-        "boolean" => Kind::Bool,
-        "array" => Kind::Array,
-        "object" => Kind::Object,
-        "null" => Kind::Null,
-        _ => return None,
-    })
 }
 
 impl Wanted {
@@ -233,88 +229,4 @@ fn all(list: &[u8], wanted: Kind) -> bool {
         }
     };
     each(&mut walk).is_some()
-}
-
-/// Arguments of a native call as JSON text, member by member. The kinds of all values are known to be walked over
-/// without a doubt once the iterator has ended without one.
-pub(super) fn arguments<'a>(text: &'a [u8]) -> impl Iterator<Item = Option<(&'a [u8], Given<'a>)>> {
-    let mut walk = Walk::new(text);
-    let mut keys = Keys::default();
-    let mut open = true;
-    let mut first = true;
-    std::iter::from_fn(move || {
-        if !open {
-            return None;
-        }
-        let mut next = || -> Option<Option<(&'a [u8], Given<'a>)>> {
-            if first {
-                first = false;
-                walk.take(b'{')?;
-                if walk.peek()? == b'}' {
-                    walk.skip(1);
-                    return walk.end().map(|()| None);
-                }
-            } else if !walk.more(b'}')? {
-                return walk.end().map(|()| None);
-            }
-            walk.blanks();
-            let key = walk.key()?;
-            keys.add(key)?;
-            let from = walk.at();
-            let kind = walk.value()?;
-            Some(Some((key, Given::Json(kind, &text[from..walk.at()]))))
-        };
-        match next() {
-            Some(Some(member)) => Some(Some(member)),
-            Some(None) => {
-                open = false;
-                None
-            }
-            None => {
-                open = false;
-                Some(None)
-            }
-        }
-    })
-}
-
-/// What a worker remembers of the tool lists that it saw: the bytes, and what they say.
-#[derive(Default)]
-pub(super) struct Remembered {
-    lists: Vec<(Vec<u8>, Option<Rc<Tools>>)>,
-}
-
-impl Remembered {
-    /// The known list that `rest` begins with: its length, and the tools.
-    pub(super) fn prefix(&mut self, rest: &[u8]) -> Option<(usize, Option<Rc<Tools>>)> {
-        let at = self.lists.iter().position(|(bytes, _)| rest.starts_with(bytes))?;
-        self.lists[..=at].rotate_right(1);
-        let (bytes, tools) = &self.lists[0];
-        Some((bytes.len(), tools.clone()))
-    }
-
-    fn keep(&mut self, bytes: &[u8], tools: Option<Rc<Tools>>) -> Option<Rc<Tools>> {
-        self.lists.truncate(REMEMBERED - 1);
-        self.lists.insert(0, (bytes.to_vec(), tools.clone()));
-        tools
-    }
-
-    /// The tools of a JSON list.
-    pub(super) fn list(&mut self, raw: &[u8]) -> Option<Rc<Tools>> {
-        let list = formats::openai::tools(raw)?;
-        self.keep(raw, Some(Rc::new(Tools::new(&list))))
-    }
-
-    /// The tools that a system prompt describes, if it describes any. `raw` is the inside of a JSON string.
-    pub(super) fn prompt(&mut self, raw: &[u8]) -> Option<Rc<Tools>> {
-        memchr::memmem::find(raw, PROMPT_TOOLS)?;
-        if let Some((length, tools)) = self.prefix(raw)
-            && length == raw.len()
-        {
-            return tools;
-        }
-        let text = unescape(std::str::from_utf8(raw).ok()?);
-        let tools = crate::dialects::openhands_prompt::read_tools(&text);
-        self.keep(raw, tools.map(|tools| Rc::new(Tools::new(&tools))))
-    }
 }

@@ -5,7 +5,7 @@ use super::reap::check;
 use super::{During, Failure, seccomp};
 use crate::sandbox::wire::Spec;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What root inside keeps: CHOWN, FOWNER, FSETID, KILL, SETGID, SETUID, NET_BIND_SERVICE, SETFCAP.
 const ROOT_INSIDE: &[u32] = &[0, 3, 4, 5, 6, 7, 10, 31];
@@ -56,18 +56,22 @@ pub(super) fn lock_down(spec: &Spec) -> Result<(), Failure> {
         limit(libc::RLIMIT_NPROC, spec.pids.saturating_add(spec.pids / 4).saturating_add(16))
             .during("limit processes")?;
     }
+    if spec.level == 1 && spec.disk > 0 {
+        // No file system holds the limit here: the init watches the sum, and no single file runs away from it.
+        limit(libc::RLIMIT_FSIZE, spec.disk).during("limit the size of files")?;
+    }
     if spec.landlock {
         landlock(spec).during("Landlock")?;
     }
     dumpable(false).during("hide the init's memory")?;
     if spec.seccomp {
-        seccomp::apply().during("the seccomp filter")?;
+        seccomp::apply(spec.level >= 2).during("the seccomp filter")?;
     }
     Ok(())
 }
 
 /// Lowers a limit; one that is lower already stays.
-fn limit(what: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
+pub(super) fn limit(what: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
     // SAFETY: `now` is a local that getrlimit fills in.
     unsafe {
         let mut now: libc::rlimit = std::mem::zeroed();
@@ -78,15 +82,20 @@ fn limit(what: libc::__rlimit_resource_t, value: u64) -> io::Result<()> {
     }
 }
 
-fn drop_capabilities(keep: &[u32]) -> io::Result<()> {
+/// Takes all capabilities but some out of the bounding set. A user without rights can't; `no_new_privs` keeps it from
+/// meaning anything.
+pub(super) fn bound(keep: &[u32]) {
     for capability in (0..64).filter(|capability| !keep.contains(capability)) {
         // SAFETY: plain numbers. Ends at the first number that the kernel does not know.
         let result = check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) });
-        // A user without rights has none to drop; `no_new_privs` keeps it so.
         if let Err(Some(libc::EINVAL | libc::EPERM)) = result.map_err(|error| error.raw_os_error()) {
             break;
         }
     }
+}
+
+fn drop_capabilities(keep: &[u32]) -> io::Result<()> {
+    bound(keep);
     let bits = keep.iter().fold(0u64, |bits, capability| bits | 1 << capability);
     let header: [u32; 2] = [0x2008_0522, 0];
     let (low, high) = (bits as u32, (bits >> 32) as u32);
@@ -110,6 +119,21 @@ pub(super) fn own_signals() -> io::Result<()> {
     build().map(drop).map_err(|error: landlock::RulesetError| io::Error::other(error.to_string()))
 }
 
+/// The folder, or all that lies in it beside hidden ones: a rule holds for everything below.
+fn beside(folder: &Path, hidden: &[&Path], shown: &mut Vec<PathBuf>) {
+    // `/bin` is often a link, and the hidden ones are told by their real names.
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    if hidden.iter().any(|hidden| real.starts_with(hidden)) {
+        return;
+    }
+    if !hidden.iter().any(|hidden| hidden.starts_with(&real)) {
+        shown.push(folder.to_owned());
+        return;
+    }
+    let inner = std::fs::read_dir(&real).into_iter().flatten().flatten();
+    inner.for_each(|entry| beside(&entry.path(), hidden, shown));
+}
+
 /// Files: the system to read, the attempt's folder to write. Signals and abstract sockets stay inside
 /// where the kernel can.
 fn landlock(spec: &Spec) -> io::Result<()> {
@@ -131,13 +155,18 @@ fn landlock(spec: &Spec) -> io::Result<()> {
     ];
     let folders = ["work", "home", "tmp", "tests"].map(|name| Path::new(&spec.folder).join(name));
     let mounts = spec.mounts.iter().map(|(from, _)| Path::new(from));
+    let hide: Vec<&Path> = spec.hide.iter().map(Path::new).collect();
+    let mut shown = Vec::new();
+    for folder in read {
+        beside(Path::new(folder), &hide, &mut shown);
+    }
     let build = || {
         Ruleset::default()
             .set_compatibility(CompatLevel::BestEffort)
             .handle_access(AccessFs::from_all(abi))?
             .scope(Scope::from_all(abi))?
             .create()?
-            .add_rules(path_beneath_rules(read.map(Path::new), AccessFs::from_read(abi)))?
+            .add_rules(path_beneath_rules(&shown, AccessFs::from_read(abi)))?
             .add_rules(path_beneath_rules(mounts, AccessFs::from_read(abi)))?
             .add_rules(path_beneath_rules(devices.map(Path::new), AccessFs::from_all(abi)))?
             .add_rules(path_beneath_rules(folders, AccessFs::from_all(abi)))?

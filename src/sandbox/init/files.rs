@@ -4,7 +4,7 @@
 //! device or a socket can't block or harm the harness.
 
 use super::{Answer, Dec, During, Enc, Failure};
-use crate::sandbox::wire::{Spec, WRONG_KIND};
+use crate::sandbox::wire::{MAX_FRAME, Spec, WRONG_KIND};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -12,6 +12,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// Most entries of one listing.
 const MAX_ENTRIES: usize = 200_000;
+/// Most bytes of one listing: with its head it must fit into a frame.
+const MAX_LISTING: usize = MAX_FRAME / 2;
 
 /// Where a path of the harness lies.
 pub(super) struct Place {
@@ -230,14 +232,14 @@ pub(super) fn list(spec: &Spec, from: &mut Dec<'_>) -> Answer {
             }
             let Ok(stat) = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
             count += 1;
-            if count > MAX_ENTRIES {
-                return Err(Failure {
-                    code: WRONG_KIND,
-                    what: format!("holds more than {MAX_ENTRIES} entries"),
-                });
-            }
             let path = [prefix.as_slice(), name.to_bytes()].concat();
             entry(&mut out, &path, &stat);
+            // Whoever named the files must not be able to make an answer that nobody takes.
+            if count > MAX_ENTRIES || out.0.len() > MAX_LISTING {
+                let names = MAX_LISTING >> 20;
+                let what = format!("holds more than {MAX_ENTRIES} entries or {names} MiB of names");
+                return Err(Failure { code: WRONG_KIND, what });
+            }
             if left > 1 && FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 if let Ok(next) = rustix::fs::openat(folder.as_fd(), name, flags, Mode::empty()) {

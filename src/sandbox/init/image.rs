@@ -3,7 +3,7 @@
 //! Whatever can be a link of the image is touched only after its root was entered: there it leads nowhere else.
 
 use super::world::{self, make, mount, read_only};
-use super::{During, Failure, trust};
+use super::{During, Failure, ledger, trust};
 use crate::sandbox::image::Image;
 use crate::sandbox::layout;
 use crate::sandbox::wire::Spec;
@@ -57,7 +57,11 @@ pub(super) fn maps(image: &Image, pid: i32, user: u32, group: u32) -> Result<(),
 
 /// Builds the root and enters it. `trees` are clones with ids mapped, first that of the image; an ordinary user
 /// clones them here, where it may.
-pub(super) fn build(spec: &Spec, image: &Image, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
+pub(super) fn build(
+    spec: &Spec,
+    image: &Image,
+    trees: Vec<(String, OwnedFd)>,
+) -> Result<Vec<ledger::View>, Failure> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).during("make mounts private")?;
     let mut trees = trees.into_iter();
@@ -90,7 +94,9 @@ pub(super) fn build(spec: &Spec, image: &Image, trees: Vec<(String, OwnedFd)>) -
     rustix::process::pivot_root(".", ".").during("pivot_root")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).during("leave the host's root")?;
     rustix::process::chdir("/").during("enter the new root")?;
-    furnish(spec, image, ours, mounts)
+    furnish(spec, image, ours, mounts)?;
+    // The root is the sandbox's own file system: it is compared as a whole.
+    Ok(Vec::new())
 }
 
 fn clone(from: &Path, more: OpenTreeFlags) -> Result<OwnedFd, Failure> {

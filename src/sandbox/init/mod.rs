@@ -5,9 +5,11 @@
 //! inside dies with it. It must never resolve names or load libraries: glibc would then read files
 //! of the agent.
 
+mod calls;
 mod confine;
 mod files;
 mod image;
+mod ledger;
 mod reap;
 mod seccomp;
 mod shadow;
@@ -76,6 +78,9 @@ impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
 /// What a request gives back.
 type Answer = Result<(Vec<u8>, Vec<OwnedFd>), Failure>;
 
+/// The signal descriptor, and the views of the host's folders.
+type Ready = (OwnedFd, Vec<ledger::View>);
+
 /// A running program as the init knows it.
 #[derive(Debug)]
 struct Program {
@@ -90,8 +95,9 @@ struct Init {
     spec: Spec,
     programs: BTreeMap<u32, Program>,
     next: u32,
-    /// Where no control group holds the limits.
+    /// Where the kernel does not hold a limit, or does not tell that it was hit.
     watch: Option<watch::Watch>,
+    ledger: ledger::Ledger,
 }
 
 /// Runs the init on descriptor 0 until the harness hangs up.
@@ -122,43 +128,50 @@ fn run() -> io::Result<()> {
         Err(error) => return reply(control.as_fd(), id, Err(error.into())),
     };
     let mut control = Some(control);
+    // Opened while the host's files can be seen.
+    let clock = watch::Clock::open(&spec);
     let prepared = prepare(&spec, &mut control);
     let Some(control) = control else { return Ok(()) };
-    let signals = match prepared {
-        Ok(Some(signals)) => signals,
+    let (signals, views) = match prepared {
+        Ok(Some(ready)) => ready,
         Ok(None) => return Ok(()),
         Err(failure) => return reply(control.as_fd(), id, Err(failure)),
     };
     reply(control.as_fd(), id, Ok((Vec::new(), Vec::new())))?;
-    let watch = watch::Watch::new(&spec);
-    let mut init = Init { control, spec, programs: BTreeMap::new(), next: 1, watch };
+    let watch = watch::Watch::new(&spec, clock);
+    let ledger = ledger::Ledger::new(views);
+    let mut init = Init { control, spec, programs: BTreeMap::new(), next: 1, watch, ledger };
     let ended = init.serve(&mut inbox, &signals);
     reap::kill_all(&init.spec);
     ended
 }
 
-/// Puts the process where the spec says. Returns the signal descriptor, or `None` when this process is the
-/// outer side of a sandbox that has ended.
-fn prepare(spec: &Spec, control: &mut Option<OwnedFd>) -> Result<Option<OwnedFd>, Failure> {
+/// Puts the process where the spec says. Returns the signal descriptor and the views of the host's folders, or
+/// `None` when this process is the outer side of a sandbox that has ended.
+fn prepare(spec: &Spec, control: &mut Option<OwnedFd>) -> Result<Option<Ready>, Failure> {
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o022));
     for group in &spec.groups {
         std::fs::write(group, "0").during(&format!("join {group}"))?;
     }
+    let mut views = Vec::new();
     if spec.level >= 2 {
-        if let world::Side::Outer = world::enter(spec, control)? {
-            return Ok(None);
+        match world::enter(spec, control)? {
+            world::Side::Outer => return Ok(None),
+            world::Side::Inner(made) => views = made,
         }
     } else {
         reap::become_reaper()?;
         private_folders(spec)?;
         if spec.uid != 0 {
+            // While it may: afterwards nobody can take a capability out of the bounding set.
+            confine::bound(&[]);
             confine::become_user(spec.uid).during("become an unprivileged user")?;
         }
     }
     if spec.level >= 1 {
         confine::lock_down(spec)?;
     }
-    Ok(Some(reap::child_signals()?))
+    Ok(Some((reap::child_signals()?, views)))
 }
 
 /// The attempt's folders, owned by the user that the programs run as.
@@ -217,8 +230,12 @@ impl Init {
             if let Some(watch) = &mut self.watch
                 && looked.elapsed() >= watch.wait()
             {
-                watch.look(&self.spec, &self.programs.values().map(|program| program.pid).collect());
+                let over =
+                    watch.look(&self.spec, &self.programs.values().map(|program| program.pid).collect());
                 looked = Instant::now();
+                if let Some(bit) = over {
+                    send_all(self.control.as_fd(), &wire::frame(0, 0, kind::BREACH, &[bit]), &[])?;
+                }
             }
             if control && !inbox.fill(self.control.as_fd())? {
                 return Ok(());
@@ -238,10 +255,13 @@ impl Init {
             kind::LIST => files::as_either(&self.spec, from, false, files::list),
             kind::REMOVE => files::as_either(&self.spec, from, false, files::remove),
             kind::LISTEN => listen(from),
+            kind::MARK => self.ledger.mark(&self.spec),
+            kind::CHANGES => self.ledger.changes(&self.spec),
             kind::FREEZE => {
                 let mut out = Enc::default();
                 // A last look: what went over the limit just now shall be told too.
                 if let Some(watch) = &mut self.watch {
+                    watch.last();
                     watch.look(&self.spec, &self.programs.values().map(|program| program.pid).collect());
                 }
                 out.u64(reap::kill_all(&self.spec)).u8(self.watch.as_ref().map_or(0, |watch| watch.hit));

@@ -69,6 +69,13 @@ pub(super) fn page_size() -> u64 {
     u64::try_from(size).unwrap_or(4096)
 }
 
+/// The unit of the times in `/proc/PID/stat`, never 0.
+pub(super) fn ticks_per_second() -> u64 {
+    // SAFETY: plain numbers.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    u64::try_from(ticks).unwrap_or(100).max(1)
+}
+
 /// Sends a signal; that nobody is there is fine.
 pub(super) fn kill(pid: i32, signal: i32) -> io::Result<()> {
     // SAFETY: plain numbers.

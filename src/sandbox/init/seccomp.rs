@@ -1,9 +1,12 @@
-//! The system-call filter: a deny list over what no task needs and every escape wants.
+//! The system-call filter: what [`super::calls`] lists is allowed, some of it by its arguments; all else is not there.
 //!
-//! Built by hand as classic BPF: load, compare, jump to one of three ends.
+//! Built by hand as classic BPF: a search tree over ranges of numbers, as the kernel walks it once for every number
+//! when the filter is laid, and where it has no bitmap of what is always allowed, at each call.
 #![expect(unsafe_code, reason = "the filter is given to the kernel as a pointer")]
 
+use super::calls::{ALLOWED, OLDER, REFUSED};
 use super::reap::check;
+use std::collections::BTreeMap;
 use std::io;
 
 #[cfg(target_arch = "x86_64")]
@@ -11,51 +14,11 @@ const ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: u32 = 0xc000_00b7;
 
-/// Refused as not permitted.
-const REFUSED: &[libc::c_long] = &[
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_open_tree,
-    libc::SYS_move_mount,
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_mount_setattr,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_bpf,
-    libc::SYS_keyctl,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_perf_event_open,
-    libc::SYS_userfaultfd,
-    libc::SYS_setns,
-    libc::SYS_open_by_handle_at,
-    libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_reboot,
-    libc::SYS_acct,
-    libc::SYS_quotactl,
-    libc::SYS_syslog,
-];
-
-/// Refused as if the kernel did not have them, so that programs fall back to what can be looked into.
-const ABSENT: &[libc::c_long] =
-    &[libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register, libc::SYS_clone3];
-
-/// Socket families that stay: local, IPv4, IPv6, netlink.
+/// Socket families that stay: local, which comes first, IPv4, IPv6, netlink.
 const FAMILIES: [u32; 4] =
     [libc::AF_UNIX as u32, libc::AF_INET as u32, libc::AF_INET6 as u32, libc::AF_NETLINK as u32];
 
-/// Any flag of clone and unshare that makes a namespace.
+/// Any flag of clone that makes a namespace.
 const NAMESPACES: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
@@ -63,8 +26,11 @@ const NAMESPACES: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP) as u32;
+/// A namespace of clocks, for unshare alone: to clone the bit is part of a signal's number.
+const CLOCKS: u32 = 0x80;
 
 const LOAD: u16 = 0x20;
+const JUMP: u16 = 0x05;
 const JUMP_EQUAL: u16 = 0x15;
 const JUMP_ABOVE_OR_EQUAL: u16 = 0x35;
 const JUMP_ANY_BIT: u16 = 0x45;
@@ -86,8 +52,80 @@ fn op(code: u16, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
     libc::sock_filter { code, jt, jf, k }
 }
 
-/// The whole program.
-fn program() -> Vec<libc::sock_filter> {
+/// What becomes of a call.
+#[derive(Debug, Clone)]
+enum Fate {
+    /// The same end whatever the arguments.
+    End(u32),
+    /// A piece of program that looks at the arguments and always returns.
+    Look(Vec<libc::sock_filter>),
+}
+
+/// Calls that are judged by their arguments.
+fn looked_at(alone: bool) -> Vec<(libc::c_long, Fate)> {
+    let without = |bits: u32| {
+        Fate::Look(vec![
+            op(LOAD, argument(0), 0, 0),
+            op(JUMP_ANY_BIT, bits, 0, 1),
+            op(RETURN, errno(libc::EPERM), 0, 0),
+            op(RETURN, ALLOW, 0, 0),
+        ])
+    };
+    // Typing into a terminal from a program on it.
+    let terminal = vec![
+        op(LOAD, argument(1), 0, 0),
+        op(JUMP_EQUAL, libc::TIOCSTI as u32, 1, 0),
+        op(JUMP_EQUAL, libc::TIOCLINUX as u32, 0, 1),
+        op(RETURN, errno(libc::EPERM), 0, 0),
+        op(RETURN, ALLOW, 0, 0),
+    ];
+    let mut calls = vec![
+        (libc::SYS_clone, without(NAMESPACES)),
+        (libc::SYS_unshare, without(NAMESPACES | CLOCKS)),
+        // No layer but a root of its own keeps a program from the sockets that daemons of the host have in the file
+        // system, and older kernels keep none from those with abstract names. A pair has no name.
+        (libc::SYS_socket, Fate::Look(families(if alone { &FAMILIES } else { &FAMILIES[1..] }))),
+        (libc::SYS_socketpair, Fate::Look(families(&FAMILIES))),
+        (libc::SYS_ioctl, Fate::Look(terminal)),
+        // Another personality is another set of rules for memory; asking for it is fine.
+        (libc::SYS_personality, only(0, &[0, u32::MAX])),
+    ];
+    // Where processes of the host are seen, only one's own limits can be changed.
+    let limits = if alone { Fate::End(ALLOW) } else { only(0, &[0]) };
+    calls.push((libc::SYS_prlimit64, limits));
+    calls
+}
+
+/// Allowed if the low half of an argument is one of a few values.
+fn only(index: u32, values: &[u32]) -> Fate {
+    let mut out = vec![op(LOAD, argument(index), 0, 0)];
+    for (left, value) in values.iter().enumerate().map(|(at, value)| (values.len() - at, value)) {
+        out.push(op(JUMP_EQUAL, *value, left as u8, 0));
+    }
+    out.extend([op(RETURN, errno(libc::EPERM), 0, 0), op(RETURN, ALLOW, 0, 0)]);
+    Fate::Look(out)
+}
+
+/// Some families, of netlink only what tells of interfaces and routes.
+fn families(some: &[u32]) -> Vec<libc::sock_filter> {
+    let mut out = vec![op(LOAD, argument(0), 0, 0)];
+    for (index, family) in some.iter().enumerate() {
+        out.push(op(JUMP_EQUAL, *family, (some.len() - index) as u8, 0));
+    }
+    out.extend([
+        op(RETURN, errno(libc::EAFNOSUPPORT), 0, 0),
+        op(JUMP_EQUAL, libc::AF_NETLINK as u32, 1, 0),
+        op(RETURN, ALLOW, 0, 0),
+        op(LOAD, argument(2), 0, 0),
+        op(JUMP_EQUAL, libc::NETLINK_ROUTE as u32, 0, 1),
+        op(RETURN, ALLOW, 0, 0),
+        op(RETURN, errno(libc::EPROTONOSUPPORT), 0, 0),
+    ]);
+    out
+}
+
+/// The whole program. `alone`: nothing of the host, neither process nor socket, can be named from inside.
+fn program(alone: bool) -> Vec<libc::sock_filter> {
     let mut out = vec![
         op(LOAD, 4, 0, 0),
         op(JUMP_EQUAL, ARCHITECTURE, 1, 0),
@@ -95,48 +133,55 @@ fn program() -> Vec<libc::sock_filter> {
         op(RETURN, KILL, 0, 0),
         op(LOAD, 0, 0, 0),
     ];
-    if cfg!(target_arch = "x86_64") {
-        // x32 hides the same calls behind a bit.
-        out.extend([op(JUMP_ABOVE_OR_EQUAL, 0x4000_0000, 0, 1), op(RETURN, errno(libc::ENOSYS), 0, 0)]);
+    let absent = Fate::End(errno(libc::ENOSYS));
+    let mut fates: BTreeMap<u32, Fate> = BTreeMap::new();
+    for (calls, answer) in [(ALLOWED, ALLOW), (OLDER, ALLOW), (REFUSED, errno(libc::EPERM))] {
+        fates.extend(calls.iter().map(|call| (*call as u32, Fate::End(answer))));
     }
-    for (calls, answer) in [(REFUSED, errno(libc::EPERM)), (ABSENT, errno(libc::ENOSYS))] {
-        for call in calls {
-            out.extend([op(JUMP_EQUAL, *call as u32, 0, 1), op(RETURN, answer, 0, 0)]);
+    fates.extend(looked_at(alone).into_iter().map(|(call, fate)| (call as u32, fate)));
+    // Ranges by their first number; x32 hides the same calls behind a bit, above all of them.
+    let mut ranges: Vec<(u32, Fate)> = Vec::new();
+    let mut begin = |first: u32, fate: Fate| {
+        let same = |last: &Fate| matches!((last, &fate), (Fate::End(last), Fate::End(fate)) if last == fate);
+        if !ranges.last().is_some_and(|(_, last)| same(last)) {
+            ranges.push((first, fate));
         }
-    }
-    for call in [libc::SYS_clone, libc::SYS_unshare] {
-        out.extend([
-            op(JUMP_EQUAL, call as u32, 0, 4),
-            op(LOAD, argument(0), 0, 0),
-            op(JUMP_ANY_BIT, NAMESPACES, 0, 1),
-            op(RETURN, errno(libc::EPERM), 0, 0),
-            op(RETURN, ALLOW, 0, 0),
-        ]);
-    }
-    for call in [libc::SYS_socket, libc::SYS_socketpair] {
-        out.push(op(JUMP_EQUAL, call as u32, 0, FAMILIES.len() as u8 + 3));
-        out.push(op(LOAD, argument(0), 0, 0));
-        for (index, family) in FAMILIES.iter().enumerate() {
-            out.push(op(JUMP_EQUAL, *family, (FAMILIES.len() - index) as u8, 0));
+    };
+    let mut next = 0;
+    for (call, fate) in fates {
+        if call > next {
+            begin(next, absent.clone());
         }
-        out.push(op(RETURN, errno(libc::EAFNOSUPPORT), 0, 0));
-        out.push(op(RETURN, ALLOW, 0, 0));
+        begin(call, fate);
+        next = call + 1;
     }
-    // Typing into a terminal from a program on it.
-    out.extend([
-        op(JUMP_EQUAL, libc::SYS_ioctl as u32, 0, 4),
-        op(LOAD, argument(1), 0, 0),
-        op(JUMP_EQUAL, libc::TIOCSTI as u32, 1, 0),
-        op(JUMP_EQUAL, libc::TIOCLINUX as u32, 0, 1),
-        op(RETURN, errno(libc::EPERM), 0, 0),
-        op(RETURN, ALLOW, 0, 0),
-    ]);
+    begin(next, absent);
+    tree(&ranges, &mut out);
     out
 }
 
+/// Finds the range of the loaded number by halves. A jump takes at most 255 steps, so the far half has one of its own.
+fn tree(ranges: &[(u32, Fate)], out: &mut Vec<libc::sock_filter>) {
+    match ranges {
+        [] => {}
+        [(_, Fate::End(answer))] => out.push(op(RETURN, *answer, 0, 0)),
+        [(_, Fate::Look(piece))] => out.extend_from_slice(piece),
+        _ => {
+            let (low, high) = ranges.split_at(ranges.len() / 2);
+            let mut near = Vec::new();
+            tree(low, &mut near);
+            out.push(op(JUMP_ABOVE_OR_EQUAL, high[0].0, 0, 1));
+            out.push(op(JUMP, near.len() as u32, 0, 0));
+            out.append(&mut near);
+            tree(high, out);
+        }
+    }
+}
+
 /// Lays the filter over this process and all that it starts. `no_new_privs` must be set.
-pub(super) fn apply() -> io::Result<()> {
-    let mut filter = program();
+/// `alone` as in a root of its own.
+pub(super) fn apply(alone: bool) -> io::Result<()> {
+    let mut filter = program(alone);
     let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
     // SAFETY: `program` and the vector behind it live until the kernel has copied them.
     check(unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) })
@@ -148,8 +193,8 @@ mod tests {
     use super::*;
 
     /// Runs the program as the kernel would, over one call.
-    fn judge(architecture: u32, call: u32, arguments: [u32; 2]) -> u32 {
-        let (program, mut at, mut value) = (program(), 0, 0);
+    fn judge(alone: bool, architecture: u32, call: u32, arguments: [u32; 3]) -> u32 {
+        let (program, mut at, mut value) = (program(alone), 0, 0);
         loop {
             let op = program[at];
             at += 1;
@@ -159,10 +204,10 @@ mod tests {
                     value = match op.k {
                         0 => call,
                         4 => architecture,
-                        16 => arguments[0],
-                        _ => arguments[1],
+                        place => arguments[(place as usize - 16) / 8],
                     }
                 }
+                JUMP => at += op.k as usize,
                 JUMP_EQUAL => at += jump(value == op.k),
                 JUMP_ABOVE_OR_EQUAL => at += jump(value >= op.k),
                 JUMP_ANY_BIT => at += jump(value & op.k != 0),
@@ -171,24 +216,82 @@ mod tests {
         }
     }
 
+    fn ours(call: libc::c_long, arguments: [u32; 3]) -> u32 {
+        judge(true, ARCHITECTURE, call as u32, arguments)
+    }
+
     #[test]
-    fn calls_are_judged_as_listed() {
-        let ours = |call: libc::c_long, first| judge(ARCHITECTURE, call as u32, [first, 0]);
-        assert_eq!(judge(0x4000_0003, 0, [0, 0]), KILL);
-        assert_eq!(ours(libc::SYS_read, 0), ALLOW);
-        assert_eq!(ours(libc::SYS_mount, 0), errno(libc::EPERM));
-        assert_eq!(ours(libc::SYS_io_uring_setup, 0), errno(libc::ENOSYS));
-        assert_eq!(ours(libc::SYS_socket, 1), ALLOW);
-        assert_eq!(ours(libc::SYS_socket, 16), ALLOW);
-        assert_eq!(ours(libc::SYS_socket, libc::AF_VSOCK as u32), errno(libc::EAFNOSUPPORT));
-        assert_eq!(ours(libc::SYS_clone, libc::SIGCHLD as u32), ALLOW);
-        assert_eq!(ours(libc::SYS_unshare, libc::CLONE_NEWUSER as u32), errno(libc::EPERM));
-        let ioctl = |request: u64| judge(ARCHITECTURE, libc::SYS_ioctl as u32, [0, request as u32]);
-        assert_eq!(ioctl(libc::TIOCSTI), errno(libc::EPERM));
-        assert_eq!(ioctl(libc::TIOCLINUX), errno(libc::EPERM));
-        assert_eq!(ioctl(libc::TIOCGWINSZ), ALLOW);
-        if cfg!(target_arch = "x86_64") {
-            assert_eq!(ours(0x4000_0000 + 165, 0), errno(libc::ENOSYS));
+    fn every_number_is_judged_as_listed() {
+        let special: Vec<u32> = looked_at(true).iter().map(|(call, _)| *call as u32).collect();
+        let listed = |calls: &[libc::c_long], call: u32| calls.contains(&libc::c_long::from(call));
+        for call in (0..1200).chain([0x3fff_ffff, 0x4000_0000, 0x4000_0027, u32::MAX]) {
+            let wanted = match call {
+                _ if special.contains(&call) => continue,
+                _ if listed(ALLOWED, call) || listed(OLDER, call) => ALLOW,
+                _ if listed(REFUSED, call) => errno(libc::EPERM),
+                _ => errno(libc::ENOSYS),
+            };
+            assert_eq!(judge(true, ARCHITECTURE, call, [0; 3]), wanted, "call {call}");
         }
+        for call in REFUSED {
+            assert!(!ALLOWED.contains(call) && !OLDER.contains(call), "call {call} is in two lists");
+        }
+        assert_eq!(judge(true, 0x4000_0003, 0, [0; 3]), KILL);
+        let steps = program(false).len();
+        assert!(steps < 1000, "{steps} steps: the kernel walks them for every number");
+    }
+
+    #[test]
+    fn arguments_are_looked_at() {
+        let (no, gone) = (errno(libc::EPERM), errno(libc::EAFNOSUPPORT));
+        assert_eq!(ours(libc::SYS_io_uring_setup, [0; 3]), errno(libc::ENOSYS));
+        assert_eq!(
+            ours(libc::SYS_clone3, [0; 3]),
+            errno(libc::ENOSYS),
+            "its flags lie where no filter looks"
+        );
+        for call in [libc::SYS_socket, libc::SYS_socketpair] {
+            for (family, protocol, wanted) in [
+                (libc::AF_UNIX, 0, ALLOW),
+                (libc::AF_INET, 6, ALLOW),
+                (libc::AF_INET6, 17, ALLOW),
+                (libc::AF_NETLINK, libc::NETLINK_ROUTE, ALLOW),
+                (libc::AF_NETLINK, libc::NETLINK_NETFILTER, errno(libc::EPROTONOSUPPORT)),
+                (libc::AF_VSOCK, 0, gone),
+                (libc::AF_ALG, 0, gone),
+                (libc::AF_PACKET, 0, gone),
+                (0, 0, gone),
+            ] {
+                assert_eq!(ours(call, [family as u32, 1, protocol as u32]), wanted, "{family} {protocol}");
+            }
+        }
+        let shared =
+            |call: libc::c_long| judge(false, ARCHITECTURE, call as u32, [libc::AF_UNIX as u32, 1, 0]);
+        assert_eq!([shared(libc::SYS_socket), shared(libc::SYS_socketpair)], [gone, ALLOW]);
+        let flags = |call, flags: i32| ours(call, [flags as u32, 0, 0]);
+        assert_eq!(flags(libc::SYS_clone, libc::SIGCHLD | libc::CLONE_VM), ALLOW);
+        assert_eq!(flags(libc::SYS_unshare, libc::CLONE_FS | libc::CLONE_FILES), ALLOW);
+        for flag in [
+            libc::CLONE_NEWUSER,
+            libc::CLONE_NEWNS,
+            libc::CLONE_NEWPID,
+            libc::CLONE_NEWNET,
+            libc::CLONE_NEWIPC,
+            libc::CLONE_NEWUTS,
+            libc::CLONE_NEWCGROUP,
+        ] {
+            assert_eq!(flags(libc::SYS_clone, flag | libc::SIGCHLD), no);
+            assert_eq!(flags(libc::SYS_unshare, flag), no);
+        }
+        assert_eq!(flags(libc::SYS_unshare, CLOCKS as i32), no);
+        let ioctl = |request: u64| ours(libc::SYS_ioctl, [0, request as u32, 0]);
+        assert_eq!(ioctl(libc::TIOCSTI), no);
+        assert_eq!(ioctl(libc::TIOCLINUX), no);
+        assert_eq!(ioctl(libc::TIOCGWINSZ), ALLOW);
+        assert_eq!(flags(libc::SYS_personality, 0), ALLOW);
+        assert_eq!(flags(libc::SYS_personality, -1), ALLOW);
+        assert_eq!(flags(libc::SYS_personality, 0x0040_0000), no);
+        let limits = |alone, pid| judge(alone, ARCHITECTURE, libc::SYS_prlimit64 as u32, [pid, 0, 0]);
+        assert_eq!([limits(true, 7), limits(false, 7), limits(false, 0)], [ALLOW, no, ALLOW]);
     }
 }

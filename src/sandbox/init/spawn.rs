@@ -31,6 +31,8 @@ struct Plan {
     /// Descriptor of ours, number in the child.
     descriptors: Vec<(OwnedFd, i32)>,
     terminal: bool,
+    /// Open files, 0 for no limit of ours: the init itself needs some.
+    open_files: u64,
     /// Whether the program may signal nothing but what it starts itself.
     own_signals: bool,
 }
@@ -40,7 +42,8 @@ impl Init {
         let argv = from.texts()?;
         let extra = from.pairs()?;
         let cwd = from.text()?;
-        let pty = match from.u8()? {
+        let kind = from.u8()?;
+        let pty = match kind {
             0 => None,
             _ => Some((from.u32()? as u16, from.u32()? as u16)),
         };
@@ -53,7 +56,7 @@ impl Init {
         let program = look_up(&argv, env.get("PATH").map_or("", String::as_str), &cwd)?;
         let unprivileged = who == 1 && self.spec.has_users();
         let user = if who == 0 { self.spec.image_user() } else { None };
-        let (descriptors, outgoing, terminal) = streams(pty, status)?;
+        let (descriptors, outgoing, terminal) = streams(pty, kind == 2, status)?;
         if let Some((user, group, _)) = &user {
             // Programs open their streams again by name, as `/dev/stderr`.
             for (descriptor, _) in &descriptors {
@@ -73,6 +76,7 @@ impl Init {
             user,
             descriptors,
             terminal: terminal.is_some(),
+            open_files: self.spec.open_files,
             own_signals: self.spec.landlock,
         };
         let pid = fork_exec(&plan)?;
@@ -135,25 +139,34 @@ fn look_up(argv: &[String], path: &str, cwd: &Path) -> Result<PathBuf, Failure> 
     if name.contains('/') {
         return Ok(cwd.join(name));
     }
-    path.split(':')
-        .filter(|folder| folder.starts_with('/'))
-        .map(|folder| Path::new(folder).join(name))
-        .find(|file| file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok())
-        .ok_or_else(|| Failure {
+    let runs = |file: &PathBuf| rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok();
+    let folders = path.split(':').filter(|folder| folder.starts_with('/'));
+    let files: Vec<PathBuf> =
+        folders.map(|folder| Path::new(folder).join(name)).filter(|file| file.is_file()).collect();
+    if let Some(file) = files.iter().find(|file| runs(file)) {
+        return Ok(file.clone());
+    }
+    Err(match files.first() {
+        Some(file) => Failure {
+            code: libc::EACCES as u32,
+            what: format!("{} in the sandbox's PATH is not executable", file.display()),
+        },
+        None => Failure {
             code: libc::ENOENT as u32,
             what: format!("no program named '{name}' in the sandbox's PATH"),
-        })
+        },
+    })
 }
 
 /// Child's descriptors with their numbers, the harness's ends, and the master to keep.
 type Streams = (Vec<(OwnedFd, i32)>, Vec<OwnedFd>, Option<(OwnedFd, Termios)>);
 
-fn streams(pty: Option<(u16, u16)>, status: i32) -> Result<Streams, Failure> {
+fn streams(pty: Option<(u16, u16)>, person: bool, status: i32) -> Result<Streams, Failure> {
     let mut inside = Vec::new();
     let mut outgoing = Vec::new();
     let mut terminal = None;
     if let Some(size) = pty {
-        let (master, slave, modes) = open_pty(size)?;
+        let (master, slave, modes) = open_pty(size, person)?;
         for number in 0..3 {
             inside.push((high(slave.as_fd())?, number));
         }
@@ -184,8 +197,9 @@ fn high(descriptor: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
     rustix::io::fcntl_dupfd_cloexec(descriptor, HIGH).during("copy a descriptor")
 }
 
-/// A PTY without echo and without newline translation: what programs write is what is read.
-fn open_pty((columns, rows): (u16, u16)) -> Result<(OwnedFd, OwnedFd, Termios), Failure> {
+/// A PTY without echo and without newline translation, so that what programs write is what is read; for a person,
+/// with both.
+fn open_pty((columns, rows): (u16, u16), person: bool) -> Result<(OwnedFd, OwnedFd, Termios), Failure> {
     use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
     use rustix::termios::{LocalModes, OutputModes, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
     let master =
@@ -198,9 +212,11 @@ fn open_pty((columns, rows): (u16, u16)) -> Result<(OwnedFd, OwnedFd, Termios), 
     )
     .during("open the PTY's other side")?;
     let mut modes = tcgetattr(&slave).during("read the PTY's modes")?;
-    modes.local_modes.remove(LocalModes::ECHO);
-    modes.output_modes.remove(OutputModes::ONLCR);
-    tcsetattr(&slave, OptionalActions::Now, &modes).during("set the PTY's modes")?;
+    if !person {
+        modes.local_modes.remove(LocalModes::ECHO);
+        modes.output_modes.remove(OutputModes::ONLCR);
+        tcsetattr(&slave, OptionalActions::Now, &modes).during("set the PTY's modes")?;
+    }
     tcsetwinsize(&slave, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })
         .during("set the PTY's size")?;
     Ok((master, slave, modes))
@@ -274,6 +290,11 @@ fn child(plan: &Plan, argv: &[*const i8], env: &[*const i8]) -> (u8, io::Error) 
         }
         if libc::chdir(plan.cwd.as_ptr()) == -1 {
             return (b'c', io::Error::last_os_error());
+        }
+        if plan.open_files > 0
+            && let Err(error) = super::confine::limit(libc::RLIMIT_NOFILE, plan.open_files)
+        {
+            return (b'f', error);
         }
         if plan.own_signals
             && let Err(error) = super::confine::own_signals()

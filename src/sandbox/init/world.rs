@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "clone, mount and ioctl calls that no safe wrapper covers")]
 
 use super::reap::check;
-use super::{During, Failure, confine, shadow, trust};
+use super::{During, Failure, confine, ledger, shadow, trust};
 use crate::sandbox::pass::{Inbox, send_all};
 use crate::sandbox::wire::{Spec, frame};
 use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
@@ -50,6 +50,8 @@ const COPIES: &[&str] = &[
     "etc/ssl/openssl.cnf",
     "etc/inputrc",
 ];
+/// Files of the kernel that tell of the host or of other sandboxes, or command it. Most are closed by their mode too.
+const KERNEL: &[&str] = &["kallsyms", "kcore", "keys", "key-users", "sysrq-trigger", "timer_list"];
 /// The user inside where it is not root.
 pub(super) const AGENT: u32 = 1000;
 /// Ids of a sandbox with root inside.
@@ -64,12 +66,17 @@ const FLAGS: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP
     | libc::SIGCHLD;
 
+/// The namespaces of a sandbox.
+fn flags(spec: &Spec) -> i32 {
+    if spec.host_network { FLAGS & !libc::CLONE_NEWNET } else { FLAGS }
+}
+
 /// Which of the two this process has become.
 pub(super) enum Side {
     /// The parent: it has waited for the end of PID 1.
     Outer,
-    /// PID 1, its root built.
-    Inner,
+    /// PID 1, its root built, with the views whose changes will be asked for.
+    Inner(Vec<ledger::View>),
 }
 
 /// Splits into outer and inner. `control` must be closed by the outer, so that only PID 1 holds it.
@@ -88,11 +95,11 @@ pub(super) fn enter(spec: &Spec, control: &mut Option<OwnedFd>) -> Result<Side, 
     )
     .during("open a socket pair")?;
     // SAFETY: without CLONE_VM this is a fork; the process has one thread.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, FLAGS, 0, 0, 0, 0) } as i32;
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags(spec), 0, 0, 0, 0) } as i32;
     let pid = check(pid).during("make namespaces (clone)")?;
     if pid == 0 {
         drop(ours);
-        return inner(spec, &theirs).map(|()| Side::Inner);
+        return inner(spec, &theirs).map(Side::Inner);
     }
     drop(theirs);
     let prepared = maps(spec, pid, user, group).and_then(|()| trees(spec, pid));
@@ -192,7 +199,7 @@ fn set_mount(tree: &OwnedFd, attributes: u64, userns: Option<i32>, recursive: bo
     check(done as i32).map(drop)
 }
 
-fn inner(spec: &Spec, outer: &OwnedFd) -> Result<(), Failure> {
+fn inner(spec: &Spec, outer: &OwnedFd) -> Result<Vec<ledger::View>, Failure> {
     let mut inbox = Inbox::default();
     let (frame, descriptors) = loop {
         if let Some(frame) = inbox.next()? {
@@ -211,15 +218,17 @@ fn inner(spec: &Spec, outer: &OwnedFd) -> Result<(), Failure> {
     // SAFETY: plain numbers. If the outer is killed, everything inside goes.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) })
         .during("watch the outer")?;
-    match &spec.image {
+    let views = match &spec.image {
         Some(image) => super::image::build(spec, image, trees)?,
         None => build(spec, trees)?,
+    };
+    if !spec.host_network {
+        loopback().during("bring up the loopback")?;
     }
-    loopback().during("bring up the loopback")?;
     let name = c"sandbox";
     // SAFETY: the name lives for the program's length.
     check(unsafe { libc::sethostname(name.as_ptr(), name.count_bytes()) }).during("name the host")?;
-    Ok(())
+    Ok(views)
 }
 
 pub(super) fn make(path: &Path, mode: u32) -> Result<(), Failure> {
@@ -245,7 +254,7 @@ pub(super) fn read_only(at: &Path) -> Result<(), Failure> {
 }
 
 /// Builds the new root below `/tmp` and moves into it.
-fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
+fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Vec<ledger::View>, Failure> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).during("make mounts private")?;
     let top = Path::new("/tmp");
@@ -253,6 +262,7 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
     // Sources are opened before /tmp disappears under the new file system.
     let mounts: Vec<(OwnedFd, &String)> = if spec.level == 2 { open_mounts(spec)? } else { Vec::new() };
     scratch(spec, top)?;
+    let mut views = Vec::new();
     make(&root, 0o755)?;
     bind(&root, &root)?;
     for name in SYSTEM {
@@ -261,8 +271,20 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
         }
     }
     if spec.level == 3 {
+        let shared = trees.iter().position(|(name, _)| name.starts_with('!')).unwrap_or(trees.len());
         for (index, (name, tree)) in trees.into_iter().enumerate() {
-            overlay(&root, &store.join(index.to_string()), &name, &tree)?;
+            if index == shared {
+                hide(spec, &root, &store)?;
+            }
+            let store = store.join(index.to_string());
+            overlay(&root, &store, &name, &tree)?;
+            if spec.changes && !name.starts_with('!') {
+                let (lower, upper) = (ledger::open(&store.join("l"))?, ledger::open(&store.join("u"))?);
+                views.push(ledger::View { name, lower, upper });
+            }
+        }
+        if spec.mounts.is_empty() {
+            hide(spec, &root, &store)?;
         }
     } else {
         let mut shown = Vec::new();
@@ -278,6 +300,7 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
                 shown.push(at);
             }
         }
+        hide(spec, &root, &store)?;
         for (tree, at) in mounts {
             attach(&root, at, &tree)?;
         }
@@ -295,13 +318,19 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<(), Failure> {
     rustix::process::chdir(&root).during("enter the new root")?;
     rustix::process::pivot_root(".", ".").during("pivot_root")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).during("leave the host's root")?;
-    rustix::process::chdir("/").during("enter the new root")
+    rustix::process::chdir("/").during("enter the new root")?;
+    Ok(views)
 }
 
 /// The file system that all of the sandbox's own files lie in, with a folder that nobody inside will see.
 pub(super) fn scratch(spec: &Spec, top: &Path) -> Result<(), Failure> {
-    let size = if spec.disk > 0 { format!("size={},mode=755", spec.disk) } else { "mode=755".to_owned() };
-    mount("tmpfs", top, MountFlags::NOSUID | MountFlags::NODEV, &size)?;
+    let mut options = "mode=755".to_owned();
+    for (name, limit) in [("size", spec.disk), ("nr_inodes", spec.inodes)] {
+        if limit > 0 {
+            options.push_str(&format!(",{name}={limit}"));
+        }
+    }
+    mount("tmpfs", top, MountFlags::NOSUID | MountFlags::NODEV, &options)?;
     make(&top.join("store"), 0o700)
 }
 
@@ -310,10 +339,16 @@ pub(super) fn proc(spec: &Spec, root: &Path) -> Result<(), Failure> {
     let proc = root.join("proc");
     make(&proc, 0o555)?;
     mount("proc", &proc, MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, "")?;
-    if !spec.hosts.is_empty() {
+    if !spec.hosts.is_empty() && !spec.host_network {
         // Names want the ports of the web, which only root may open; here nobody else could have them. Where
         // this can't be set, listening there says so.
         let _ = fs::write(proc.join("sys/net/ipv4/ip_unprivileged_port_start"), "0");
+    }
+    for name in KERNEL {
+        let at = proc.join(name);
+        if at.exists() {
+            rustix::mount::mount_bind(root.join("dev/null"), &at).during(&format!("hide /proc/{name}"))?;
+        }
     }
     bind(&proc.join("sys"), &proc.join("sys"))?;
     read_only(&proc.join("sys"))
@@ -365,6 +400,20 @@ pub(super) fn overlay(root: &Path, store: &Path, name: &str, tree: &OwnedFd) -> 
     mount("overlay", &at, MountFlags::NODEV, &options)
 }
 
+/// Lays empty folders over those of the harness, before anything is hung into them.
+fn hide(spec: &Spec, root: &Path, store: &Path) -> Result<(), Failure> {
+    for (index, folder) in spec.hide.iter().enumerate() {
+        let at = root.join(folder.trim_start_matches('/'));
+        // One that lies in a hidden one, or in a part of /etc that is not shared, is not there.
+        if at.is_dir() {
+            let empty = store.join(format!("hidden-{index}"));
+            make(&empty, 0o755)?;
+            bind(&empty, &at)?;
+        }
+    }
+    Ok(())
+}
+
 fn folders(spec: &Spec, root: &Path) -> Result<(), Failure> {
     let all = [
         ("workspace", 0o755),
@@ -409,6 +458,9 @@ fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
         fs::write(root.join("etc/passwd"), passwd)?;
         fs::write(root.join("etc/group"), format!("root:x:0:\nagent:x:{AGENT}:\nnogroup:x:65534:\n"))?;
     }
+    if spec.level == 3 {
+        apt(root)?;
+    }
     for (path, text) in names(spec) {
         fs::write(root.join(path.trim_start_matches('/')), text)?;
     }
@@ -418,11 +470,31 @@ fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
 /// The files that say what names mean.
 pub(super) fn names(spec: &Spec) -> [(&'static str, String); 3] {
     let mut hosts = "127.0.0.1 localhost sandbox\n::1 localhost\n".to_owned();
+    if spec.host_network {
+        hosts.push_str(&fs::read_to_string("/etc/hosts").unwrap_or_default());
+    }
     for (host, address) in &spec.hosts {
         hosts.push_str(&format!("{address} {host}\n"));
     }
-    let resolver = "# no network but the loopback\n".to_owned();
+    let resolver = if spec.host_network {
+        fs::read_to_string("/etc/resolv.conf").unwrap_or_default()
+    } else {
+        "# no network but the loopback\n".to_owned()
+    };
     [("/etc/hosts", hosts), ("/etc/hostname", "sandbox\n".to_owned()), ("/etc/resolv.conf", resolver)]
+}
+
+/// Folders that apt wants. Root inside may not write to what it has given to a user of apt's own, so there is none.
+/// The host's sources stay out: they may hold passwords.
+fn apt(root: &Path) -> Result<(), Failure> {
+    for name in ["apt.conf.d", "preferences.d", "sources.list.d", "trusted.gpg.d"] {
+        make(&root.join("etc/apt").join(name), 0o755)?;
+    }
+    for name in ["var/lib/apt/lists/partial", "var/cache/apt/archives/partial", "var/log/apt"] {
+        make(&root.join(name), 0o755)?;
+    }
+    let file = root.join("etc/apt/apt.conf.d/00sandbox");
+    fs::write(file, "APT::Sandbox::User \"root\";\n").during("tell apt its user")
 }
 
 pub(super) fn devices(root: &Path) -> Result<(), Failure> {

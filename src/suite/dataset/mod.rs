@@ -11,9 +11,10 @@ mod template;
 use super::parse::{Found, TASK_KEYS, is_id, text_of};
 use super::reader::{Reader, Table, did_you_mean};
 use super::settings::Settings;
-use super::{FileSpec, ServiceSpec, SuiteError, digest};
+use super::{FileSpec, ServiceSpec, SuiteError, Task, digest};
 use crate::util::digest::sha256_parts;
-use fill::Filler;
+use fill::{Filler, Told};
+use rayon::prelude::*;
 pub(crate) use rows::ENDINGS;
 use rows::Row;
 use std::collections::BTreeMap;
@@ -22,6 +23,9 @@ use std::collections::BTreeMap;
 const MAX_ROWS: usize = 200_000;
 /// Errors about the rows of one data set that are told one by one.
 const TOLD: usize = 20;
+
+/// Rows that one core makes tasks of before another is asked to help.
+const PIECE: usize = 64;
 
 const OWN_KEYS: &[&str] = &["name", "file", "limit", "sample", "seed"];
 
@@ -77,8 +81,10 @@ fn read(reader: &mut Reader<'_>, mut table: Table<'_, '_>, context: &Context<'_>
     if set.slips.is_empty() && filler.absent_in_all(reader, &table, &file, &rows) {
         return Vec::new();
     }
-    for row in &rows {
-        set.row(row, &filler);
+    let made: Vec<(Task, Vec<Told>)> =
+        rows.par_iter().with_min_len(PIECE).map(|row| made(row, &filler, &set.name)).collect();
+    for (row, (task, slips)) in rows.iter().zip(made) {
+        set.row(row, task, slips, filler.names_tasks());
     }
     reader.errors.extend(few(set.slips));
     set.tasks
@@ -181,30 +187,36 @@ impl Set {
         rows
     }
 
-    fn row(&mut self, row: &Row, filler: &Filler) {
-        let (mut task, slips) = filler.task(row);
+    fn row(&mut self, row: &Row, task: Task, slips: Vec<Told>, named: bool) {
         let before = self.slips.len();
         for (message, hint) in slips {
             self.slip(row.line, message, hint);
         }
-        if filler.names_tasks() {
-            if self.slips.len() == before && !is_id(&task.id) {
-                let message = format!(
-                    "the id '{}' of this row must be letters, digits, '-', '_' and '.', not first a dot",
-                    task.id
-                );
-                let hint = format!("without `id` the rows are numbered: {}-0001", self.name);
-                self.slip(row.line, message, Some(hint));
-            }
-        } else {
-            task.id = format!("{}-{:04}", self.name, row.number);
+        if named && self.slips.len() == before && !is_id(&task.id) {
+            let message = format!(
+                "the id '{}' of this row must be letters, digits, '-', '_' and '.', not first a dot",
+                task.id
+            );
+            let hint = format!("without `id` the rows are numbered: {}-0001", self.name);
+            self.slip(row.line, message, Some(hint));
         }
         // A good row beside bad ones is still looked at: its id may stand there twice.
         if self.slips.len() == before {
-            task.digest = digest::of_task(&task);
             self.tasks.push(Found { task, file: self.shown.clone(), line: row.line, column: 1 });
         }
     }
+}
+
+/// The task of a row with its id and digest, and what is wrong with it.
+fn made(row: &Row, filler: &Filler, name: &str) -> (Task, Vec<Told>) {
+    let (mut task, slips) = filler.task(row);
+    if !filler.names_tasks() {
+        task.id = format!("{name}-{:04}", row.number);
+    }
+    if slips.is_empty() {
+        task.digest = digest::of_task(&task);
+    }
+    (task, slips)
 }
 
 /// At most some twenty of many errors of one file; the last of them says how many more there are.

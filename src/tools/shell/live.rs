@@ -26,6 +26,8 @@ const MARK: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_millis(30);
 /// How long a write to the terminal may take.
 const WRITE: Duration = Duration::from_secs(5);
+/// How long a shell whose status pipe is closed has to end.
+const LEAVE: Duration = Duration::from_millis(500);
 /// Name of the command file in the sandbox's temporary folder.
 const FILE: &str = ".rolltape-command";
 
@@ -53,6 +55,7 @@ pub(in crate::tools) struct Shared {
     reports: Mutex<Vec<u8>>,
     wake: Notify,
     closed: AtomicBool,
+    mute: AtomicBool,
 }
 
 impl Shared {
@@ -63,6 +66,7 @@ impl Shared {
             reports: Mutex::default(),
             wake: Notify::new(),
             closed: AtomicBool::new(false),
+            mute: AtomicBool::new(false),
         }
     }
 
@@ -111,6 +115,8 @@ pub(super) struct Live {
     pub(super) file: String,
     /// Whether a command runs.
     pub(super) running: bool,
+    /// When the last command was handed over.
+    pub(super) since: Instant,
     nonce: String,
     stdin: Writer,
     shared: Arc<Shared>,
@@ -139,6 +145,7 @@ impl Live {
                 env: environment(boot),
                 cwd: cwd.to_owned(),
                 pty: Some(SIZE),
+                person: false,
                 status_fd: Some(STATUS_FD),
                 unprivileged: false,
                 root: false,
@@ -154,8 +161,16 @@ impl Live {
         ];
         let stdin = process.stdin.ok_or_else(missing)?;
         let control = process.control;
-        let mut live =
-            Self { control, file: String::new(), running: true, nonce: nonce()?, stdin, shared, readers };
+        let mut live = Self {
+            control,
+            file: String::new(),
+            running: true,
+            since: Instant::now(),
+            nonce: nonce()?,
+            stdin,
+            shared,
+            readers,
+        };
         let line = format!(" eval \"$ROLLTAPE_BOOT\"; __rolltape_n={}; __rolltape_end 0\n", live.nonce);
         live.shared.screen().expect_end(&live.nonce);
         live.write(line.as_bytes()).await;
@@ -197,6 +212,7 @@ impl Live {
         self.shared.reports().clear();
         self.shared.screen().expect(&self.nonce, line.as_bytes());
         self.running = true;
+        self.since = Instant::now();
         self.write(line.as_bytes()).await;
         Ok(())
     }
@@ -236,6 +252,11 @@ impl Live {
                 self.running = false;
                 return Ok(Ended::Done(status));
             }
+            if self.shared.mute.load(Ordering::Acquire) {
+                // Nobody holds the status pipe: the shell has ended, or its command closed what it reports over.
+                let Ok(exit) = timeout(LEAVE, self.control.wait()).await else { return Ok(Ended::Lost) };
+                return self.dead(exit?).await;
+            }
             self.shared.look(&mut pace, now);
             let (deadline, why) = pace.deadline(wait);
             if now >= deadline {
@@ -254,15 +275,16 @@ impl Live {
             last = false;
             tokio::select! {
                 () = self.shared.changed() => {}
-                exit = self.control.wait() => {
-                    let exit = exit?;
-                    self.drain().await;
-                    self.running = false;
-                    return Ok(Ended::Dead(exit));
-                }
+                exit = self.control.wait() => return self.dead(exit?).await,
                 () = sleep_until(deadline) => {}
             }
         }
+    }
+
+    async fn dead(&mut self, exit: Exit) -> Result<Ended, SandboxError> {
+        self.drain().await;
+        self.running = false;
+        Ok(Ended::Dead(exit))
     }
 
     /// After the report: waits until the terminal's stream has come to the mark.
@@ -331,4 +353,6 @@ pub(in crate::tools) async fn read_reports(mut stream: Reader, shared: Arc<Share
         shared.reports().extend_from_slice(&buffer[..count]);
         shared.wake.notify_one();
     }
+    shared.mute.store(true, Ordering::Release);
+    shared.wake.notify_one();
 }

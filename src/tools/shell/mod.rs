@@ -46,6 +46,8 @@ pub(super) struct Answer {
     pub(super) ended: Ended,
     /// Working folder, as real path.
     pub(super) cwd: String,
+    /// Whether the command was killed for its time.
+    pub(super) overtime: bool,
     /// What became of the shell, if it had to be replaced.
     pub(super) replaced: Option<Result<(), String>>,
 }
@@ -174,8 +176,16 @@ impl Shell {
     ) -> Result<Answer, SandboxError> {
         let Some(live) = self.live.as_mut() else { return Err(SandboxError::new("the shell is gone")) };
         let options = &self.options;
-        let wait = Wait::new(timeout, silence, START, options);
-        let ended = live.watch(wait).await?;
+        let mut wait = Wait::new(timeout, silence, START, options);
+        let left = options.command_wall.map(|limit| limit.saturating_sub(live.since.elapsed()));
+        wait.total = left.map_or(wait.total, |left| wait.total.min(left));
+        let mut ended = live.watch(wait).await?;
+        let over = options.command_wall.is_some_and(|limit| live.since.elapsed() >= limit);
+        let overtime = over && matches!(ended, Ended::Silent | Ended::Busy | Ended::Timeout);
+        if overtime {
+            live.control.signal(Signal::Kill, SignalTarget::Foreground).await?;
+            ended = live.watch(Wait { silence: None, total: KEY, start: START }).await?;
+        }
         let late = live.take_late(options.max_output);
         let output = live.take_output(options.max_output);
         let mut replaced = None;
@@ -188,7 +198,7 @@ impl Shell {
             Some(status) => status.cwd.clone(),
             None => self.sandbox.workspace().to_owned(),
         };
-        Ok(Answer { late, output, ended, cwd, replaced })
+        Ok(Answer { late, output, ended, cwd, overtime, replaced })
     }
 
     /// A new shell in the place of one that ended. The error is text for the model.

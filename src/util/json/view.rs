@@ -97,6 +97,11 @@ impl<'a> View<'a> {
         Place { offset: self.node.start as u64, json: true, parts: true, ..Place::default() }
     }
 
+    /// Where the value as a whole stands.
+    pub fn value_place(self) -> Place {
+        Place { offset: self.node.start as u64, value: true, ..Place::default() }
+    }
+
     /// The elements of an array; nothing for other kinds.
     pub fn items(self) -> impl Iterator<Item = View<'a>> {
         let items: &'a [Node] = match &self.node.kind {

@@ -211,6 +211,7 @@ fn runtimes_read_what_they_write() {
                 name: name.to_owned(),
                 arguments: Arguments::object(arguments),
                 extra: Object::new(),
+                place: None,
             };
             let text =
                 (runtime.write)("", &[call]).unwrap_or_else(|error| panic!("{}: {error}", runtime.name));

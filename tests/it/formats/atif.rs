@@ -15,6 +15,7 @@ fn bare(mut trajectory: Trajectory) -> Trajectory {
     trajectory.schema_version = None;
     for step in &mut trajectory.steps {
         step.place = None;
+        step.calls.iter_mut().for_each(|call| call.place = None);
         if let Some(reply) = &mut step.reply {
             reply.place = None;
         }
@@ -146,7 +147,7 @@ fn valid_step(number: u64, step: &Value) {
 }
 
 /// A trajectory that has everything, and much of it where ATIF has no place for it.
-fn full() -> Trajectory {
+pub(super) fn full() -> Trajectory {
     let object = |value: Value| value.as_object().cloned().expect("an object");
     let mut system = Step::new(1, Source::System, "be good");
     system.reasoning = Some("odd, but kept".to_owned());
@@ -170,6 +171,7 @@ fn full() -> Trajectory {
         name: "f".to_owned(),
         arguments,
         extra: object(json!({"index": 0})),
+        place: None,
     };
     agent.calls = vec![
         call("a", Arguments::text("{\"x\": 1.0,  \"y\": 2}".to_owned())),

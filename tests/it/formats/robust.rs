@@ -169,10 +169,10 @@ fn refusals_name_what_was_looked_for() {
     x: is a binary file
     hint: transcripts are text
 
-    x: of no known format (not openhands-prompt-log: it has no line of exactly ten dashes; not openhands-completion-log: it holds no JSON object; not openai-chat: it holds no JSON object or list)
+    x: of no known format, and near to none (not openhands-prompt-log: it has no line of exactly ten dashes; not openhands-completion-log: it holds no JSON object; not openai-chat: it holds no JSON object or list)
     hint: name its format with --from; rolltape list formats shows all of them
 
-    x: of no known format (not openhands-prompt-log: it has no line of exactly ten dashes; not openhands-completion-log: it has no "messages"; not openai-chat: it has no "messages")
+    x: of no known format, and near to none (not openhands-completion-log: it has no "messages"; not openai-chat: it has no "messages"; not openai-completion-log: it has no request with "messages")
     hint: name its format with --from; rolltape list formats shows all of them
 
     x: not readable as JSON: the text ends too early (line 1, byte 14)

@@ -193,6 +193,7 @@ fn native(id: usize, content: String, calls: Vec<(bool, Object, bool, String)>, 
             name: if first { "look" } else { "write_file" }.to_owned(),
             arguments: Arguments::object(arguments),
             extra: Object::new(),
+            place: None,
         };
         // Results stand in the order of their calls; the last one may be missing.
         if answered && results.len() == n {

@@ -59,6 +59,7 @@ fn hostile_layers_end_in_one_error_and_touch_nothing() {
     std::fs::write(outside.join("canary"), b"alive").unwrap();
     std::fs::write(lab.path("canary"), b"alive").unwrap();
     let mut told = String::new();
+    let digest = regex::Regex::new(r"\([0-9a-f]{12}\)").unwrap();
     for (name, layer) in layers(&outside) {
         let folder = lab.path("image");
         let _ = std::fs::remove_dir_all(&folder);
@@ -68,7 +69,6 @@ fn hostile_layers_end_in_one_error_and_touch_nothing() {
         assert_eq!(output.stderr.matches("error: ").count(), 1, "{name}: {}", output.stderr);
         // The digest of a tar with a path in it differs from run to run.
         let text = output.stderr.clone();
-        let digest = regex::Regex::new(r"\([0-9a-f]{12}\)").unwrap();
         let text = digest.replace_all(&text, "(<DIGEST>)");
         let text = text.replace(outside.to_str().unwrap().trim_start_matches('/'), "<OUTSIDE>");
         told.push_str(&format!("{name}\n  {}", text.trim_start()));

@@ -95,7 +95,7 @@ impl Registry {
 }
 
 fn made(text: &str) -> Made {
-    let shared = Tree::new().file("shared", 0o644, &[b's'; 100_000]).done();
+    let shared = Tree::new().file("shared", 0o644, &vec![b's'; 100_000]).done();
     let own = Tree::new().file("own", 0o644, text.as_bytes()).done();
     image(&[(shared, Pack::Gzip), (own, Pack::Zstd)], json!({ "Env": ["A=1"] }))
 }

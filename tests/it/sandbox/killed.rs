@@ -1,7 +1,8 @@
 //! A harness that is killed leaves nothing.
 
 use super::{choice, run};
-use rolltape::sandbox::{Config, Launcher};
+use crate::support;
+use rolltape::sandbox::{Choice, Config, Launcher};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -66,4 +67,48 @@ fn a_killed_harness_leaves_nothing() {
 fn gone(folder: &Path) -> bool {
     std::fs::read_dir(folder).expect("the folder").next().is_none()
         && super::levels::processes_with("sleep\0953") == 0
+}
+
+/// What forks the inits may be killed, as any process may: sandboxes that run go on, and another one takes over.
+#[test]
+fn a_killed_nursery_is_replaced() {
+    let folder = support::temp();
+    let helper = folder.path().join("helper");
+    std::fs::hard_link(env!("CARGO_BIN_EXE_rolltape"), &helper)
+        .or_else(|_| std::fs::copy(env!("CARGO_BIN_EXE_rolltape"), &helper).map(drop))
+        .expect("a helper of our own");
+    // A sandbox's user must get at it.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), open).expect("walkable");
+    for backend in ["none", "namespaces"] {
+        let choice = Choice { helper: Some(helper.clone()), ..choice(backend, None) };
+        super::with_launcher(choice, async |launcher| {
+            let before = launcher.start(Config::default()).await.expect("a sandbox");
+            let nurseries = children_of(std::process::id(), &helper);
+            assert_eq!(nurseries.len(), 1, "{backend}: {nurseries:?}");
+            rustix::process::kill_process(nurseries[0], rustix::process::Signal::KILL).expect("killed");
+            let after = launcher.start(Config::default()).await.expect("another sandbox");
+            for sandbox in [before, after] {
+                assert_eq!(run(&sandbox, "echo here").await, ("here\n".to_owned(), String::new(), 0));
+                sandbox.close().await;
+            }
+        });
+    }
+}
+
+/// Inits and what forks them, by their parent and their program.
+fn children_of(parent: u32, program: &Path) -> Vec<rustix::process::Pid> {
+    let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    all.filter(|pid| {
+        let of = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+        let stat = of("stat");
+        let ppid =
+            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)).unwrap_or_default();
+        ppid == parent.to_string()
+            && of("cmdline").starts_with("rolltape: init")
+            && std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program)
+    })
+    .filter_map(rustix::process::Pid::from_raw)
+    .collect()
 }

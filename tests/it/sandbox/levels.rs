@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The levels that work here, said when one does not.
-pub(super) fn levels() -> Vec<Level> {
+pub(crate) fn levels() -> Vec<Level> {
     let all = [Level::Overlay, Level::User, Level::Process];
     all.into_iter().filter(|level| works(*level)).collect()
 }
@@ -213,7 +213,7 @@ fn eight_at_once_leave_nothing() {
     }
 }
 
-pub(super) fn processes_with(words: &str) -> usize {
+pub(crate) fn processes_with(words: &str) -> usize {
     let entries = std::fs::read_dir("/proc").expect("/proc");
     let lines = entries.flatten().filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
     lines.filter(|line| String::from_utf8_lossy(line).contains(words)).count()

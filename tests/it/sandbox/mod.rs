@@ -1,8 +1,12 @@
 //! Sandboxes: every level that the machine can.
 
+mod attack;
 mod basics;
+mod filter;
 mod guards;
+mod keeper;
 mod killed;
+mod left;
 pub(crate) mod levels;
 mod mounts;
 mod poor;
@@ -18,6 +22,7 @@ pub(crate) fn choice(backend: &str, level: Option<Level>) -> Choice {
         backend: backend.to_owned(),
         level,
         require: Vec::new(),
+        hide: Vec::new(),
         helper: Some(env!("CARGO_BIN_EXE_rolltape").into()),
         ..Choice::default()
     }

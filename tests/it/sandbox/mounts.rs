@@ -103,3 +103,41 @@ fn an_authority_is_trusted_inside_and_only_there() {
         assert!(out.starts_with("0\n") && !out.contains("rolltape.pem"), "{level:?}: {out}");
     });
 }
+
+#[test]
+fn folders_of_the_harness_are_hidden_in_shared_ones() {
+    need!(root);
+    let open = |folder: &Path| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder, mode).expect("readable");
+    };
+    let (own, beside) =
+        (tempfile::tempdir_in("/opt").expect("a folder"), tempfile::tempdir_in("/opt").expect("a folder"));
+    let venv = own.path().join("venv");
+    std::fs::create_dir(&venv).expect("a folder");
+    for folder in [own.path(), beside.path(), &venv] {
+        open(folder);
+        std::fs::write(folder.join("told"), "alive").expect("written");
+    }
+    let [own, beside, venv] = [own.path(), beside.path(), &venv].map(|path| path.display().to_string());
+    // What all programs need is never hidden, whoever asks.
+    let hide =
+        [own.as_str(), "/usr/local", "/usr/bin", "/opt", "/", "/no/such/folder"].map(Into::into).to_vec();
+    for level in levels() {
+        let mounts = if level == Level::Process { Vec::new() } else { vec![(venv.clone(), venv.clone())] };
+        with_launcher(super::Choice { hide: hide.clone(), ..choice("", Some(level)) }, async |launcher| {
+            for mounts in [mounts, Vec::new()] {
+                let hung = !mounts.is_empty();
+                let sandbox =
+                    launcher.start(Config { mounts, ..Config::default() }).await.expect("a sandbox");
+                let look = format!(
+                    "cat {own}/told; cat {beside}/told; cat {venv}/told; /usr/bin/env true && echo fine"
+                );
+                let (out, err, _) = run(&sandbox, &look).await;
+                let seen = if hung { "alivealivefine\n" } else { "alivefine\n" };
+                assert_eq!(out, seen, "{level:?}: {err}");
+                sandbox.close().await;
+            }
+        });
+    }
+}

@@ -16,7 +16,7 @@ const DOCKER: &str = "--bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+
                       +net_bind_service,+net_raw,+sys_chroot,+mknod,+audit_write,+setfcap";
 
 /// Whether the test may go on here as an ordinary user. As root it runs itself again as one.
-fn ordinary(test: &str) -> bool {
+pub(super) fn ordinary(test: &str) -> bool {
     if !rustix::process::geteuid().is_root() || std::env::var_os(AGAIN).is_some() {
         return true;
     }
@@ -85,6 +85,33 @@ fn limits_hold_and_are_told_without_control_groups() {
                 let report = sandbox.close().await;
                 assert_eq!(report.limits, limits, "{level:?}: {script}: {out} {err}");
                 assert_eq!(out, said, "{level:?}: {script}: {err}");
+            }
+        });
+    }
+}
+
+#[test]
+fn cpu_time_and_disk_are_told_without_control_groups() {
+    if !ordinary("sandbox::poor::cpu_time_and_disk_are_told_without_control_groups") {
+        return;
+    }
+    for level in levels() {
+        with_launcher(choice("", Some(level)), async |launcher| {
+            let cases = [
+                ("while :; do :; done", LimitKind::Cpu),
+                ("while :; do /bin/true; done", LimitKind::Cpu),
+                ("head -c 50000000 /dev/zero > a; sleep 1", LimitKind::Disk),
+            ];
+            for (script, kind) in cases {
+                let config = Config {
+                    cpu_time: Some(std::time::Duration::from_millis(400)),
+                    disk: Some(8 << 20),
+                    ..Config::default()
+                };
+                let sandbox = launcher.start(config).await.expect("a sandbox");
+                run(&sandbox, script).await;
+                let report = sandbox.close().await;
+                assert_eq!(report.limits, [kind], "{level:?}: {script}");
             }
         });
     }

@@ -32,6 +32,13 @@ pub(crate) fn temp() -> TempDir {
     tempfile::Builder::new().prefix("rolltape-test-").tempdir().expect("a temporary folder")
 }
 
+/// Peak resident memory of a process in MB, as long as it is there.
+pub(crate) fn peak(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kb| kb / 1024)
+}
+
 /// The root of the package.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -2,45 +2,45 @@
 
 use super::{Look, Output};
 use crate::cli::check::Plan;
-use crate::cli::check::judge::{Checked, Item};
-use crate::formats::ReadError;
+use crate::cli::check::judge::Checked;
 use crate::model::{Location, Severity};
-use crate::report::findings::github::{Annotation, commands};
+use crate::report::findings::github::{Annotation, beginning, command};
 use std::io::{self, Write};
+use std::path::Path;
 
 pub(super) static ITEM: Output = Output { name: "github", about: "annotations of GitHub Actions", render };
 
 fn render(checked: &Checked, _: &Plan, look: &Look<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let items: Vec<Item> = checked.items.iter().collect::<io::Result<_>>()?;
-    let errors: Vec<ReadError> = checked.errors.iter().collect::<io::Result<_>>()?;
-    let cwd = look.cwd.to_str().unwrap_or_default();
-    let relative = |path| {
-        let below = str::strip_prefix(path, cwd).and_then(|rest| rest.strip_prefix('/'));
-        below.filter(|_| !cwd.is_empty()).unwrap_or(path)
-    };
-    let starts: Vec<Location> =
-        errors.iter().map(|error| Location { line: error.line.max(1), column: 1 }).collect();
-    let mut annotations: Vec<Annotation<'_>> = errors
-        .iter()
-        .zip(&starts)
-        .map(|(error, start)| Annotation {
+    let unread = |severity| if severity == Severity::Error { checked.errors.len() } else { 0 };
+    out.write_all(beginning(|severity| checked.items.of(severity) + unread(severity)).as_bytes())?;
+    for error in checked.errors.iter() {
+        let error = error?;
+        let start = Location { line: error.line.max(1), column: 1 };
+        let annotation = Annotation {
             severity: Severity::Error,
             title: "not read".to_owned(),
-            message: error.message.clone(),
-            place: Some((relative(error.path.as_str()), start, None)),
-        })
-        .collect();
-    annotations.extend(items.iter().map(|item| {
-        Annotation {
+            message: error.message,
+            place: Some((relative(&error.path, look.cwd), &start, None)),
+        };
+        out.write_all(command(&annotation).as_bytes())?;
+    }
+    for item in checked.items.iter() {
+        let item = item?;
+        let start = item.finding.location.as_ref();
+        let annotation = Annotation {
             severity: item.finding.severity,
             title: format!("{} {}", item.finding.rule, item.finding.name),
-            message: item.finding.text.clone(),
-            place: item
-                .finding
-                .location
-                .as_ref()
-                .map(|start| (relative(item.path.as_str()), start, item.end.as_ref())),
-        }
-    }));
-    out.write_all(commands(&annotations).as_bytes())
+            message: item.finding.text,
+            place: start.map(|start| (relative(&item.path, look.cwd), start, item.end.as_ref())),
+        };
+        out.write_all(command(&annotation).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// A path below the current folder as seen from there.
+fn relative<'a>(path: &'a str, cwd: &Path) -> &'a str {
+    let cwd = cwd.to_str().unwrap_or_default();
+    let below = path.strip_prefix(cwd).and_then(|rest| rest.strip_prefix('/'));
+    below.filter(|_| !cwd.is_empty()).unwrap_or(path)
 }

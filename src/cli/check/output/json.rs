@@ -4,7 +4,7 @@ use super::{Look, Output, compliant};
 use crate::cli::check::Plan;
 use crate::cli::check::judge::{Checked, Item};
 use crate::formats::ReadError;
-use crate::util::text::json_unmarked;
+use crate::report::findings::pieces::{indented, list};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -30,42 +30,22 @@ fn render(checked: &Checked, plan: &Plan, _: &Look<'_>, out: &mut dyn Write) -> 
     member(out, "trajectories", &checked.trajectories.into())?;
     member(out, "messages", &checked.messages.into())?;
     member(out, "calls", &checked.calls.into())?;
-    list(out, "findings", checked.items.iter().map(|item| Ok(item_json(&item?))))?;
+    list(out, 1, "findings", checked.items.iter().map(|item| Ok(item_json(&item?))))?;
     out.write_all(b",\n")?;
     member(out, "by_rule", &Value::Object(by_rule))?;
+    let by_format = checked.by_format.iter().map(|(format, files)| ((*format).to_owned(), (*files).into()));
+    member(out, "by_format", &Value::Object(by_format.collect()))?;
     member(out, "compliant", &compliant(checked, plan).into())?;
     let error_json = |error: ReadError| {
         json!({ "path": error.path, "line": (error.line > 0).then_some(error.line), "byte": error.offset,
             "message": error.message, "hint": error.hint })
     };
-    list(out, "errors", checked.errors.iter().map(|error| Ok(error_json(error?))))?;
+    list(out, 1, "errors", checked.errors.iter().map(|error| Ok(error_json(error?))))?;
     if let Some(statistics) = &checked.statistics {
         let told = statistics.json(compliant(checked, plan).is_some());
         write!(out, ",\n  \"statistics\": {}", indented(&told, 1))?;
     }
     out.write_all(b"\n}\n")
-}
-
-/// A member that is a list, written element by element.
-fn list(
-    out: &mut dyn Write,
-    name: &str,
-    elements: impl Iterator<Item = io::Result<Value>>,
-) -> io::Result<()> {
-    let mut any = false;
-    write!(out, "  \"{name}\": [")?;
-    for element in elements {
-        write!(out, "{}\n    {}", if any { "," } else { "" }, indented(&element?, 2))?;
-        any = true;
-    }
-    out.write_all(if any { b"\n  ]" } else { b"]" })
-}
-
-/// The value over several lines, those behind the first one indented as deep as it stands.
-fn indented(value: &Value, depth: usize) -> String {
-    let text = format!("{value:#}");
-    let text = json_unmarked(&text);
-    text.replace('\n', &format!("\n{}", "  ".repeat(depth)))
 }
 
 /// A finding as both JSON outputs have it.

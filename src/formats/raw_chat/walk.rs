@@ -13,7 +13,7 @@ const SHORT: usize = 12;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Null,
     Bool,
     Integer,
@@ -23,16 +23,32 @@ pub(super) enum Kind {
     Object,
 }
 
+impl Kind {
+    /// The kind that a JSON Schema calls so.
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        Some(match word {
+            "string" => Kind::Text,
+            "integer" => Kind::Integer,
+            "number" => Kind::Number,
+            "boolean" => Kind::Bool,
+            "array" => Kind::Array,
+            "object" => Kind::Object,
+            "null" => Kind::Null,
+            _ => return None,
+        })
+    }
+}
+
 /// Whether every byte may stand in a line whose strings have no raw control characters and which has no tabs
 /// between values.
-pub(super) fn no_controls(line: &[u8]) -> bool {
+pub(crate) fn no_controls(line: &[u8]) -> bool {
     // A minimum over blocks becomes vector code.
     line.chunks(64).all(|chunk| chunk.iter().fold(u8::MAX, |least, &byte| least.min(byte)) >= 0x20)
 }
 
 /// Whether every escape is one of those behind which nothing hides: no ASCII letter, digit or mark written as
 /// `\u…`, no half of a surrogate pair, no character of `watched`. `\/` is a doubt too.
-pub(super) fn plain_escapes(line: &[u8], watched: &[u32]) -> bool {
+pub(crate) fn plain_escapes(line: &[u8], watched: &[u32]) -> bool {
     // Backslashes are frequent: eight bytes at a time are looked at in a number, without a call for each of them.
     let (eights, rest) = line.as_chunks::<8>();
     let mut behind = 0;
@@ -95,45 +111,45 @@ fn unit(line: &[u8], at: usize) -> Option<u32> {
 }
 
 /// A place in a line. Every method goes on behind what it read, or gives `None`: a doubt.
-pub(super) struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     line: &'a [u8],
     at: usize,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(line: &'a [u8]) -> Self {
+    pub(crate) fn new(line: &'a [u8]) -> Self {
         Self { line, at: 0 }
     }
 
     /// Bytes from here on.
-    pub(super) fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         &self.line[self.at..]
     }
 
     /// Goes on `count` bytes.
-    pub(super) fn skip(&mut self, count: usize) {
+    pub(crate) fn skip(&mut self, count: usize) {
         self.at += count;
     }
 
     /// Where the walk stands.
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    pub(super) fn blanks(&mut self) {
+    pub(crate) fn blanks(&mut self) {
         while self.line.get(self.at) == Some(&b' ') {
             self.at += 1;
         }
     }
 
     /// The next byte that is no blank, which is not taken.
-    pub(super) fn peek(&mut self) -> Option<u8> {
+    pub(crate) fn peek(&mut self) -> Option<u8> {
         self.blanks();
         self.line.get(self.at).copied()
     }
 
     /// Takes the next byte that is no blank, if it is `byte`.
-    pub(super) fn take(&mut self, byte: u8) -> Option<()> {
+    pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
         if self.peek()? == byte {
             self.at += 1;
             return Some(());
@@ -142,13 +158,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Nothing but blanks is left.
-    pub(super) fn end(&mut self) -> Option<()> {
+    pub(crate) fn end(&mut self) -> Option<()> {
         self.blanks();
         (self.at == self.line.len()).then_some(())
     }
 
     /// The inside of a string, as it is written.
-    pub(super) fn string(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn string(&mut self) -> Option<&'a [u8]> {
         self.take(b'"')?;
         let start = self.at;
         // Keys and names are short.
@@ -172,7 +188,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A key that is written plainly, and its colon.
-    pub(super) fn key(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn key(&mut self) -> Option<&'a [u8]> {
         let key = self.string().filter(|key| !key.contains(&b'\\'))?;
         self.take(b':')?;
         self.blanks();
@@ -180,7 +196,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether another member or element follows: takes the comma or the `close`.
-    pub(super) fn more(&mut self, close: u8) -> Option<bool> {
+    pub(crate) fn more(&mut self, close: u8) -> Option<bool> {
         let next = self.peek()?;
         self.at += 1;
         match next {
@@ -191,8 +207,16 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks over any value and gives its kind.
-    pub(super) fn value(&mut self) -> Option<Kind> {
+    pub(crate) fn value(&mut self) -> Option<Kind> {
         self.value_at(0)
+    }
+
+    /// Walks over any value and gives its bytes.
+    pub(crate) fn raw(&mut self) -> Option<&'a [u8]> {
+        self.peek()?;
+        let from = self.at;
+        self.value()?;
+        Some(&self.line[from..self.at])
     }
 
     fn value_at(&mut self, depth: usize) -> Option<Kind> {
@@ -267,7 +291,7 @@ impl<'a> Walk<'a> {
 }
 
 /// The keys of one object, to see that none stands twice.
-pub(super) struct Keys<'a> {
+pub(crate) struct Keys<'a> {
     known: [&'a [u8]; MEMBERS],
     count: usize,
 }
@@ -279,8 +303,13 @@ impl Default for Keys<'_> {
 }
 
 impl<'a> Keys<'a> {
+    /// Whether that key stood there.
+    pub(crate) fn has(&self, key: &[u8]) -> bool {
+        self.known[..self.count].contains(&key)
+    }
+
     /// A key that did not stand there yet.
-    pub(super) fn add(&mut self, key: &'a [u8]) -> Option<()> {
+    pub(crate) fn add(&mut self, key: &'a [u8]) -> Option<()> {
         if self.count == MEMBERS || self.known[..self.count].contains(&key) {
             return None;
         }
