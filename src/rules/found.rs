@@ -78,12 +78,10 @@ impl Found {
         severities: &[(&'static str, Severity)],
     ) -> Judgement {
         let counts_runtime = view.counts_runtime;
-        // Stable, so that findings at one place stay in the order of the rules. What has no span in a text, as native
-        // calls and results have none, comes in the order of the file.
-        self.entries.sort_by_key(|(_, at, ..)| {
-            let beside = at.place.filter(|_| at.span.is_none()).map_or(0, |place| place.offset);
-            (at.step.unwrap_or(u64::MAX), at.span.map_or(0, |span| span.start), beside)
-        });
+        // Stable, so that findings at one place stay in the order of the rules. Places in a file do not count: a run's own
+        // record, which has none, and a check of its folder tell the same in the same order.
+        self.entries
+            .sort_by_key(|(_, at, ..)| (at.step.unwrap_or(u64::MAX), at.span.map_or(0, |span| span.start)));
         let mut broken = vec![false; view.messages.len()];
         let mut judgement = Judgement { messages: view.messages.len() as u64, ..Judgement::default() };
         for (rule, at, weight, text) in self.entries {
