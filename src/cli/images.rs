@@ -32,8 +32,11 @@ enum Action {
     },
     /// Pulls or reads images and unpacks them, also those that are there
     Pull {
-        /// [HOST[:PORT]/]NAME[:TAG][@DIGEST], a tar of docker save, or a folder in OCI layout
-        #[arg(value_name = "IMAGE", required = true)]
+        #[arg(
+            value_name = "IMAGE",
+            required = true,
+            help = "[HOST[:PORT]/]NAME[:TAG][@DIGEST], a tar of docker save, or a folder in OCI layout"
+        )]
         images: Vec<String>,
     },
     /// Forgets images and removes what no other has
