@@ -1,6 +1,6 @@
 //! A line as its messages. Texts are raw: the insides of JSON strings as they are written.
 
-use super::walk::{Keys, Kind, Walk};
+use super::walk::{Kind, Walk};
 
 /// Members of a record that a reader or a rule may look at and that are not looked at here: a doubt unless they are
 /// null.
@@ -94,15 +94,10 @@ pub(crate) fn read<'a, T>(
     let mut messages = None;
     let (mut id, mut model) = (None, None);
     let (mut list, mut extra, mut odd) = (None, Vec::new(), false);
-    let mut keys = Keys::default();
-    walk.take(b'{')?;
-    loop {
-        walk.blanks();
-        let key = walk.key()?;
-        keys.add(key)?;
+    walk.object(|walk, key| {
         match key {
-            b"messages" => messages = Some(read_messages(&mut walk)?),
-            b"tools" => list = tools(&mut walk)?,
+            b"messages" => messages = Some(read_messages(walk)?),
+            b"tools" => list = tools(walk)?,
             b"id" | b"model" if walk.peek()? == b'"' => {
                 *(if key == b"id" { &mut id } else { &mut model }) = walk.string();
             }
@@ -115,10 +110,8 @@ pub(crate) fn read<'a, T>(
             }
             _ => extra.push((key, walk.raw()?)),
         }
-        if !walk.more(b'}')? {
-            break;
-        }
-    }
+        Some(())
+    })?;
     walk.end()?;
     Some(Record { messages: messages?, tools: list, id, model, extra, odd })
 }
@@ -141,12 +134,7 @@ fn read_messages<'a>(walk: &mut Walk<'a>) -> Option<Vec<Message<'a>>> {
 fn read_message<'a>(walk: &mut Walk<'a>) -> Option<Message<'a>> {
     let mut message = Message::default();
     let mut role = None;
-    let mut keys = Keys::default();
-    walk.take(b'{')?;
-    loop {
-        walk.blanks();
-        let key = walk.key()?;
-        keys.add(key)?;
+    let keys = walk.object(|walk, key| {
         match key {
             b"role" => role = Some(walk.string()?),
             b"content" => {
@@ -172,10 +160,8 @@ fn read_message<'a>(walk: &mut Walk<'a>) -> Option<Message<'a>> {
             _ if INERT.contains(&key) => message.extra.push((key, walk.raw()?)),
             _ => return None,
         }
-        if !walk.more(b'}')? {
-            break;
-        }
-    }
+        Some(())
+    })?;
     message.role = match role? {
         b"system" => Role::System,
         b"developer" => Role::Developer,
@@ -229,12 +215,7 @@ fn read_content<'a>(walk: &mut Walk<'a>) -> Option<Content<'a>> {
 /// A part of a list; the text of one that is of type `text`.
 fn read_part<'a>(walk: &mut Walk<'a>, odd: &mut bool) -> Option<Option<&'a [u8]>> {
     let (mut kind, mut text) = (None, None);
-    let mut keys = Keys::default();
-    walk.take(b'{')?;
-    loop {
-        walk.blanks();
-        let key = walk.key()?;
-        keys.add(key)?;
+    walk.object(|walk, key| {
         match (key, walk.peek()?) {
             (b"type", b'"') => kind = walk.string(),
             (b"text", b'"') => text = walk.string(),
@@ -243,10 +224,9 @@ fn read_part<'a>(walk: &mut Walk<'a>, odd: &mut bool) -> Option<Option<&'a [u8]>
                 walk.value()?;
             }
         }
-        if !walk.more(b'}')? {
-            return Some(text.filter(|_| kind == Some(b"text")));
-        }
-    }
+        Some(())
+    })?;
+    Some(text.filter(|_| kind == Some(b"text")))
 }
 
 fn text_or_null<'a>(walk: &mut Walk<'a>) -> Option<Option<&'a [u8]>> {
@@ -267,12 +247,7 @@ fn read_calls<'a>(walk: &mut Walk<'a>, odd: &mut bool) -> Option<Option<Call<'a>
         return Some(None);
     }
     let (mut id, mut function) = (None, None);
-    let mut keys = Keys::default();
-    walk.take(b'{')?;
-    loop {
-        walk.blanks();
-        let key = walk.key()?;
-        keys.add(key)?;
+    walk.object(|walk, key| {
         match key {
             b"id" => id = Some(walk.string()?),
             b"function" => function = Some(read_function(walk, odd)?),
@@ -282,10 +257,8 @@ fn read_calls<'a>(walk: &mut Walk<'a>, odd: &mut bool) -> Option<Option<Call<'a>
                 walk.value()?;
             }
         }
-        if !walk.more(b'}')? {
-            break;
-        }
-    }
+        Some(())
+    })?;
     // A second call is for the exact way.
     walk.take(b']')?;
     let id = id.filter(|id| !id.is_empty() && !id.contains(&b'\\'))?;
@@ -296,12 +269,7 @@ fn read_calls<'a>(walk: &mut Walk<'a>, odd: &mut bool) -> Option<Option<Call<'a>
 /// Name and arguments.
 fn read_function<'a>(walk: &mut Walk<'a>, odd: &mut bool) -> Option<(&'a [u8], &'a [u8])> {
     let (mut name, mut arguments) = (None, None);
-    let mut keys = Keys::default();
-    walk.take(b'{')?;
-    loop {
-        walk.blanks();
-        let key = walk.key()?;
-        keys.add(key)?;
+    walk.object(|walk, key| {
         match key {
             b"name" => name = Some(walk.string()?),
             b"arguments" => arguments = Some(walk.string()?),
@@ -310,9 +278,7 @@ fn read_function<'a>(walk: &mut Walk<'a>, odd: &mut bool) -> Option<(&'a [u8], &
                 walk.value()?;
             }
         }
-        if !walk.more(b'}')? {
-            break;
-        }
-    }
+        Some(())
+    })?;
     Some((name.filter(|name| !name.contains(&b'\\'))?, arguments?))
 }

@@ -206,6 +206,24 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Walks over an object that is not empty: `each` gets the walk where the value of that key begins, and goes behind it.
+    pub(crate) fn object(
+        &mut self,
+        mut each: impl FnMut(&mut Self, &'a [u8]) -> Option<()>,
+    ) -> Option<Keys<'a>> {
+        let mut keys = Keys::default();
+        self.take(b'{')?;
+        loop {
+            self.blanks();
+            let key = self.key()?;
+            keys.add(key)?;
+            each(self, key)?;
+            if !self.more(b'}')? {
+                return Some(keys);
+            }
+        }
+    }
+
     /// Walks over any value and gives its kind.
     pub(crate) fn value(&mut self) -> Option<Kind> {
         self.value_at(0)
