@@ -23,7 +23,7 @@ fn about() -> About {
 
 /// Runs a script that must succeed; its output.
 async fn done(sandbox: &Arc<dyn Sandbox>, script: &str) -> String {
-    let (out, err, code) = run(sandbox, script).await;
+    let (out, err, code) = run(sandbox, &format!("set -e; {script}")).await;
     assert_eq!(code, 0, "{:?}: {script}: {out}{err}", sandbox.level());
     out
 }
@@ -56,7 +56,7 @@ fn files_are_there_again_in_each_of_several_sandboxes() {
     each(async |level, launcher, file| {
         let sandbox = launcher.start(kept()).await.expect("a sandbox");
         let script = "mkdir -p deep/er; echo one > deep/er/file; chmod 640 deep/er/file; ln -s deep/er/file link; \
-                      ln deep/er/file hard; mkfifo pipe; printf x > 'a name'; : > empty; chmod 700 deep; \
+                      ln deep/er/file deep/er/hard; mkfifo pipe; printf x > 'a name'; : > empty; chmod 700 deep; \
                       touch -d @1000000000 empty; echo home > $HOME/h; echo tmp > $TMPDIR/t; mkdir -p closed/in; \
                       echo in > closed/in/file; chmod 000 closed/in/file closed/in closed";
         done(&sandbox, script).await;
@@ -64,7 +64,7 @@ fn files_are_there_again_in_each_of_several_sandboxes() {
             let (one, two) = (launcher.start(on(&snapshot)).await, launcher.start(on(&snapshot)).await);
             let (one, two) = (one.expect("one"), two.expect("two"));
             for sandbox in [&one, &two] {
-                let script = "cat link hard deep/er/file 'a name' $HOME/h $TMPDIR/t; test -p pipe; \
+                let script = "cat link deep/er/hard deep/er/file 'a name' $HOME/h $TMPDIR/t; test -p pipe; \
                               stat -c '%a %h' deep/er/file; stat -c %a deep; stat -c %Y empty; stat -c %a closed; \
                               chmod 755 closed closed/in closed/in/file; cat closed/in/file; readlink link";
                 let out = done(sandbox, script).await;
