@@ -111,16 +111,16 @@ impl io::Read for At {
 }
 
 impl State {
-    /// Opens a file that [`super::Sandbox::keep`] wrote.
-    pub fn open(path: &Path) -> Result<Self, SandboxError> {
-        let what = || format!("open the kept state '{}'", path.display());
+    /// Opens a file that [`super::Sandbox::keep`] wrote; errors name it as `shown`.
+    pub fn open(path: &Path, shown: &str) -> Result<Self, SandboxError> {
+        let what = || format!("open the kept state '{shown}'");
         let file = fs::OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(path)
             .map_err(|error| failed(&what(), &error))?;
         let damaged = || {
-            let mut error = SandboxError::new(format!("'{}' is no kept state of a sandbox", path.display()));
+            let mut error = SandboxError::new(format!("'{shown}' is no kept state of a sandbox"));
             error.hint =
                 Some("`rolltape run --keep-sandbox failed` writes them below `sandboxes`".to_owned());
             error

@@ -12,9 +12,8 @@ const LISTED: usize = 5;
 
 /// Finds and opens the state.
 pub(super) fn open(text: &str, context: &Context) -> Result<State, CliError> {
-    let file = context.cwd.join(text);
-    let path = if file.is_file() { file } else { find(text, context)? };
-    State::open(&path).map_err(|error| {
+    let shown = if context.cwd.join(text).is_file() { PathBuf::from(text) } else { find(text, context)? };
+    State::open(&context.cwd.join(&shown), &shown.display().to_string()).map_err(|error| {
         let shown = CliError::usage(error.message);
         match error.hint {
             Some(hint) => shown.hint(hint),
@@ -23,10 +22,10 @@ pub(super) fn open(text: &str, context: &Context) -> Result<State, CliError> {
     })
 }
 
-/// The file that an attempt's record names.
+/// The file that an attempt's record names, from the current folder.
 fn find(text: &str, context: &Context) -> Result<PathBuf, CliError> {
     let (run, rest) = split(text, context).ok_or_else(|| no_run(text, context))?;
-    let glance = store::glance(&run);
+    let glance = store::glance(&context.cwd.join(&run));
     let Some(view) = glance.view else {
         let reason = match glance.state {
             store::State::Damaged(reason) => reason,
@@ -48,13 +47,13 @@ fn find(text: &str, context: &Context) -> Result<PathBuf, CliError> {
     }
 }
 
-/// Splits into a run's folder and the attempt. A run of `reports` may be told by its id.
+/// Splits into a run's folder, from the current one, and the attempt. A run of `reports` may be told by its id.
 fn split(text: &str, context: &Context) -> Option<(PathBuf, Vec<String>)> {
     let all: Vec<_> = Path::new(text).components().collect();
-    for base in [context.cwd.clone(), context.cwd.join("reports")] {
+    for base in [Path::new(""), Path::new("reports")] {
         for count in (1..=all.len()).rev() {
             let folder = base.join(all[..count].iter().collect::<PathBuf>());
-            if store::is_run(&folder) {
+            if store::is_run(&context.cwd.join(&folder)) {
                 let rest = all[count..].iter().map(|part| part.as_os_str().to_string_lossy().into_owned());
                 return Some((folder, rest.collect()));
             }
@@ -131,10 +130,19 @@ fn not_kept(record: &AttemptRecord) -> CliError {
 fn no_attempt(records: &[AttemptRecord], parts: &[String], run: &Path) -> CliError {
     let wanted = parts.join("/");
     let error = CliError::usage(format!("the run '{}' has no attempt '{wanted}'", run.display()));
-    let ids: Vec<String> = records.iter().map(|record| record.id.to_string()).collect();
-    let tasks = records.iter().map(|record| record.id.task.as_str());
-    match nearest(&wanted, ids.iter().map(String::as_str).chain(tasks)) {
-        Some(id) => error.hint(format!("did you mean '{id}'?")),
+    let known = || {
+        records.iter().flat_map(|record| {
+            [record.id.suite.as_str(), record.id.task.as_str(), record.id.subject.as_str()]
+        })
+    };
+    // Part by part: what is known stays.
+    let right = |part: &String| {
+        let is_known = part.parse::<u32>().is_ok() || known().any(|name| name == part);
+        if is_known { Some(part.clone()) } else { nearest(part, known()).map(str::to_owned) }
+    };
+    let meant: Option<Vec<String>> = parts.iter().map(right).collect();
+    match meant.filter(|meant| records.iter().any(|record| told_by(record, meant))) {
+        Some(meant) => error.hint(format!("did you mean '{}'?", meant.join("/"))),
         None => {
             error.hint("an attempt is suite/task/subject/n; parts may be left out where the rest tells it")
         }

@@ -188,7 +188,7 @@ impl Unpack {
             }
             let at = u64::from_le_bytes(array(from)?);
             piece.resize(count as usize, 0);
-            from.read_exact(&mut piece)?;
+            from.read_exact(&mut piece).map_err(|_| torn())?;
             if let Ok(file) = &made
                 && let Err(error) = file.write_all_at(&piece, at)
             {

@@ -34,7 +34,7 @@ async fn both(launcher: &Launcher, sandbox: &Arc<dyn Sandbox>, file: &Path) -> V
     assert!(told.entries > 0 && !told.cut, "{told:?}");
     let from_memory = sandbox.snapshot().await.expect("a snapshot");
     sandbox.close().await;
-    let state = State::open(file).expect("a state");
+    let state = State::open(file, "kept").expect("a state");
     assert_eq!((state.head.attempt.as_str(), state.head.level), ("s/t/a/1", sandbox.level()));
     let from_file = launcher.open(state, "").await.expect("opened");
     assert_eq!(from_file.missing(), None);
@@ -118,5 +118,163 @@ fn a_system_that_was_changed_is_changed_again() {
             third.close().await;
         }
         assert!(Path::new("/usr/bin/env").exists() && !Path::new("/usr/bin/mine").exists());
+    });
+}
+
+#[test]
+fn a_hostile_tree_is_kept_and_harms_nobody() {
+    need!("python3");
+    let script = r#"
+import os, socket
+os.symlink("/etc/shadow", "shadow"); os.symlink("..", "up"); os.symlink("/", "root"); os.symlink("self", "self")
+os.mkfifo("pipe"); os.mkfifo("a\nline"); os.mkdir(b"bytes-\xff\xfe"); open(b"bytes-\xff\xfe/\x80", "w").write("raw")
+try: s = socket.socket(socket.AF_UNIX); s.bind("sock")
+except OSError: os.mknod("sock", 0o140644)
+with open("sparse", "wb") as f:
+    f.seek(1 << 30); f.write(b"end"); f.truncate((1 << 30) + (1 << 20))
+open("n" * 255, "w").write("long")
+here = os.getcwd()
+for _ in range(40):
+    os.mkdir("d" * 200); os.chdir("d" * 200)
+os.chdir(here)
+try: os.setxattr(".", "user.test", b"\x00value"); open("x", "w"); os.setxattr("x", "user.a", b"b")
+except OSError as error: print("no attributes", error.errno)
+os.link("n" * 255, "again")
+open("suid", "w").write("x"); os.chmod("suid", 0o6755)
+os.chmod("bytes-\udcff\udcfe", 0o000)
+"#;
+    each(async |level, launcher, file| {
+        let sandbox = launcher.start(kept()).await.expect("a sandbox");
+        sandbox.files().write("make.py", script.as_bytes(), 0o644).await.expect("written");
+        let out =
+            done(&sandbox, "python3 make.py; nohup sh -c 'while :; do date > busy; done' >/dev/null 2>&1 &")
+                .await;
+        let told = sandbox.keep(file, &about(), MUCH).await.expect("kept");
+        // Names deeper than a path can say are told, and nothing else is lacking.
+        assert_eq!((told.left_out > 0, told.cut), (true, false), "{level:?}: {told:?}");
+        assert!(told.bytes < 10 << 20, "holes are no bytes: {told:?}");
+        assert!(std::fs::metadata(file).expect("a file").len() < 5 << 20);
+        sandbox.close().await;
+        let snapshot = launcher.open(State::open(file, "kept").expect("a state"), "").await.expect("opened");
+        let again = launcher.start(on(&snapshot)).await.expect("again");
+        assert_eq!((snapshot.missing(), again.missing()), (None, None), "{level:?}");
+        let check = r#"
+import os, stat
+assert os.readlink("shadow") == "/etc/shadow" and os.readlink("self") == "self"
+kind = lambda name: stat.S_IFMT(os.lstat(name).st_mode)
+assert kind("pipe") == kind("a\nline") == stat.S_IFIFO and kind("sock") == stat.S_IFSOCK
+assert os.stat("sparse").st_size == (1 << 30) + (1 << 20) and os.stat("sparse").st_blocks < 4096
+with open("sparse", "rb") as f:
+    f.seek((1 << 30) - 2); assert f.read(6) == b"\0\0end\0"
+assert os.stat("again").st_ino == os.stat("n" * 255).st_ino
+assert stat.S_IMODE(os.stat("suid").st_mode) == 0o6755, oct(os.stat("suid").st_mode)
+assert stat.S_IMODE(os.stat("bytes-\udcff\udcfe").st_mode) == 0
+os.chmod("bytes-\udcff\udcfe", 0o700); assert open(b"bytes-\xff\xfe/\x80").read() == "raw"
+assert os.path.exists("d" * 200 + "/" + "d" * 200)
+if ATTRIBUTES:
+    assert os.getxattr(".", "user.test") == b"\x00value" and os.getxattr("x", "user.a") == b"b"
+"#;
+        let check = check.replace("ATTRIBUTES", if out.contains("no attributes") { "False" } else { "True" });
+        again.files().write("check.py", check.as_bytes(), 0o644).await.expect("written");
+        done(&again, "python3 check.py").await;
+        again.close().await;
+        snapshot.close().await;
+    });
+}
+
+#[test]
+fn what_is_too_much_is_left_out_and_said() {
+    each(async |level, launcher, file| {
+        let sandbox = launcher.start(kept()).await.expect("a sandbox");
+        done(&sandbox, "head -c 3000000 /dev/urandom > big; echo small > small").await;
+        let told = sandbox.keep(file, &about(), 2 << 20).await.expect("kept");
+        assert_eq!((told.left_out, told.cut), (1, true), "{level:?}: {told:?}");
+        sandbox.close().await;
+        let snapshot = launcher.open(State::open(file, "kept").expect("a state"), "").await.expect("opened");
+        let again = launcher.start(on(&snapshot)).await.expect("again");
+        assert_eq!(done(&again, "cat small; test ! -e big").await, "small\n", "{level:?}");
+        again.close().await;
+        snapshot.close().await;
+    });
+}
+
+#[test]
+fn only_its_owner_reads_a_state_and_a_failure_leaves_none() {
+    use std::os::unix::fs::PermissionsExt;
+    each(async |level, launcher, file| {
+        let folder = file.parent().expect("a folder").join("sandboxes");
+        let file = folder.join("1.state");
+        let sandbox = launcher.start(kept()).await.expect("a sandbox");
+        sandbox.keep(&file, &about(), MUCH).await.expect("kept");
+        let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600), "{level:?}");
+        // A second time: the new one takes the place of the old.
+        sandbox.keep(&file, &about(), MUCH).await.expect("kept again");
+        let error = sandbox.keep(&folder.join("no/folder/x"), &about(), MUCH).await.expect_err("no folder");
+        assert!(error.message.ends_with("no such file or directory"), "{error}");
+        sandbox.close().await;
+        assert!(sandbox.keep(&folder.join("2.state"), &about(), MUCH).await.is_err(), "it is gone");
+        let names: Vec<_> =
+            std::fs::read_dir(&folder).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+        assert_eq!(names, ["1.state"], "{level:?}");
+    });
+}
+
+#[test]
+fn what_can_not_be_is_refused() {
+    each(async |level, launcher, file| {
+        let plain = launcher.start(Config::default()).await.expect("a sandbox");
+        let said = |error: Option<rolltape::sandbox::SandboxError>| error.expect("refused").message;
+        let refused = "this sandbox was not started to be kept";
+        assert_eq!(said(plain.keep(file, &about(), MUCH).await.err()), refused);
+        assert_eq!(said(plain.snapshot().await.err()), refused);
+        plain.close().await;
+        let sandbox = launcher.start(kept()).await.expect("a sandbox");
+        let snapshot = sandbox.snapshot().await.expect("a snapshot");
+        if level >= Level::User {
+            // Others stand on these files.
+            let error = sandbox.spawn(super::sh("true")).await.err().expect("refused");
+            assert!(error.message.starts_with("a snapshot was made"), "{error}");
+            assert!(sandbox.files().write("x", b"", 0o644).await.is_err());
+            let both = launcher.start(Config { keep: true, ..on(&snapshot) }).await.expect("on it");
+            assert!(said(both.snapshot().await.err()).contains("can't be kept itself"));
+            both.close().await;
+        }
+        sandbox.close().await;
+        let other = if level == Level::Process { "user" } else { "process" };
+        std::fs::write(file, format!("{{\"rolltape_sandbox\":\"1.0\",\"attempt\":\"a\",\"level\":\"{other}\",\"image\":\"\",\"digest\":\"\"}}\n")).expect("written");
+        let state = State::open(file, "kept").expect("a head");
+        let wanted = format!(
+            "the kept state is of the sandbox level '{other}', and the level here is '{}'",
+            level.as_str()
+        );
+        assert_eq!(said(launcher.open(state, "").await.err()), wanted);
+        snapshot.close().await;
+    });
+}
+
+#[test]
+fn a_damaged_state_is_told_at_every_byte() {
+    each(async |level, launcher, file| {
+        let sandbox = launcher.start(kept()).await.expect("a sandbox");
+        done(&sandbox, "echo x > x; mkdir d; ln -s x l").await;
+        sandbox.keep(file, &about(), MUCH).await.expect("kept");
+        sandbox.close().await;
+        let whole = std::fs::read(file).expect("a file");
+        let start = whole.iter().position(|byte| *byte == b'\n').expect("a line") + 1;
+        let step = (whole.len() - start).div_ceil(12).max(1);
+        for end in (0..start).step_by(20).chain((start..whole.len()).step_by(step)) {
+            std::fs::write(file, &whole[..end]).expect("written");
+            let error = match State::open(file, "kept") {
+                Err(error) => error,
+                Ok(state) => match launcher.open(state, "").await {
+                    Err(error) => error,
+                    Ok(snapshot) => launcher.start(on(&snapshot)).await.err().expect("it is cut"),
+                },
+            };
+            let known =
+                error.message.contains("no kept state") || error.message.contains("kept state is damaged");
+            assert!(known, "{level:?}: cut at {end}: {error}");
+        }
     });
 }
