@@ -278,3 +278,76 @@ fn a_damaged_state_is_told_at_every_byte() {
         }
     });
 }
+
+/// One after the other, whatever a user has: also where nothing was started by root.
+#[test]
+fn an_ordinary_user_keeps_and_opens_too() {
+    if !super::poor::ordinary("sandbox::snapshots::an_ordinary_user_keeps_and_opens_too") {
+        return;
+    }
+    each(async |level, launcher, file| {
+        let sandbox = launcher.start(kept()).await.expect("a sandbox");
+        done(&sandbox, "mkdir -p d/e; echo x > d/e/x; chmod 0 d/e/x d/e d").await;
+        for (from, snapshot) in both(launcher, &sandbox, file).await {
+            let again = launcher.start(on(&snapshot)).await.expect("again");
+            let script = "stat -c %a d; chmod 700 d d/e; chmod 600 d/e/x; cat d/e/x; stat -c %u d/e/x; id -u";
+            let out = done(&again, script).await;
+            let lines: Vec<&str> = out.lines().collect();
+            assert_eq!((&lines[..2], lines[2]), (["0", "x"].as_slice(), lines[3]), "{level:?} {from}");
+            again.close().await;
+            snapshot.close().await;
+        }
+    });
+}
+
+#[test]
+fn nothing_of_a_snapshot_is_left() {
+    // In a process of its own: all inits that it sees are those of this test.
+    const ALONE: &str = "ROLLTAPE_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        let this = std::env::current_exe().expect("this program");
+        let mut command = std::process::Command::new(this);
+        command.args(["--exact", "sandbox::snapshots::nothing_of_a_snapshot_is_left", "--nocapture"]);
+        let output = command.env(ALONE, "1").output().expect("started");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    for level in levels() {
+        with_launcher(choice("", Some(level)), async |launcher| {
+            let sandbox = launcher.start(kept()).await.expect("a sandbox");
+            done(&sandbox, "head -c 5000000 /dev/zero > big").await;
+            let snapshot = sandbox.snapshot().await.expect("a snapshot");
+            sandbox.close().await;
+            let mut forks = Vec::new();
+            for _ in 0..5 {
+                forks.push(launcher.start(on(&snapshot)).await.expect("a fork"));
+            }
+            assert!(inits() >= 5, "{level:?}: they are not counted");
+            // Dropped and not closed, as by somebody who fails in between.
+            drop(snapshot);
+            for fork in &forks {
+                assert_eq!(done(fork, "stat -c %s big").await, "5000000\n", "{level:?}");
+                fork.close().await;
+            }
+            let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
+            while inits() > 0 && std::time::Instant::now() < end {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            assert_eq!(inits(), 0, "{level:?}");
+        });
+    }
+}
+
+/// Inits that were forked by the nurseries of this process.
+fn inits() -> usize {
+    let children = |pid: u32| -> Vec<u32> {
+        let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    };
+    let tasks = std::fs::read_dir("/proc/self/task").expect("tasks").flatten();
+    let nurseries: Vec<u32> = tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<u32>>())
+        .collect();
+    nurseries.into_iter().map(|pid| children(pid).len()).sum()
+}
