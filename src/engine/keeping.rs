@@ -5,7 +5,7 @@
 use super::plan::Planned;
 use super::surroundings::{Message, Surroundings};
 use crate::model::{Finished, Outcome};
-use crate::sandbox::{About, Sandbox};
+use crate::sandbox::{About, Launcher, Sandbox};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ fn about(around: &Surroundings, planned: &Planned) -> About {
     let launcher = around.launcher.as_deref();
     let own = task.sandbox.root.strip_prefix("oci:").unwrap_or_default();
     let image = launcher.and_then(|launcher| launcher.shows()).unwrap_or(own).to_owned();
-    let images = launcher.map(|launcher| launcher.images()).unwrap_or_default();
+    let images = launcher.map(Launcher::images).unwrap_or_default();
     let digest = images.into_iter().find(|(name, _)| *name == image).map(|(_, digest)| digest);
     About { attempt: planned.id.to_string(), image, digest: digest.unwrap_or_default() }
 }

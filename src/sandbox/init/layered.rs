@@ -10,6 +10,7 @@ use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags};
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Builds the root on `base` and enters it. `trees` are clones of the system's folders with ids mapped, for level
@@ -56,7 +57,7 @@ pub(super) fn build(spec: &Spec, base: OwnedFd, trees: Vec<(String, OwnedFd)>) -
     }
     hung.extend(shared);
     hung.extend(mounts.into_iter().map(|(tree, at)| (tree, format!("!{at}"))));
-    rustix::process::chdir(&top.join("root")).during("enter the new root")?;
+    rustix::process::chdir(top.join("root")).during("enter the new root")?;
     rustix::process::pivot_root(".", ".").during("pivot_root")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).during("leave the host's root")?;
     rustix::process::chdir("/").during("enter the new root")?;
@@ -94,12 +95,7 @@ fn furnish(spec: &Spec, hung: Vec<(OwnedFd, String)>) -> Result<(), Failure> {
         }
         let closed = name.starts_with(['!', '=']);
         let at = Path::new("/").join(name.trim_start_matches(['!', '=']).trim_start_matches('/'));
-        if !at.is_dir() {
-            if fs::symlink_metadata(&at).is_ok_and(|data| !data.is_dir()) {
-                let _ = fs::remove_file(&at);
-            }
-            make(&at, 0o755)?;
-        }
+        room(&at)?;
         put(&tree, &at)?;
         if closed {
             read_only(&at)?;
@@ -108,29 +104,40 @@ fn furnish(spec: &Spec, hung: Vec<(OwnedFd, String)>) -> Result<(), Failure> {
     if spec.mounts.is_empty() {
         hide(spec)?;
     }
-    let tests = Path::new("/tests");
-    if !tests.is_dir() {
-        let _ = fs::remove_file(tests);
-    }
-    make(tests, 0o700)?;
-    for (path, text) in world::names(spec) {
-        // A link of the agent's would lead to another file of the agent's.
-        let _ = fs::remove_file(path);
-        fs::write(path, text).during(&format!("write {path}"))?;
-    }
-    for (path, mode) in [("/workspace", 0o755), ("/tmp", 0o1777)] {
-        if !Path::new(path).is_dir() {
-            let _ = fs::remove_file(path);
-            make(Path::new(path), mode)?;
+    room(Path::new("/tests"))?;
+    for path in ["/workspace", "/tmp"].map(Path::new) {
+        // A link of the agent's is part of what it left.
+        if !path.is_dir() {
+            room(path)?;
         }
     }
-    if spec.level == 2 && !Path::new("/home/agent").is_dir() {
-        make(Path::new("/home/agent"), 0o755)?;
+    fs::set_permissions("/tests", fs::Permissions::from_mode(0o700)).during("hide /tests")?;
+    for (path, text) in world::names(spec) {
+        let path = Path::new(path);
+        room(path.parent().unwrap_or(Path::new("/")))?;
+        // A link would lead to another file of the agent's.
+        let _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path));
+        fs::write(path, text).during(&format!("write {}", path.display()))?;
     }
     if spec.authority.is_empty() {
         return Ok(());
     }
     world::with_spare(|spare| trust::inside(spec, Path::new("/"), spare))
+}
+
+/// Sees that there is a folder, whatever the agent made of its name or of one above it.
+fn room(at: &Path) -> Result<(), Failure> {
+    if fs::symlink_metadata(at).is_ok_and(|data| data.is_dir()) {
+        return Ok(());
+    }
+    for part in at.ancestors() {
+        // One above may be a link to a folder; what something is hung on may not.
+        let known = if part == at { false } else { part.is_dir() };
+        if !known && fs::symlink_metadata(part).is_ok_and(|data| !data.is_dir()) {
+            fs::remove_file(part).during(&format!("clear {}", part.display()))?;
+        }
+    }
+    make(at, 0o755)
 }
 
 /// Lays empty folders over those of the harness.

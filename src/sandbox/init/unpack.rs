@@ -308,3 +308,94 @@ fn path(from: &mut impl Read) -> io::Result<PathBuf> {
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     if plain { Ok(path) } else { Err(torn()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::init::ledger::open_real;
+    use std::fs;
+
+    /// An entry without attributes.
+    fn entry(out: &mut Enc, path: &[u8], mode: u32) {
+        out.u8(part::ENTRY).bytes(path).u32(mode).u32(0).u32(0).u64(0).u32(0).u32(0);
+    }
+
+    fn file(out: &mut Enc, path: &[u8]) {
+        entry(out, path, 0o100_644);
+        out.u64(3).u32(3).u64(0);
+        out.0.extend_from_slice(b"new");
+        out.u32(0).u8(1);
+    }
+
+    fn ended(out: &mut Enc) {
+        out.u8(part::END).u64(0).u64(0).u64(0).u8(0);
+    }
+
+    /// Unpacks a stream into `into/root`, beside which a file lies.
+    fn unpacked(base: &Path, stream: &Enc) -> Result<Missing, Failure> {
+        let top = base.join("root");
+        fs::create_dir_all(&top).unwrap();
+        fs::write(base.join("outside"), "old").unwrap();
+        let bytes = tempfile::NamedTempFile::new_in(base).unwrap();
+        fs::write(bytes.path(), &stream.0).unwrap();
+        let from = OwnedFd::from(fs::File::open(bytes.path()).unwrap());
+        unpack(from, false, |_| open_real(&top).map(Some))
+    }
+
+    #[test]
+    fn no_path_leads_out() {
+        for path in [&b"../outside"[..], b"/outside", b"a/../../outside", b"..", b"./x", b"a//../../outside"]
+        {
+            let base = tempfile::tempdir().unwrap();
+            let mut out = Enc::default();
+            out.u8(part::SECTION).text("");
+            file(&mut out, path);
+            ended(&mut out);
+            let shown = String::from_utf8_lossy(path);
+            let done = unpacked(base.path(), &out);
+            assert!(done.is_err() || path == b"./x", "{shown} is taken: {done:?}");
+            assert_eq!(fs::read_to_string(base.path().join("outside")).unwrap(), "old", "{shown}");
+        }
+    }
+
+    #[test]
+    fn no_link_of_the_stream_is_followed() {
+        let base = tempfile::tempdir().unwrap();
+        let mut out = Enc::default();
+        out.u8(part::SECTION).text("");
+        for (name, target) in [("up", ".."), ("here", "."), ("file", "../outside")] {
+            entry(&mut out, name.as_bytes(), 0o120_777);
+            out.text(target);
+        }
+        file(&mut out, b"up/outside");
+        file(&mut out, b"here/x");
+        entry(&mut out, b"up/made", 0o040_755);
+        // A file takes the place of a link, and does not go through it.
+        file(&mut out, b"file");
+        out.u8(part::LINK).text("same").text("up/outside");
+        out.u8(part::LINK).text("up/same").text("file");
+        ended(&mut out);
+        let missing = unpacked(base.path(), &out).unwrap();
+        assert_eq!(missing.count, 5, "{missing:?}");
+        assert_eq!(missing.first, "up/outside: too many levels of symbolic links");
+        assert_eq!(fs::read_to_string(base.path().join("outside")).unwrap(), "old");
+        assert_eq!(fs::read_to_string(base.path().join("root/file")).unwrap(), "new");
+        assert!(!base.path().join("made").exists() && !base.path().join("root/x").exists());
+        assert!(!base.path().join("same").exists());
+    }
+
+    #[test]
+    fn what_is_no_stream_is_told() {
+        let base = tempfile::tempdir().unwrap();
+        let mut long = Enc::default();
+        long.u8(part::SECTION).u32(u32::MAX);
+        let mut device = Enc::default();
+        device.u8(part::SECTION).text("");
+        entry(&mut device, b"sda", 0o060_666);
+        ended(&mut device);
+        for stream in [Enc::default(), Enc(vec![77]), Enc(vec![0; 64]), long, device] {
+            let told = unpacked(base.path(), &stream).expect_err("no stream");
+            assert_eq!(told.what, "the kept state is damaged");
+        }
+    }
+}

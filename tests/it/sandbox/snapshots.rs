@@ -182,6 +182,30 @@ if ATTRIBUTES:
     });
 }
 
+/// What the harness hangs into a root finds its place, whatever was made of the names.
+#[test]
+fn a_root_that_was_turned_over_is_opened_all_the_same() {
+    each(async |level, launcher, file| {
+        let sandbox = launcher.start(kept()).await.expect("a sandbox");
+        let script = "cd /; rm -rf /etc/hosts; mkdir -p /etc/hosts/x; mv /dev /dev2 && ln -s /etc /dev; mv /proc /p; \
+                      rm -rf /workspace /tmp /tests; ln -s /nowhere /tmp; echo x > /tests; ln -s / /workspace; \
+                      mv /etc /e && echo file > /etc; mv /usr /u; rm -rf $HOME; true";
+        if level == Level::Process {
+            return;
+        }
+        run(&sandbox, script).await;
+        for (from, snapshot) in both(launcher, &sandbox, file).await {
+            let again = launcher.start(on(&snapshot)).await.expect("again");
+            let script = "test -c /dev/null; test -d /proc/1; ls /usr/bin/env; cat /etc/hosts; echo x > /workspace/x; \
+                          test -d /tests; pwd; echo x > /tmp/x; ls -d /etc/ssl/certs";
+            let wanted = "/usr/bin/env\n127.0.0.1 localhost sandbox\n::1 localhost\n/\n/etc/ssl/certs\n";
+            assert_eq!(done(&again, script).await, wanted, "{level:?} {from}");
+            again.close().await;
+            snapshot.close().await;
+        }
+    });
+}
+
 #[test]
 fn what_is_too_much_is_left_out_and_said() {
     each(async |level, launcher, file| {
