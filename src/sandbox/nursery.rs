@@ -167,13 +167,13 @@ pub(super) fn main() -> ExitCode {
 /// Answers requests until the harness hangs up. In a new init: its control socket and its way to here.
 fn serve() -> io::Result<Option<(OwnedFd, Option<OwnedFd>)>> {
     let line = rustix::stdio::stdin();
-    let mut inbox = Inbox::default();
+    let (mut inbox, mut next) = (Inbox::default(), init::Next::default());
     loop {
         while let Some((request, descriptors)) = inbox.next()? {
             match (request.kind, descriptors.into_iter().next()) {
                 (BEAR, Some(control)) => {
                     let mut out = Enc::default();
-                    match init::bear(&request.fields) {
+                    match init::bear(&request.fields, &mut next) {
                         Ok(init::Birth::Child(outer)) => return Ok(Some((control, outer))),
                         Ok(init::Birth::Parent(pid)) => out.u32(pid as u32),
                         Err(refused) => out.u32(0).text(&refused),
@@ -187,6 +187,8 @@ fn serve() -> io::Result<Option<(OwnedFd, Option<OwnedFd>)>> {
                 _ => {}
             }
         }
+        // While nobody waits. A failure is told when it is needed.
+        next.refresh();
         if !inbox.fill(line)? {
             return Ok(None);
         }

@@ -10,6 +10,7 @@ mod files;
 mod host;
 mod image;
 mod ledger;
+mod network;
 mod reap;
 mod seccomp;
 mod shadow;
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 pub(super) use host::remember;
+pub(super) use network::Next;
 
 /// Becomes root of a user namespace that maps this process's ids.
 #[cfg(feature = "oci")]
@@ -111,10 +113,10 @@ pub(super) enum Birth {
 }
 
 /// Forks an init, in the higher levels into namespaces of its own. The sentence if that is refused.
-pub(super) fn bear(spec: &[u8]) -> Result<Birth, String> {
+pub(super) fn bear(spec: &[u8], next: &mut Next) -> Result<Birth, String> {
     let spec = Spec::decode(spec).map_err(|error| wire::words(&error))?;
     let born = if spec.level >= 2 {
-        world::split(&spec).map(|side| side.map_err(Some))
+        world::split(&spec, next).map(|side| side.map_err(Some))
     } else {
         spawn::fork().map(|pid| pid.ok_or(None))
     };

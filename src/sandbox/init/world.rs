@@ -4,6 +4,7 @@
 //! folders with ids mapped (which only it may); the inner, PID 1, builds its root and serves.
 #![expect(unsafe_code, reason = "clone, mount and ioctl calls that no safe wrapper covers")]
 
+use super::network::{self, Next};
 use super::reap::check;
 use super::{During, Failure, confine, host, ledger, shadow, trust};
 use crate::sandbox::pass::{Inbox, send_all};
@@ -34,7 +35,12 @@ const FLAGS: i32 = libc::CLONE_NEWUSER
 
 /// The namespaces of a sandbox.
 fn flags(spec: &Spec) -> i32 {
-    if spec.host_network { FLAGS & !libc::CLONE_NEWNET } else { FLAGS }
+    if makes_network(spec) || spec.host_network { FLAGS & !libc::CLONE_NEWNET } else { FLAGS }
+}
+
+/// Whether its network is made by who clones it.
+fn makes_network(spec: &Spec) -> bool {
+    spec.level == 3 && !spec.host_network
 }
 
 /// Where the inner side hears from the outer.
@@ -42,7 +48,7 @@ pub(super) type Outer = OwnedFd;
 
 /// Forks PID 1 into namespaces of its own and does for it what only the host's side may: its groups, its ids, clones of
 /// the system's folders. Gives its process id; in PID 1 itself, where it hears of them.
-pub(super) fn split(spec: &Spec) -> Result<Result<i32, Outer>, Failure> {
+pub(super) fn split(spec: &Spec, next: &mut Next) -> Result<Result<i32, Outer>, Failure> {
     let (ours, theirs) = rustix::net::socketpair(
         rustix::net::AddressFamily::UNIX,
         rustix::net::SocketType::STREAM,
@@ -53,13 +59,14 @@ pub(super) fn split(spec: &Spec) -> Result<Result<i32, Outer>, Failure> {
     // An ordinary user may write the id maps of what can be looked into, and nothing else. It is made as we are.
     confine::dumpable(true)?;
     // SAFETY: without CLONE_VM this is a fork; the process has one thread.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags(spec), 0, 0, 0, 0) } as i32;
-    if pid == 0 {
+    let clone = || check(unsafe { libc::syscall(libc::SYS_clone, flags(spec), 0, 0, 0, 0) } as i32);
+    let clone = || clone().during("make namespaces (clone)");
+    let pid = if makes_network(spec) { next.within(clone) } else { clone() };
+    if let Ok(0) = pid {
         return Ok(Err(theirs));
     }
-    let pid = check(pid);
     confine::dumpable(false)?;
-    let pid = pid.during("make namespaces (clone)")?;
+    let pid = pid?;
     drop(theirs);
     let told =
         join(spec, pid).and_then(|()| maps(spec, pid)).and_then(|()| trees(spec, pid)).and_then(|trees| {
@@ -183,8 +190,8 @@ pub(super) fn enter(spec: &Spec, outer: &Outer) -> Result<Vec<ledger::View>, Fai
         Some(image) => super::image::build(spec, image, trees)?,
         None => build(spec, trees)?,
     };
-    if !spec.host_network {
-        loopback().during("bring up the loopback")?;
+    if spec.level == 2 && !spec.host_network {
+        network::loopback().during("bring up the loopback")?;
     }
     let name = c"sandbox";
     // SAFETY: the name lives for the program's length.
@@ -305,10 +312,9 @@ pub(super) fn proc(spec: &Spec, root: &Path) -> Result<(), Failure> {
     let proc = root.join("proc");
     make(&proc, 0o555)?;
     mount("proc", &proc, MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, "")?;
-    if !spec.hosts.is_empty() && !spec.host_network {
-        // Names want the ports of the web, which only root may open; here nobody else could have them. Where
-        // this can't be set, listening there says so.
-        let _ = fs::write(proc.join("sys/net/ipv4/ip_unprivileged_port_start"), "0");
+    if spec.level == 2 && !spec.host_network {
+        // Where this can't be set, listening on a port of the web says so.
+        let _ = network::low_ports(&proc);
     }
     for name in KERNEL {
         match rustix::mount::mount_bind(root.join("dev/null"), proc.join(name)) {
@@ -482,16 +488,4 @@ pub(super) fn devices(root: &Path) -> Result<(), Failure> {
         symlink(PathBuf::from(target), dev.join(name))?;
     }
     Ok(())
-}
-
-fn loopback() -> io::Result<()> {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
-    // SAFETY: `request` is a local that both calls fill and read; the socket is open.
-    unsafe {
-        let mut request: libc::ifreq = std::mem::zeroed();
-        request.ifr_name[0] = b'l' as libc::c_char;
-        request.ifr_name[1] = b'o' as libc::c_char;
-        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-        check(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request)).map(drop)
-    }
 }
