@@ -85,8 +85,17 @@ impl Snapshot {
             Given::Tree(_) => hold::TREE,
             Given::Stream(_) => hold::STREAM,
         };
-        let spec =
-            Spec { level: level as u8, folder, hold, base, uid, image: image.clone(), ..Spec::default() };
+        let spec = Spec {
+            level: level as u8,
+            folder,
+            hold,
+            base,
+            uid,
+            image: image.clone(),
+            // It runs nothing; a network of its own would only be made for it.
+            host_network: true,
+            ..Spec::default()
+        };
         let (layers, groups) = (Vec::new(), Vec::new());
         let start = attempt::Start {
             nursery,

@@ -4,7 +4,7 @@
 //! Whatever can be a link of the agent is touched only after its root was entered: there it leads nowhere else.
 
 use super::world::{self, View, make, mount, put, read_only};
-use super::{During, Failure, shadow, trust};
+use super::{During, Failure, host, shadow, trust};
 use crate::sandbox::wire::Spec;
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags};
@@ -73,14 +73,14 @@ fn whole(at: &Path) -> Result<OwnedFd, Failure> {
 /// The system's folders for an ordinary user: read-only, with room for the mounts that lie in them.
 fn shared(spec: &Spec) -> Result<Vec<(OwnedFd, String)>, Failure> {
     let mut trees = Vec::new();
-    for name in world::shared() {
-        let host = Path::new("/").join(name);
+    for name in host::shared() {
+        let real = Path::new("/").join(name);
         let points = shadow::missing(&spec.mounts, name);
         if !points.is_empty() {
-            let what = format!("a snapshot has no room for the mount {}", host.join(&points[0]).display());
+            let what = format!("a snapshot has no room for the mount {}", real.join(&points[0]).display());
             return Err(Failure::new(what));
         }
-        trees.push((whole(&host)?, format!("={name}")));
+        trees.push((whole(&real)?, format!("={name}")));
     }
     Ok(trees)
 }

@@ -19,7 +19,7 @@ fn told(bytes: &[u8]) -> (Vec<u8>, bool) {
         .spawn()
         .expect("a nursery");
     let (mut ours, theirs) = UnixStream::pair().expect("a socket pair");
-    send(&line, &wire::frame(1, 0, BEAR, b""), &theirs);
+    send(&line, &wire::frame(1, 0, BEAR, &Spec::default().encode()), &theirs);
     drop(theirs);
     let mut born = [0; 14];
     line.read_exact(&mut born).expect("an answer");
