@@ -225,7 +225,17 @@ async fn restore(launcher: &Launcher, state: State) -> Result<Snapshot, CliError
         ))
         .hint("pull the image that it was, or run the attempt again"));
     }
-    launcher.open(state, "").await.map_err(shown)
+    let attempt = state.head.attempt.clone();
+    launcher.open(state, "").await.map_err(|error| opened(&attempt, error))
+}
+
+/// An error of a sandbox that was to begin with a kept state.
+fn opened(whose: &str, error: SandboxError) -> CliError {
+    if error.message.ends_with(sandbox::DAMAGED) {
+        return CliError::usage(format!("the kept state of '{whose}' is damaged"))
+            .hint("it was cut or changed after its run wrote it: run the attempt again");
+    }
+    shown(error)
 }
 
 /// An error of the sandbox as the user reads it.

@@ -57,10 +57,14 @@ pub(super) async fn keep(
                     finished.record.kept = Some(name);
                     if kept.left_out > 0 {
                         let why = if kept.cut { ", as there was too much" } else { "" };
-                        tell(around, planned, &format!("{} entries are not in it{why}", kept.left_out));
+                        tell(
+                            around,
+                            planned,
+                            &format!("is not kept whole: {} of its files are left out{why}", kept.left_out),
+                        );
                     }
                 }
-                Err(error) => tell(around, planned, &error.message),
+                Err(error) => tell(around, planned, &format!("is not kept: {}", error.message)),
             }
         }
         if finished.record.kept.is_none() {
@@ -83,6 +87,6 @@ fn about(around: &Surroundings, planned: &Planned) -> About {
 }
 
 fn tell(around: &Surroundings, planned: &Planned, what: &str) {
-    let text = format!("the sandbox of {} is not kept whole: {what}", planned.id);
+    let text = format!("the sandbox of {} {what}", planned.id);
     let _ = around.messages.send(Message::Warning(text));
 }

@@ -42,6 +42,8 @@ pub use probe::BACKENDS;
 pub use snapshot::Snapshot;
 pub use state::{About, KeptState, State, StateHead, sweep_states};
 
+pub use wire::DAMAGED;
+
 use crate::model::{LayerState, LimitKind};
 use async_trait::async_trait;
 use std::collections::BTreeMap;

@@ -71,6 +71,9 @@ pub(super) mod part {
     pub(in super::super) const END: u8 = 9;
 }
 
+/// What is said of a stream of files that is none, or ends too early.
+pub const DAMAGED: &str = "the kept state is damaged";
+
 /// Limits that an init saw hit, as bits.
 pub(super) mod limit {
     pub(in super::super) const OOM: u8 = 1;

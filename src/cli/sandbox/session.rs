@@ -3,7 +3,7 @@
 use super::copy::{self, Found};
 use super::terminal::{self, Raw};
 use super::told::{Ended, Report};
-use super::{Args, STOPPED, shown};
+use super::{Args, STOPPED, opened, shown};
 use crate::cli::{CliError, Context, Exit, Verbosity};
 use crate::model::LimitKind;
 use crate::sandbox::{
@@ -51,7 +51,10 @@ enum End {
 impl Work<'_> {
     /// Runs the command. The report stands also for one that could not be started.
     pub(super) async fn run(self, launcher: &Launcher) -> Result<(Report, Result<Exit, CliError>), CliError> {
-        let sandbox = launcher.start(self.config.clone()).await.map_err(shown)?;
+        let sandbox = launcher
+            .start(self.config.clone())
+            .await
+            .map_err(|error| opened(self.args.from.as_deref().unwrap_or_default(), error))?;
         if let Some((count, first)) =
             sandbox.missing().or_else(|| self.config.from.as_ref().and_then(sandbox::Snapshot::missing))
         {

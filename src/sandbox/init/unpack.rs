@@ -279,7 +279,7 @@ fn fresh<T>(folder: &OwnedFd, name: &OsStr, make: impl Fn() -> rustix::io::Resul
 }
 
 fn torn() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the kept state is damaged")
+    io::Error::new(io::ErrorKind::InvalidData, wire::DAMAGED)
 }
 
 fn array<const N: usize>(from: &mut impl Read) -> io::Result<[u8; N]> {

@@ -187,6 +187,50 @@ fn a_state_that_is_gone_is_told() {
 }
 
 #[test]
+fn a_state_that_is_damaged_is_told() {
+    for level in levels() {
+        let small = suite();
+        small.run("out", &["--level", level.as_str(), "--keep-sandbox", "failed"]).expect_code(1);
+        let file = small.path("out/sandboxes/1.state");
+        let whole = std::fs::read(&file).expect("a state");
+        std::fs::write(&file, &whole[..whole.len() - 9]).expect("cut");
+        let output = from(&small, &["out/bad", "true"]).expect_code(2);
+        let whose = if level == Level::Process { "out/bad" } else { "own/bad/command:sh_do.sh@echo/1" };
+        let wanted = format!(
+            "error: the kept state of '{whose}' is damaged\nhint: it was cut or changed after its run wrote it: "
+        );
+        assert!(output.stderr.contains(&wanted), "{level:?}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn a_state_that_has_no_room_is_told_and_changes_no_verdict() {
+    need!(root, "unshare");
+    let small = Small::new(
+        "[defaults]\nagent = \"command:sh do.sh\"\nbackend = \"echo\"\n[[task]]\nid = \"big\"\nprompt = \"x\"\n\
+         files = { \"do.sh\" = 'head -c 9000000 /dev/urandom > big' }\n\
+         score = [{ kind = \"file\", path = \"none\", equals = \"x\" }]\n",
+    );
+    // A file system of its own, gone with the process that sees it.
+    let script = "mkdir room && mount -t tmpfs -o size=3m none room && exec \"$0\" run own --out room/out --keep-sandbox all";
+    let output = std::process::Command::new("unshare")
+        .args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_rolltape")])
+        .current_dir(small.path(""))
+        .output();
+    let output = output.expect("unshare runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    if told.contains("unshare: ") || told.contains("mount: ") {
+        crate::support::ledger::note("sandbox_verb::kept", "no file system can be mounted here");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    let wanted = "warning: the sandbox of own/big/command:sh_do.sh@echo/1 is not kept: \
+                  write the state 'room/out/sandboxes/0.state': no space left on device\n";
+    assert!(told.contains(wanted), "{told}");
+    assert!(!told.contains("--from"), "{told}");
+}
+
+#[test]
 fn a_run_that_is_killed_while_it_keeps_leaves_no_half_state_and_goes_on() {
     let small = Small::new(
         "[defaults]\nagent = \"command:sh do.sh\"\nbackend = \"echo\"\n[[task]]\nid = \"big\"\nprompt = \"x\"\n\
