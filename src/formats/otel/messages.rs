@@ -113,12 +113,7 @@ impl Told {
     pub(super) fn tool(&mut self, span: &Span<'_>, _: &mut [Step]) {
         let attributes = &span.attributes;
         let id = attributes.text("gen_ai.tool.call.id");
-        let arguments = match attributes.value("gen_ai.tool.call.arguments") {
-            Some(Value::Object(object)) => Arguments::object(object),
-            Some(Value::String(text)) => Arguments::text(text),
-            Some(other) => Arguments { raw: Some(other.to_string()), parsed: None },
-            None => Arguments { raw: None, parsed: None },
-        };
+        let arguments = arguments(attributes.value("gen_ai.tool.call.arguments").as_ref());
         let call = ToolCall {
             id: id.clone().unwrap_or_else(|| span.view.text_at("spanId").unwrap_or_default()),
             name: attributes.text("gen_ai.tool.name").unwrap_or_default(),
@@ -192,6 +187,16 @@ pub(super) fn reply(step: &mut Step, finish: Option<&str>) {
     });
 }
 
+/// Arguments as an object or a text; null is none.
+fn arguments(value: Option<&Value>) -> Arguments {
+    match value {
+        Some(Value::Object(object)) => Arguments::object(object.clone()),
+        Some(Value::String(text)) => Arguments::text(text.clone()),
+        Some(Value::Null) | None => Arguments { raw: None, parsed: None },
+        Some(other) => Arguments { raw: Some(other.to_string()), parsed: None },
+    }
+}
+
 /// Fills a step with the parts of a message; results come back.
 fn fill(step: &mut Step, message: &Value, spot: &Spot) -> Vec<ObservationResult> {
     let mut results = Vec::new();
@@ -235,12 +240,7 @@ fn fill(step: &mut Step, message: &Value, spot: &Spot) -> Vec<ObservationResult>
                 );
             }
             Some("tool_call") if text("name").is_some() => {
-                let arguments = match object.get("arguments") {
-                    Some(Value::Object(object)) => Arguments::object(object.clone()),
-                    Some(Value::String(text)) => Arguments::text(text.clone()),
-                    Some(Value::Null) | None => Arguments { raw: None, parsed: None },
-                    Some(other) => Arguments { raw: Some(other.to_string()), parsed: None },
-                };
+                let arguments = arguments(object.get("arguments"));
                 let id = text("id");
                 let mut extra = rest(object, &["type", "name", "arguments"]);
                 if id.is_some() {

@@ -110,7 +110,9 @@ impl Redactor {
                 }
             }
             Value::Array(items) => {
-                items.iter_mut().for_each(|item| self.clean_value(item));
+                for item in items.iter_mut() {
+                    self.clean_value(item);
+                }
                 let mut texts = parts::texts_of(items);
                 if texts.len() > 1 {
                     self.redact_joined(&mut texts);
