@@ -5,7 +5,10 @@
 
 use super::common::{self, Finder, Place};
 use super::reading::one_text;
-use super::{Call, Dialect, Flaw, FlawKind, Markup, Runtime, RuntimeReading, TextParam, TextResult, python};
+use super::{
+    Call, Dialect, Flaw, FlawKind, Incremental, Markup, Resume, Runtime, RuntimeReading, TextCall, TextParam,
+    TextResult, python,
+};
 use crate::model::{Span, ToolCall, ToolDef};
 
 pub(super) static ITEM: Dialect = Dialect {
@@ -13,7 +16,10 @@ pub(super) static ITEM: Dialect = Dialect {
     about: "code inside <execute_bash>, <execute_ipython> or <execute_browse>: OpenHands until 2024",
     markers: &["<execute_bash>", "<execute_ipython>", "<execute_browse>"],
     parse,
-    incremental: None,
+    incremental: Some(Incremental {
+        ends: &["</execute_bash>", "</execute_ipython>", "</execute_browse>"],
+        read_on,
+    }),
     runtimes: &[Runtime { name: "openhands-codeact", read, write }],
     describe,
     render,
@@ -41,17 +47,24 @@ const HEADING: &str = "OBSERVATION:";
 /// Needles: opening tags, closing tags, what ends a call that has no closing tag.
 type Tags<'a> = Finder<'a, 9>;
 
-fn parse(text: &str) -> Markup {
-    let mut markup = Markup::default();
+fn tags(text: &str) -> Tags<'_> {
     let [a, b, c] = &KINDS;
     let needles =
         [a.open, b.open, c.open, a.close, b.close, c.close, "\n<execute_", "\nOBSERVATION:", "\nUSER:"];
-    let mut finder: Tags<'_> = Finder::new(text, needles);
+    Finder::new(text, needles)
+}
+
+/// The next opening tag at or after `at`, and its kind.
+fn opening(finder: &mut Tags<'_>, at: usize) -> Option<(Span, usize)> {
+    let (start, kind) = (0..3).filter_map(|kind| Some((finder.next(kind, at)?, kind))).min()?;
+    Some((Span::new(start, start + KINDS[kind].open.len()), kind))
+}
+
+fn parse(text: &str) -> Markup {
+    let mut markup = Markup::default();
+    let mut finder = tags(text);
     let mut at = 0;
-    loop {
-        let next = (0..3).filter_map(|kind| Some((finder.next(kind, at)?, kind))).min();
-        let Some((start, kind)) = next else { break };
-        let tag = Span::new(start, start + KINDS[kind].open.len());
+    while let Some((tag, kind)) = opening(&mut finder, at) {
         at = if common::mentioned(text, tag) {
             tag.end
         } else {
@@ -61,6 +74,28 @@ fn parse(text: &str) -> Markup {
     let headings = [(HEADING, Place::LineAfterCall), ("USER:", Place::LineAfterCall)];
     common::observations(text, &headings, &mut markup);
     common::around(text, ITEM.name, markup)
+}
+
+/// Calls whose closing tag is there; without it, only the end of the message tells that a stop word took it away.
+fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
+    let mut markup = Markup::default();
+    let mut finder = tags(text);
+    let (mut at, mut next) = (from.at, from);
+    while let Some((tag, kind)) = opening(&mut finder, at) {
+        at = tag.end;
+        if common::mentioned(text, tag) {
+            continue;
+        }
+        if common::may_be_mentioned(text, tag) {
+            break;
+        }
+        at = call_at(text, tag, kind, &mut finder, &mut markup);
+        if markup.calls.pop_if(|call| !call.closed).is_some() {
+            break;
+        }
+        next.at = at;
+    }
+    (markup.calls, next)
 }
 
 /// Reads the call whose opening tag is `tag`; gives the position to go on from.

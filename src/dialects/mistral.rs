@@ -6,7 +6,10 @@ use super::common::{self, Finder, Place};
 use super::foreign::name_at;
 use super::json_call::{self, Keys, Read};
 use super::reading::Reading;
-use super::{Call, Dialect, Flaw, FlawKind, Markup, Runtime, RuntimeReading, TextResult, python, tool_list};
+use super::{
+    Call, Dialect, Flaw, FlawKind, Incremental, Markup, Resume, Runtime, RuntimeReading, TextCall,
+    TextResult, python, tool_list,
+};
 use crate::model::{Span, ToolCall, ToolDef};
 use serde_json::Value;
 
@@ -15,7 +18,7 @@ pub(super) static ITEM: Dialect = Dialect {
     about: "[TOOL_CALLS] [{\"name\", \"arguments\", \"id\"}, …]: Mistral before tokenizer version 11",
     markers: &[MARK],
     parse,
-    incremental: None,
+    incremental: Some(Incremental { ends: &["]", "}"], read_on }),
     runtimes: &[Runtime { name: "sglang-mistral", read, write }],
     describe,
     render,
@@ -44,6 +47,30 @@ fn parse(text: &str) -> Markup {
     }
     common::observations(text, &[(RESULTS, Place::Anywhere)], &mut markup);
     common::around(text, ITEM.name, markup)
+}
+
+/// Lists that are closed: only then is it known where the last call of one ends.
+fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
+    let mut markup = Markup::default();
+    let mut finder = Finder::new(text, [MARK]);
+    let (mut at, mut next) = (from.at, from);
+    while let Some(start) = finder.next(0, at) {
+        let tag = Span::new(start, start + MARK.len());
+        at = tag.end;
+        if common::mentioned(text, tag) || name_at(text, ITEM.name, tag) != ITEM.name {
+            continue;
+        }
+        let limit = finder.next(0, at).unwrap_or(text.len());
+        let before = markup.calls.len();
+        at = list(text, tag, limit, &mut markup);
+        let whole = markup.calls.len() > before && markup.calls.last().is_some_and(|call| call.closed);
+        if !whole || common::may_be_mentioned(text, tag) {
+            markup.calls.truncate(before);
+            break;
+        }
+        next.at = at;
+    }
+    (markup.calls, next)
 }
 
 /// Reads the list behind the mark; gives the position to go on from.

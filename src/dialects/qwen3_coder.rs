@@ -7,8 +7,8 @@ use super::common::{self, Finder, Place};
 use super::hermes::{CLOSE, OPEN};
 use super::reading::Reading;
 use super::{
-    Call, Dialect, Flaw, FlawKind, Markup, Runtime, RuntimeReading, TextCall, TextParam, hermes, json_call,
-    literal, openhands, python, tool_list,
+    Call, Dialect, Flaw, FlawKind, Incremental, Markup, Resume, Runtime, RuntimeReading, TextCall, TextParam,
+    hermes, json_call, literal, openhands, python, tool_list,
 };
 use crate::model::{Object, Span, ToolCall, ToolDef};
 use memchr::memmem;
@@ -18,9 +18,9 @@ use std::fmt::Write as _;
 pub(super) static ITEM: Dialect = Dialect {
     name: "qwen3-coder",
     about: "<tool_call> around <function=NAME> with <parameter=NAME> inside: Qwen3-Coder, Nemotron 3, Step 3.5",
-    markers: &[OPEN],
+    markers: &[OPEN, FN_OPEN],
     parse,
-    incremental: None,
+    incremental: Some(Incremental { ends: &[CLOSE], read_on }),
     runtimes: &[Runtime { name: "sglang-qwen3-coder", read, write }],
     describe,
     render,
@@ -49,6 +49,24 @@ fn parse(text: &str) -> Markup {
     // The inner tags alone are this dialect's own, begun or told as a call without its outer tags.
     markup.foreign.retain(|(name, _)| *name != openhands::ITEM.name);
     markup
+}
+
+/// Calls in both tags: how one without them is told depends on what stands before and behind it.
+fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
+    let (inner, _) = openhands::read_on(text, from);
+    let mut next = from;
+    let mut calls = Vec::new();
+    for mut call in inner {
+        split(text, &mut call);
+        wrap(text, &mut call, next.at, text.len());
+        let own = call.span.text(text);
+        if !own.starts_with(OPEN) || !own.ends_with(CLOSE) {
+            break;
+        }
+        next.at = call.span.end;
+        calls.push(call);
+    }
+    (calls, next)
 }
 
 /// Ends each parameter where the next one opens.

@@ -62,9 +62,9 @@ fn message(message: &mut Message, redactor: &Redactor) {
     match message {
         Message::Text(content) => text(content, redactor),
         Message::Parts(parts) => {
-            for content in parts.iter_mut().filter_map(|part| part.text.as_mut()) {
-                text(content, redactor);
-            }
+            let mut texts: Vec<&mut String> =
+                parts.iter_mut().filter_map(|part| part.text.as_mut()).collect();
+            redactor.redact_joined(&mut texts);
         }
     }
 }

@@ -151,7 +151,10 @@ fn answer(value: View<'_>, id: u64) -> Result<Step, Refusal> {
         if !item.is_object() {
             return Err(expected(item, "a call of a result", "an object of a function and its arguments"));
         }
+        let alone = item.members().count() == 1;
         for (name, arguments) in item.members() {
+            // Of several in one object, each is told by what it is given.
+            let place = if alone { item.value_place() } else { arguments.value_place() };
             let arguments = match arguments.text() {
                 Some(text) => Arguments::text(text.into_owned()),
                 None if arguments.is_object() => Arguments::object(arguments.object()),
@@ -166,7 +169,7 @@ fn answer(value: View<'_>, id: u64) -> Result<Step, Refusal> {
                 name: name.into_owned(),
                 arguments,
                 extra: Object::new(),
-                place: None,
+                place: Some(place),
             });
         }
     }

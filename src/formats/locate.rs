@@ -2,7 +2,7 @@
 
 use super::chat::part_text;
 use crate::model::{Location, Place};
-use crate::util::json::{self, View, advance_from};
+use crate::util::json::{self, View, advance, advance_from};
 use std::cell::{Cell, RefCell};
 
 /// Finds lines and columns in one file. Remembers where it was: findings that come in file order
@@ -18,13 +18,23 @@ pub struct Locator<'a> {
     /// The JSON string walked over last: where it starts, and how many raw and decoded bytes lie behind. Many
     /// findings in one long string cost one walk.
     walked: Cell<(usize, (usize, usize))>,
+    /// What the string around the nested one looked at last says from there on, and where that starts.
+    outer: RefCell<Option<(usize, Vec<u8>)>>,
 }
 
 impl<'a> Locator<'a> {
     /// A locator for a decompressed file; a byte order mark takes no column.
     pub fn new(bytes: &'a [u8]) -> Self {
         let at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-        Self { bytes, at, line: 1, column: 1, parts: RefCell::default(), walked: Cell::default() }
+        Self {
+            bytes,
+            at,
+            line: 1,
+            column: 1,
+            parts: RefCell::default(),
+            walked: Cell::default(),
+            outer: RefCell::default(),
+        }
     }
 
     /// Line and column of byte `offset` of the decoded text that starts at `place`.
@@ -39,6 +49,9 @@ impl<'a> Locator<'a> {
         let rest = &self.bytes[start..];
         if place.parts {
             return self.byte_in_parts(start, offset).unwrap_or(start);
+        }
+        if place.nested {
+            return start + self.walk_nested(start, offset);
         }
         if place.json {
             return start + self.walk(start, offset);
@@ -101,6 +114,17 @@ impl<'a> Locator<'a> {
         let walked = advance_from(&self.bytes[start..], from, offset);
         self.walked.set((start, walked));
         walked.0
+    }
+
+    /// Like [`Self::walk`], through a string inside of a string: what the inner one has as its bytes is the outer one's
+    /// text.
+    fn walk_nested(&self, start: usize, offset: usize) -> usize {
+        let mut known = self.outer.borrow_mut();
+        if known.as_ref().is_none_or(|(at, _)| *at != start) {
+            *known = Some((start, json::inside(&self.bytes[start..])));
+        }
+        let inner = known.as_ref().map_or(0, |(_, outer)| advance(outer, offset));
+        self.walk(start, inner)
     }
 
     /// Line and column of a byte. Only `\n` ends a line; columns are characters.

@@ -8,6 +8,7 @@
 
 mod attributes;
 mod messages;
+mod places;
 
 use super::source::Refusal;
 use super::{Format, ReadOutput, Reader, Shape, Sniff, Source};
@@ -239,7 +240,8 @@ fn chat(
     let mut say = |what: String| warnings.push((offset, what));
     let system = attributes.value("gen_ai.system_instructions");
     if let Some(system) = system.filter(|_| trajectory.steps.is_empty()) {
-        messages::system(&system, &mut trajectory.steps, &mut say);
+        let spots = attributes.spots("gen_ai.system_instructions");
+        messages::system(&system, spots, &mut trajectory.steps, &mut say);
     }
     if let Some(Value::Array(tools)) = attributes.value("gen_ai.tool.definitions")
         && trajectory.agent.raw_tools.is_none()
@@ -247,10 +249,10 @@ fn chat(
         trajectory.agent.tools = Some(tools.iter().filter_map(super::chat::tool).collect());
         trajectory.agent.raw_tools = Some(tools);
     }
-    let input = attributes.value("gen_ai.input.messages");
+    let input = attributes.listed("gen_ai.input.messages");
     told.input(input.as_ref(), &mut trajectory.steps, &mut say);
     let before = trajectory.steps.len();
-    let output = attributes.value("gen_ai.output.messages");
+    let output = attributes.listed("gen_ai.output.messages");
     told.output(output.as_ref(), &mut trajectory.steps, &mut say);
     if trajectory.steps.len() == before {
         // The content was not recorded: the call is one all the same.

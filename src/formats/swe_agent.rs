@@ -232,7 +232,7 @@ fn last(entry: View<'_>, dialect: Option<&str>, before: &[Step]) -> Step {
             name: word.to_owned(),
             arguments,
             extra,
-            place: None,
+            place: entry.get("action").map(View::value_place),
         });
     }
     if let Some(observation) = entry.get("observation").filter(|text| text.text().is_some()) {

@@ -52,6 +52,8 @@ pub struct Place {
     /// Whether `offset` is that of a JSON value which is meant as a whole, as a native call is: no offset in a text
     /// leads into it.
     pub value: bool,
+    /// Whether the JSON string is itself written inside of a JSON string, as where a format keeps JSON as text.
+    pub nested: bool,
     /// Which file: 0 is the trajectory's own, `n` is entry `n - 1` of its origin's `files`.
     pub file: u32,
 }

@@ -224,15 +224,46 @@ fn copies_without_secrets_keep_everything_else() {
     assert!(output.stderr.contains("no folder is named"), "{}", output.stderr);
 }
 
+/// A chat in whose answer these texts are parts.
+fn in_parts(texts: &[&str]) -> String {
+    let parts: Vec<_> = texts.iter().map(|text| json!({ "type": "text", "text": text })).collect();
+    json!({ "messages": [{ "role": "user", "content": "go" }, { "role": "assistant", "content": parts }] })
+        .to_string()
+}
+
+#[test]
+fn a_secret_in_several_parts_of_a_message_is_found_and_taken_out() {
+    let folder = support::temp();
+    let at = folder.path();
+    let whole = key();
+    let (one, rest) = whole.split_at(10);
+    let (two, three) = rest.split_at(7);
+    let before = "\u{e9}\n\"".to_owned() + one;
+    let text = in_parts(&[&before, two, &format!("{three} behind")]);
+    fs::write(at.join("parts.json"), &text).expect("a file");
+    let output = run(at, &["check", "parts.json", "--redact", "-o", "out", "--select", "SE"]).expect_code(0);
+    assert!(
+        output.stderr.contains("redacted: 1 secret in 1 file of 1, written to out\n"),
+        "{}",
+        output.stderr
+    );
+    assert!(output.stdout.contains("SE001"), "{}", output.stdout);
+    let copy = fs::read_to_string(at.join("out/parts.json")).expect("a copy");
+    let value: serde_json::Value = serde_json::from_str(&copy).expect("JSON");
+    let parts = &value["messages"][1]["content"];
+    let first = parts[0]["text"].as_str().expect("text");
+    assert!(first.starts_with("\u{e9}\n\"<SECRET:") && first.ends_with('>'), "{copy}");
+    assert_eq!((&parts[1]["text"], &parts[2]["text"]), (&json!(""), &json!(" behind")), "{copy}");
+}
+
+/// Where parts are plain strings, only a reader knows that they are one text.
 #[test]
 fn a_secret_that_no_byte_holds_is_told_and_nothing_is_written() {
     let folder = support::temp();
     let at = folder.path();
-    // Two parts that are a key only when they are joined.
     let whole = key();
     let (one, two) = whole.split_at(10);
-    let parts = json!([{ "type": "text", "text": one }, { "type": "text", "text": two }]);
-    let chat = json!({ "messages": [{ "role": "user", "content": "go" }, { "role": "assistant", "content": parts }] });
+    let chat = json!({ "messages": [{ "role": "user", "content": "go" }, { "role": "assistant", "content": [one, two] }] });
     fs::write(at.join("parts.json"), chat.to_string()).expect("a file");
     let output = run(at, &["check", "parts.json", "--redact", "-o", "out"]).expect_code(2);
     assert!(output.stderr.contains("that can't be taken out"), "{}", output.stderr);

@@ -71,6 +71,15 @@ fn parts() -> Vec<String> {
         "<think>",
         "</think>",
         "EXECUTION RESULT of [f]:\n",
+        "<tool_call>\n<function=f>\n",
+        "</function>\n</tool_call>",
+        "</execute_bash>",
+        "</execute_ipython>",
+        "<execute_bash>ls</execute_bash>",
+        "[TOOL_CALLS] [",
+        "{\"name\": \"f\", \"arguments\": {}}",
+        ", ",
+        "]",
         "<｜tool▁calls▁begin｜>",
         "<｜tool▁calls▁end｜>",
         "<｜tool▁call▁begin｜>",
@@ -225,9 +234,14 @@ proptest! {
 fn two_calls(dialect: &Dialect) -> Option<String> {
     let arguments: Object =
         [("text".to_owned(), json!("é < b")), ("n".to_owned(), json!(3))].into_iter().collect();
+    let command: Object = [("command".to_owned(), json!("é < b"))].into_iter().collect();
     let call = |id| Call { id, name: "f", arguments: &arguments };
-    (dialect.render)("a < b", &[call("1"), call("2")])
-        .or_else(|_| (dialect.render)("a < b", &[call("1")]))
+    let bash = Call { id: "1", name: "execute_bash", arguments: &command };
+    let write = |calls: &[Call<'_>]| (dialect.render)("a < b", calls);
+    write(&[call("1"), call("2")])
+        .or_else(|_| write(&[call("a1B2c3D4e"), call("a1B2c3D4f")]))
+        .or_else(|_| write(&[call("1")]))
+        .or_else(|_| write(&[bash]))
         .ok()
 }
 

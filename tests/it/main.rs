@@ -46,6 +46,7 @@ mod oci;
 #[cfg(not(feature = "oci"))]
 mod oci_absent;
 mod oracle;
+mod order;
 mod proof;
 mod properties;
 mod report;

@@ -56,7 +56,7 @@ pub(super) fn parse(text: &str) -> Markup {
 }
 
 /// Goes on with a message that still comes in.
-pub(super) fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
+pub(in crate::dialects) fn read_on(text: &str, from: Resume) -> (Vec<TextCall>, Resume) {
     let mut markup = Markup::default();
     let mut closers = Closers::new(text);
     let mut at = from.at;

@@ -13,6 +13,7 @@ mod write;
 
 use super::Dialect;
 
+pub(super) use grammar::read_on;
 pub(super) use markers::looked_for;
 pub use prompt::{Frame, ToolStyle, frame, read_tools, tools_description};
 pub use write::read_observation;

@@ -1,7 +1,8 @@
 //! Attributes of a span: a list of `{key, value: {stringValue | intValue | …}}`.
 
 use super::parsed;
-use crate::model::Object;
+use super::places::{self, Spot};
+use crate::model::{Object, Place};
 use crate::util::json::View;
 use serde_json::Value;
 
@@ -32,6 +33,24 @@ impl<'a> Attributes<'a> {
             Value::String(text) => parsed(&text).unwrap_or(Value::String(text)),
             other => other,
         })
+    }
+
+    /// The value of that key, and where the items of its list stand.
+    pub(super) fn listed(&self, key: &str) -> Option<(Value, Vec<Spot>)> {
+        Some((self.value(key)?, self.spots(key)))
+    }
+
+    /// Where the items of that key's list stand.
+    pub(super) fn spots(&self, key: &str) -> Vec<Spot> {
+        let found = self.items().find(|(name, _)| name == key);
+        found.map(|(_, value)| places::of(value)).unwrap_or_default()
+    }
+
+    /// Where the text of that key stands, if it is one and no JSON.
+    pub(super) fn text_place(&self, key: &str) -> Option<Place> {
+        let (_, value) = self.items().find(|(name, _)| name == key)?;
+        let inner = value.get("stringValue")?;
+        inner.text().filter(|text| parsed(text).is_none()).map(|_| inner.place())
     }
 
     /// The text of that key.
@@ -66,7 +85,7 @@ impl<'a> Attributes<'a> {
 const KINDS: [&str; 7] =
     ["stringValue", "boolValue", "intValue", "doubleValue", "arrayValue", "kvlistValue", "bytesValue"];
 
-fn kind(value: View<'_>) -> Option<(&'static str, View<'_>)> {
+pub(super) fn kind(value: View<'_>) -> Option<(&'static str, View<'_>)> {
     KINDS.iter().find_map(|kind| Some((*kind, value.get(kind)?)))
 }
 

@@ -2,9 +2,10 @@
 
 use super::super::turns::attach;
 use super::Span;
+use super::places::Spot;
 use crate::model::{
-    Arguments, ContentPart, Message, Object, Observation, ObservationResult, Reply, Source as Speaker, Step,
-    ToolCall,
+    Arguments, ContentPart, Message, Object, Observation, ObservationResult, Place, Reply, Source as Speaker,
+    Step, ToolCall,
 };
 use crate::util::json::View;
 use serde_json::Value;
@@ -36,14 +37,14 @@ pub(super) struct Told {
 }
 
 /// Instructions: a list of parts.
-pub(super) fn system(value: &Value, steps: &mut Vec<Step>, say: &mut impl FnMut(String)) {
+pub(super) fn system(value: &Value, parts: Vec<Spot>, steps: &mut Vec<Step>, say: &mut impl FnMut(String)) {
     if !value.is_array() {
         say("the system instructions are no list of parts: they are kept as they are".to_owned());
         return;
     }
     let mut step = Step::new(steps.len() as u64 + 1, Speaker::System, "");
     let message = Value::Object(Object::from_iter([("parts".to_owned(), value.clone())]));
-    fill(&mut step, &message);
+    fill(&mut step, &message, &Spot { parts, ..Spot::default() });
     steps.push(step);
 }
 
@@ -51,11 +52,11 @@ impl Told {
     /// Adds the messages that no earlier span told.
     pub(super) fn input(
         &mut self,
-        value: Option<&Value>,
+        value: Option<&(Value, Vec<Spot>)>,
         steps: &mut Vec<Step>,
         say: &mut impl FnMut(String),
     ) {
-        let Some(list) = list(value, "input", say) else { return };
+        let Some((list, spots)) = list(value, "input", say) else { return };
         let same = |a: &Value, b: &Value| a["role"] == b["role"] && a["parts"] == b["parts"];
         let known = list.iter().zip(&self.history).take_while(|(new, old)| same(new, old)).count();
         // Where a span does not go on from the last one, it tells its own history.
@@ -65,8 +66,8 @@ impl Told {
         } else if fresh {
             self.history.clear();
         }
-        for message in &list[known..] {
-            Self::add(message, true, steps);
+        for (n, message) in list.iter().enumerate().skip(known) {
+            Self::add(message, spots.get(n).unwrap_or(&Spot::default()), true, steps);
             self.history.push(message.clone());
         }
     }
@@ -74,24 +75,25 @@ impl Told {
     /// Adds what the model said.
     pub(super) fn output(
         &mut self,
-        value: Option<&Value>,
+        value: Option<&(Value, Vec<Spot>)>,
         steps: &mut Vec<Step>,
         say: &mut impl FnMut(String),
     ) {
-        for message in list(value, "output", say).unwrap_or_default() {
-            Self::add(message, false, steps);
+        let Some((list, spots)) = list(value, "output", say) else { return };
+        for (n, message) in list.iter().enumerate() {
+            Self::add(message, spots.get(n).unwrap_or(&Spot::default()), false, steps);
             self.history.push(message.clone());
         }
     }
 
-    fn add(message: &Value, input: bool, steps: &mut Vec<Step>) {
+    fn add(message: &Value, spot: &Spot, input: bool, steps: &mut Vec<Step>) {
         let source = match message["role"].as_str() {
             Some("assistant" | "model") => Speaker::Agent,
             Some("system" | "developer") => Speaker::System,
             _ => Speaker::User,
         };
         let mut step = Step::new(steps.len() as u64 + 1, source, "");
-        let results = fill(&mut step, message);
+        let results = fill(&mut step, message, spot);
         if source == Speaker::Agent {
             // An answer that no span of this conversation gave came with the prompt.
             step.frame = input;
@@ -111,12 +113,7 @@ impl Told {
     pub(super) fn tool(&mut self, span: &Span<'_>, _: &mut [Step]) {
         let attributes = &span.attributes;
         let id = attributes.text("gen_ai.tool.call.id");
-        let arguments = match attributes.value("gen_ai.tool.call.arguments") {
-            Some(Value::Object(object)) => Arguments::object(object),
-            Some(Value::String(text)) => Arguments::text(text),
-            Some(other) => Arguments { raw: Some(other.to_string()), parsed: None },
-            None => Arguments { raw: None, parsed: None },
-        };
+        let arguments = arguments(attributes.value("gen_ai.tool.call.arguments").as_ref());
         let call = ToolCall {
             id: id.clone().unwrap_or_else(|| span.view.text_at("spanId").unwrap_or_default()),
             name: attributes.text("gen_ai.tool.name").unwrap_or_default(),
@@ -125,9 +122,10 @@ impl Told {
                 "from_span".to_owned(),
                 span.view.get("spanId").map_or(Value::Null, View::value),
             )]),
-            place: None,
+            place: Some(span.view.value_place()),
         };
         let result = attributes.value("gen_ai.tool.call.result").map(|value| ObservationResult {
+            place: attributes.text_place("gen_ai.tool.call.result"),
             call_id: Some(call.id.clone()),
             name: Some(call.name.clone()),
             content: Some(Message::Text(value.as_str().map_or_else(|| value.to_string(), str::to_owned))),
@@ -164,9 +162,13 @@ impl Told {
     }
 }
 
-fn list<'v>(value: Option<&'v Value>, what: &str, say: &mut impl FnMut(String)) -> Option<&'v [Value]> {
+fn list<'v>(
+    value: Option<&'v (Value, Vec<Spot>)>,
+    what: &str,
+    say: &mut impl FnMut(String),
+) -> Option<(&'v [Value], &'v [Spot])> {
     match value? {
-        Value::Array(list) => Some(list),
+        (Value::Array(list), spots) => Some((list, spots)),
         _ => {
             say(format!("the {what} messages of a span are no list: they are kept as they are"));
             None
@@ -181,12 +183,22 @@ pub(super) fn reply(step: &mut Step, finish: Option<&str>) {
         finish_reason: finish.map(str::to_owned),
         dialect: Some("native".to_owned()),
         native: true,
-        place: None,
+        place: step.place,
     });
 }
 
+/// Arguments as an object or a text; null is none.
+fn arguments(value: Option<&Value>) -> Arguments {
+    match value {
+        Some(Value::Object(object)) => Arguments::object(object.clone()),
+        Some(Value::String(text)) => Arguments::text(text.clone()),
+        Some(Value::Null) | None => Arguments { raw: None, parsed: None },
+        Some(other) => Arguments { raw: Some(other.to_string()), parsed: None },
+    }
+}
+
 /// Fills a step with the parts of a message; results come back.
-fn fill(step: &mut Step, message: &Value) -> Vec<ObservationResult> {
+fn fill(step: &mut Step, message: &Value, spot: &Spot) -> Vec<ObservationResult> {
     let mut results = Vec::new();
     let mut parts: Vec<ContentPart> = Vec::new();
     let Some(list) = message["parts"].as_array() else {
@@ -200,7 +212,9 @@ fn fill(step: &mut Step, message: &Value) -> Vec<ObservationResult> {
             .collect()
     };
     let mut beside = Vec::new();
-    for part in list {
+    let mut texts: Vec<Option<Place>> = Vec::new();
+    for (n, part) in list.iter().enumerate() {
+        let spot = spot.parts.get(n);
         let Some(object) = part.as_object() else {
             beside.push(part.clone());
             continue;
@@ -212,6 +226,7 @@ fn fill(step: &mut Step, message: &Value) -> Vec<ObservationResult> {
                 if !more.is_empty() {
                     beside.push(more.into());
                 }
+                texts.push(spot.and_then(|spot| spot.text));
                 parts.push(ContentPart { kind: "text".to_owned(), text: text("content"), source: None });
             }
             Some("reasoning") if text("content").is_some() => {
@@ -225,12 +240,7 @@ fn fill(step: &mut Step, message: &Value) -> Vec<ObservationResult> {
                 );
             }
             Some("tool_call") if text("name").is_some() => {
-                let arguments = match object.get("arguments") {
-                    Some(Value::Object(object)) => Arguments::object(object.clone()),
-                    Some(Value::String(text)) => Arguments::text(text.clone()),
-                    Some(Value::Null) | None => Arguments { raw: None, parsed: None },
-                    Some(other) => Arguments { raw: Some(other.to_string()), parsed: None },
-                };
+                let arguments = arguments(object.get("arguments"));
                 let id = text("id");
                 let mut extra = rest(object, &["type", "name", "arguments"]);
                 if id.is_some() {
@@ -241,7 +251,7 @@ fn fill(step: &mut Step, message: &Value) -> Vec<ObservationResult> {
                     name: text("name").unwrap_or_default(),
                     arguments,
                     extra,
-                    place: None,
+                    place: spot.and_then(|spot| spot.whole),
                 });
             }
             Some("tool_call_response") => {
@@ -257,6 +267,7 @@ fn fill(step: &mut Step, message: &Value) -> Vec<ObservationResult> {
                 results.push(ObservationResult {
                     call_id: id,
                     content,
+                    place: spot.and_then(|spot| spot.text),
                     extra,
                     ..ObservationResult::default()
                 });
@@ -276,6 +287,10 @@ fn fill(step: &mut Step, message: &Value) -> Vec<ObservationResult> {
         let text = |key: &str, value: &Value| known.contains(&key) && (key == "parts" || value.is_string());
         let more = object.iter().filter(|(key, value)| !text(key, value));
         step.extra.extend(more.map(|(key, value)| (key.clone(), value.clone())));
+    }
+    // Texts of several parts are one text, and no place leads into all of them.
+    if let [place] = texts.as_slice() {
+        step.place = *place;
     }
     step.message = match parts.as_mut_slice() {
         [] => Message::Text(String::new()),

@@ -7,10 +7,10 @@ use super::super::text_calls;
 use super::{CALL, MODEL, RESULT};
 use crate::dialects;
 use crate::model::{
-    Arguments, Message, Object, Observation, ObservationResult, Reply, Source as Speaker, Step, ToolCall,
-    Trajectory,
+    Arguments, Message, Object, Observation, ObservationResult, Place, Reply, Source as Speaker, Step,
+    ToolCall, Trajectory,
 };
-use crate::util::json::View;
+use crate::util::json::{self, View, advance_from};
 use serde_json::Value;
 
 /// Reads one conversation.
@@ -164,7 +164,12 @@ impl Conversation {
             _ => None,
         };
         let mut calls: Vec<ToolCall> = match found {
-            Some(list) => list.into_iter().map(|one| call(one, &mut self.next_id)).collect(),
+            Some(list) => {
+                let places = value.zip(text.as_deref()).map(|(value, text)| call_places(value, text));
+                let places = places.into_iter().flatten().map(Some).chain(std::iter::repeat(None));
+                let calls = list.into_iter().zip(places);
+                calls.map(|(one, place)| ToolCall { place, ..call(one, &mut self.next_id) }).collect()
+            }
             // What is no call at all is one that can't be read: the text is its arguments.
             None => {
                 let raw = match (&text, value) {
@@ -174,7 +179,8 @@ impl Conversation {
                 };
                 let id = made_id(&mut self.next_id);
                 let arguments = Arguments { raw: Some(raw), parsed: None };
-                vec![ToolCall { id, name: String::new(), arguments, extra: Object::new(), place: None }]
+                let place = value.map(View::value_place);
+                vec![ToolCall { id, name: String::new(), arguments, extra: Object::new(), place }]
             }
         };
         let goes_on = self.open
@@ -237,6 +243,22 @@ fn named<'a>(mut fields: Fields<'a>, from: &str, usual: &str) -> Fields<'a> {
         fields.untake("from");
     }
     fields
+}
+
+/// Where calls stand that are written as JSON in a text: at their brackets, through the escapes of the text.
+fn call_places(value: View<'_>, text: &str) -> Vec<Place> {
+    let first = text.len() - text.trim_start().len();
+    let Ok(node) = json::parse_at(text.as_bytes(), first, &mut Vec::new()) else { return Vec::new() };
+    let outer = View::new(text.as_bytes(), &node);
+    let starts: Vec<usize> =
+        if outer.is_array() { outer.items().map(View::offset).collect() } else { vec![outer.offset()] };
+    let raw = value.raw().get(1..).unwrap_or_default();
+    let mut walked = (0, 0);
+    let place = |start| {
+        walked = advance_from(raw, walked, start);
+        Place { offset: value.place().offset + walked.0 as u64, json: true, ..Place::default() }
+    };
+    starts.into_iter().map(place).collect()
 }
 
 fn made_id(next_id: &mut u32) -> String {

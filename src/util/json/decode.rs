@@ -14,6 +14,22 @@ pub fn unescape(raw: &str) -> String {
     out
 }
 
+/// What the inside of a JSON string says, from `raw` on up to its closing quote.
+pub fn inside(raw: &[u8]) -> Vec<u8> {
+    let mut end = 0;
+    while let Some(next) =
+        raw.get(end..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)).map(|len| end + len)
+    {
+        end = next;
+        if raw[next] == b'"' {
+            break;
+        }
+        end = next + 2;
+    }
+    let end = if raw.get(end) == Some(&b'"') { end } else { raw.len() };
+    unescape(&String::from_utf8_lossy(&raw[..end])).into_bytes()
+}
+
 /// The character that an escape stands for, and how many bytes it takes. Text that is no escape
 /// counts as one U+FFFD, so that a caller always gets on.
 fn escape(bytes: &[u8]) -> (char, usize) {

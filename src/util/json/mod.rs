@@ -13,7 +13,7 @@ mod decode;
 mod scan;
 mod view;
 
-pub use decode::{advance, advance_from, unescape};
+pub use decode::{advance, advance_from, inside, unescape};
 pub use scan::parse_at;
 pub use view::View;
 

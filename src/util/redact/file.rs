@@ -3,6 +3,7 @@
 //! JSON stays JSON: replaced is only inside string literals, never half an escape sequence, and each literal is also
 //! searched as the text that it means. What is no JSON is text; what is no UTF-8 is passed over.
 
+use super::parts::{across, literals_of};
 use super::{Redactor, Replacement};
 use crate::model::Span;
 use crate::util::json::{self, advance_from};
@@ -25,7 +26,8 @@ pub fn redact_bytes(
         if found.is_empty() {
             break;
         }
-        count += found.len();
+        // Of a secret in several texts, only the first has a placeholder.
+        count += found.iter().filter(|hit| !hit.placeholder.is_empty()).count();
         out = Some(splice(here, &found));
     }
     out.map(|out| (out, count))
@@ -65,9 +67,47 @@ fn find(bytes: &[u8], redactor: &Redactor, allowed: &BTreeSet<String>) -> Vec<Re
                 raw.push(Replacement { span, ..hit });
             }
         }
+        if segment.json {
+            raw.extend(in_parts(part, redactor, allowed));
+        }
         found.extend(raw.into_iter().map(|hit| moved(hit, base)));
     }
     merge(found)
+}
+
+/// Secrets that reach over several text parts of one message.
+fn in_parts(part: &[u8], redactor: &Redactor, allowed: &BTreeSet<String>) -> Vec<Replacement> {
+    let mut out = Vec::new();
+    // No list has two texts where the key does not stand twice.
+    if memchr::memmem::find_iter(part, b"\"text\"").nth(1).is_none() {
+        return out;
+    }
+    let Some(first) = part.iter().position(|byte| matches!(byte, b'{' | b'[')) else { return out };
+    let Ok(node) = json::parse_at(part, first, &mut Vec::new()) else { return out };
+    let mut rest = vec![json::View::new(part, &node)];
+    while let Some(view) = rest.pop() {
+        rest.extend(view.items().chain(view.members().map(|(_, value)| value)));
+        let literals = literals_of(view);
+        if literals.len() < 2 {
+            continue;
+        }
+        let texts: Vec<_> = literals.iter().filter_map(|literal| literal.text()).collect();
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        for (literal, hits) in literals.iter().zip(across(&texts, redactor, allowed)) {
+            let start = literal.offset() + 1;
+            let inside = &literal.raw()[1..];
+            let mut walked = (0, 0);
+            for hit in hits {
+                let mut at = |decoded| {
+                    walked = advance_from(inside, walked, decoded);
+                    start + walked.0
+                };
+                let span = Span::new(at(hit.span.start), at(hit.span.end));
+                out.push(Replacement { span, ..hit });
+            }
+        }
+    }
+    out
 }
 
 /// A part of a file.

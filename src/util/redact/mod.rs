@@ -7,6 +7,7 @@
 mod file;
 mod keywords;
 mod known;
+mod parts;
 mod scan;
 mod shapes;
 
@@ -108,7 +109,15 @@ impl Redactor {
                     *text = clean;
                 }
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.clean_value(item)),
+            Value::Array(items) => {
+                for item in items.iter_mut() {
+                    self.clean_value(item);
+                }
+                let mut texts = parts::texts_of(items);
+                if texts.len() > 1 {
+                    self.redact_joined(&mut texts);
+                }
+            }
             Value::Object(object) => self.clean_object(object),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }

@@ -187,3 +187,122 @@ proptest! {
         holds(&turns);
     }
 }
+
+/// What the inside of a JSON string says from a byte on.
+fn said(text: &str, from: usize) -> String {
+    String::from_utf8(rolltape::util::json::inside(&text.as_bytes()[from..])).expect("text")
+}
+
+#[test]
+fn calls_in_a_text_of_sharegpt_are_found_in_it() {
+    let call = |name: &str| json!({"name": name, "arguments": {"text": "\u{e9}\n\"{"}});
+    let item = |from: &str, value: String| json!({"from": from, "value": value});
+    let record = json!({"conversations": [
+        item("human", "go".to_owned()),
+        item("function_call", format!(" {}", call("one"))),
+        item("observation", "ok".to_owned()),
+        item("function_call", format!("[{}, \n{}]", call("two"), call("three"))),
+        item("observation", "ok".to_owned()),
+        item("function_call", "no call".to_owned()),
+    ]});
+    for text in [record.to_string(), serde_json::to_string_pretty(&record).expect("JSON")] {
+        let found = findings(&text, "sharegpt");
+        for name in ["one", "two", "three"] {
+            let own = found.iter().find(|(finding, ..)| finding.text.contains(&format!("'{name}'")));
+            let (_, place, at) = own.unwrap_or_else(|| panic!("{name} is not found"));
+            assert_eq!(begins_with(&said(&text, place.offset as usize))["name"], name);
+            let raw = from_there(&text, at);
+            assert!(raw.starts_with("{\\\"") && raw[..60].contains(name), "{raw:.80}");
+        }
+        let (_, _, at) = found.iter().find(|(finding, ..)| finding.rule == "FC017").expect("no JSON");
+        assert_eq!(begins_with(from_there(&text, at)), "no call");
+    }
+}
+
+#[test]
+fn calls_of_bfcl_and_actions_of_swe_agent_are_found_where_they_stand() {
+    let result = json!({"id": "a", "result": [{"one": "{\"x\": 1}"}, {"two": {"y": 2}, "three": {"z": 3}}],
+        "input_token_count": 1, "output_token_count": 1});
+    let action = json!({"environment": "e", "history": [], "info": {}, "replay_config": null, "trajectory": [
+        {"response": "I look.", "action": "look \"around\"", "observation": "ok", "thought": "", "state": {}}]});
+    let cases = [
+        ("bfcl", &result, "one", json!({"one": "{\"x\": 1}"})),
+        ("bfcl", &result, "two", json!({"y": 2})),
+        ("bfcl", &result, "three", json!({"z": 3})),
+        ("swe-agent", &action, "look", json!("look \"around\"")),
+    ];
+    for (format, record, name, wanted) in cases {
+        let text = serde_json::to_string_pretty(record).expect("JSON");
+        let found = findings(&text, format);
+        let own = found.iter().find(|(finding, ..)| finding.text.contains(&format!("'{name}'")));
+        let (_, _, at) = own.unwrap_or_else(|| panic!("{format}: {name} is not found"));
+        assert_eq!(begins_with(from_there(&text, at)), wanted, "{format}");
+    }
+}
+
+/// A value as OTLP nests it.
+fn any_value(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            json!({"arrayValue": {"values": items.iter().map(any_value).collect::<Vec<_>>()}})
+        }
+        Value::Object(members) => {
+            let pairs = members.iter().map(|(key, value)| json!({"key": key, "value": any_value(value)}));
+            json!({"kvlistValue": {"values": pairs.collect::<Vec<_>>()}})
+        }
+        other => json!({"stringValue": other}),
+    }
+}
+
+#[test]
+fn texts_and_calls_of_spans_are_found_in_both_encodings() {
+    let texts = ["\u{e9} \"go\"\n\\ here", "\u{1f600}\t\"x\" here", "\"seen\"\n\u{e9} here"];
+    let input = json!([
+        {"role": "user", "parts": [{"type": "text", "content": texts[0]}]},
+        {"role": "assistant", "parts": [{"type": "tool_call", "id": "a", "name": "f\u{e9}", "arguments": {"x": "\"\n"}}]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "a", "response": texts[2]}]},
+    ]);
+    let output = json!([{"role": "assistant", "parts": [
+        {"type": "text", "content": texts[1]},
+        {"type": "tool_call", "id": "b", "name": "g", "arguments": {"x": "\u{e9}"}},
+    ]}]);
+    for nested in [true, false] {
+        let written = |value: &Value| {
+            if nested { json!({"stringValue": format!(" {value:#}")}) } else { any_value(value) }
+        };
+        let attributes = json!([
+            {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+            {"key": "gen_ai.input.messages", "value": written(&input)},
+            {"key": "gen_ai.output.messages", "value": written(&output)},
+        ]);
+        let span = json!({"traceId": "t", "spanId": "s", "name": "chat", "startTimeUnixNano": "1", "attributes": attributes});
+        let text = format!("{:#}", json!({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}));
+        let read = formats::read_bytes("x", text.as_bytes(), Some("otel-genai")).expect("read");
+        let steps = &read.trajectories[0].steps;
+        assert_eq!(steps.len(), 3, "{steps:?}");
+        let result = &steps[1].observation.as_ref().expect("a result").results[0];
+        let places = [steps[0].place, steps[2].judged_place(), result.place];
+        let locator = Locator::new(text.as_bytes());
+        for (said, place) in texts.iter().zip(places) {
+            let place = place.expect("a place");
+            for (at, rest) in said.match_indices(|c: char| c.is_alphanumeric()) {
+                let byte = locator.byte(place, at);
+                // What is no ASCII is written as it is, so that each letter stands where it is said to.
+                assert!(text[byte..].starts_with(rest), "{said}: {at} is at {:.20}", &text[byte..]);
+            }
+            let end = locator.end_byte(place, said.len());
+            assert!(text[..end].ends_with("here"), "{:.20}", &text[end..]);
+        }
+        for (step, name) in [(1, "f\u{e9}"), (2, "g")] {
+            let place = steps[step].calls[0].place.expect("a place");
+            let start = place.offset as usize;
+            if nested {
+                assert_eq!(begins_with(&said(&text, start))["name"], name);
+            } else {
+                let end = locator.value_end(place).expect("an end");
+                let part: Value = serde_json::from_str(&text[start..end]).expect("JSON");
+                assert!(part["kvlistValue"].to_string().contains(name), "{part}");
+            }
+        }
+    }
+}
