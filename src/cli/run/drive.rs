@@ -73,7 +73,7 @@ pub(in crate::cli) fn drive(
     conclude(&dir, seen, written, args, report, context)
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+pub(in crate::cli) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -94,7 +94,7 @@ fn own_folders(started: &Started, suites: &[SuitePlan], context: &Context) -> Ve
 }
 
 /// Where sandboxes come from; `None` if nothing that is to be run needs one.
-async fn launch(
+pub(in crate::cli) async fn launch(
     args: &Args,
     suites: &[SuitePlan],
     hide: Vec<PathBuf>,
@@ -309,7 +309,7 @@ fn sandbox_word(plan: &Plan, args: &Args, launcher: Option<&Launcher>) -> String
 
 /// The first signal ends the run in order; the second ends the process, and the janitor clears up.
 #[expect(clippy::exit, reason = "a second Ctrl-C means: at once")]
-async fn watch_signals(control: Control, seen: Arc<AtomicU8>, context: Context) {
+pub(in crate::cli) async fn watch_signals(control: Control, seen: Arc<AtomicU8>, context: Context) {
     let streams =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = streams else { return };
@@ -330,7 +330,7 @@ async fn watch_signals(control: Control, seen: Arc<AtomicU8>, context: Context) 
     }
 }
 
-fn manifest(
+pub(in crate::cli) fn manifest(
     plan: &Plan,
     launcher: Option<&Launcher>,
     tools: Object,
