@@ -1,4 +1,4 @@
-//! SL013 cannot-fail: a scorer passes whatever it is shown, or an empty text.
+//! SL012 cannot-fail: a scorer passes whatever it is shown, or an empty text.
 
 use super::{Check, Found, Lint, Look};
 use crate::model::Severity;
@@ -6,7 +6,7 @@ use crate::score::{Compiled, Evidence, Probe, ProbeResult};
 use crate::suite::ScorerSpec;
 
 pub(super) static ITEM: Lint = Lint {
-    id: "SL013",
+    id: "SL012",
     name: "cannot-fail",
     about: "a scorer passes whatever it is shown, or an empty text",
     since: "0.1.0",

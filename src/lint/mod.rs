@@ -46,7 +46,7 @@ enum Check {
 registry! {
     /// All lints, by id.
     Lint: oracle_fails, nop_scores, empty_answer_scores, echo_scores, cheat_scores, not_proven,
-    no_scorers, no_solution, no_cheats, cannot_fail, no_limits, unmet_needs,
+    no_solution, no_cheats, cannot_fail, no_limits, unmet_needs,
     git_history, git_unread, hidden_visible, answer_visible, secret_in_suite
 }
 

@@ -1,10 +1,10 @@
-//! SL012 no-cheats: the task has no cheats, so nobody knows what its scorers let pass.
+//! SL011 no-cheats: the task has no cheats, so nobody knows what its scorers let pass.
 
 use super::{Check, Found, Lint, Look};
 use crate::model::Severity;
 
 pub(super) static ITEM: Lint = Lint {
-    id: "SL012",
+    id: "SL011",
     name: "no-cheats",
     about: "the task has no cheats, so nobody knows what its scorers let pass",
     since: "0.1.0",

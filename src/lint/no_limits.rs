@@ -1,10 +1,10 @@
-//! SL014 no-limits: the task has no limit on its time or on its turns.
+//! SL013 no-limits: the task has no limit on its time or on its turns.
 
 use super::{Check, Found, Lint, Look};
 use crate::model::Severity;
 
 pub(super) static ITEM: Lint = Lint {
-    id: "SL014",
+    id: "SL013",
     name: "no-limits",
     about: "the task has no limit on its time or on its turns",
     since: "0.1.0",

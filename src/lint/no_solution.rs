@@ -1,10 +1,10 @@
-//! SL011 no-solution: the task has no solution, so nobody knows whether it can be solved.
+//! SL010 no-solution: the task has no solution, so nobody knows whether it can be solved.
 
 use super::{Check, Found, Lint, Look};
 use crate::model::Severity;
 
 pub(super) static ITEM: Lint = Lint {
-    id: "SL011",
+    id: "SL010",
     name: "no-solution",
     about: "the task has no solution, so nobody knows whether it can be solved",
     since: "0.1.0",

@@ -1,10 +1,10 @@
-//! SL015 unmet-needs: the task needs what no machine can give it.
+//! SL014 unmet-needs: the task needs what no machine can give it.
 
 use super::{Check, Found, Lint, Look};
 use crate::model::Severity;
 
 pub(super) static ITEM: Lint = Lint {
-    id: "SL015",
+    id: "SL014",
     name: "unmet-needs",
     about: "the task needs what no machine can give it",
     since: "0.1.0",

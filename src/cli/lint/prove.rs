@@ -87,6 +87,9 @@ async fn go(suite: SuitePlan, args: run::Args, context: Context) -> Result<Prove
     let mut manifest = run::manifest(&plan, launcher.as_deref(), Object::new(), clock.as_ref(), &args)?;
     manifest.planned = todo.len() as u64;
     if context.verbosity > Verbosity::Quiet {
+        if let Some(warning) = run::one_user(&plan, launcher.as_deref()) {
+            context.say(&format!("warning: {warning}"));
+        }
         context.say(&format!("making {}", plural(todo.len(), "proof")));
     }
     let control = Control::default();

@@ -7,7 +7,7 @@ use crate::cli::{CliError, Context, Exit, Verbosity, image_store, progress};
 use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkError, SuitePlan, Work};
 use crate::model::{AttemptId, AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
 use crate::report::{self, Report};
-use crate::sandbox::{self, Choice, Launcher};
+use crate::sandbox::{self, Choice, Launcher, Level};
 use crate::store::{self, Recorder, RunView, StoreError, StoreErrorKind};
 use crate::suite::Network;
 use crate::util::clock::{Clock, SystemClock};
@@ -182,6 +182,11 @@ async fn go(
         }
     };
     let dir = recorder.dir().to_path_buf();
+    if let Some(warning) =
+        one_user(&plan, launcher.as_deref()).filter(|_| context.verbosity > Verbosity::Quiet)
+    {
+        context.say(&format!("warning: {warning}"));
+    }
     for warning in open_networks(&plan) {
         context.say(&format!("warning: {warning}"));
     }
@@ -259,6 +264,25 @@ fn record(manifest: &mut RunManifest, out: Option<PathBuf>) -> Result<Recorder, 
         }
     }
     Recorder::create(&PathBuf::from("reports").join(&manifest.id.0))
+}
+
+/// Hidden tests that are not kept apart from the programs that they run. The verdict is then only as good as these
+/// programs are honest, and nobody shall take it for more.
+pub(in crate::cli) fn one_user(plan: &Plan, launcher: Option<&Launcher>) -> Option<String> {
+    let level = launcher?.level();
+    if level == Level::Overlay {
+        return None;
+    }
+    let tasks = plan.suites.iter().flat_map(|suite| suite.suite.tasks.iter().zip(&suite.skips));
+    let count = tasks.filter(|(task, skip)| skip.is_none() && !task.hidden.is_empty()).count();
+    (count > 0).then(|| {
+        format!(
+            "at the level '{}' the hidden tests of {} run as the same user as the programs that they judge, which \
+             could change them; only the level 'overlay' keeps them apart",
+            level.as_str(),
+            plural(count, "task")
+        )
+    })
 }
 
 /// Tasks that reach more than their services: nobody shall find that out afterwards.
