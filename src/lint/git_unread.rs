@@ -25,12 +25,12 @@ fn check(look: &Look<'_>, found: &mut Found) {
         }
     }
     for (path, link) in git::links(look) {
-        let Ok(Some(task)) = look.owner(path) else { continue };
+        let Some(task) = look.owner(path).task() else { continue };
         let text = format!("this file leads to a repository at '{link}', which is not looked into");
         found.add(Some(&task.id), look.place(path, 0), text);
     }
     for (path, why) in look.unread {
-        let task = look.owner(path).ok().flatten();
+        let task = look.owner(path).task();
         found.add(
             task.map(|task| task.id.as_str()),
             look.place(path, 0),

@@ -31,6 +31,27 @@ pub struct Place {
     pub line: u64,
 }
 
+/// Whose a file of a suite is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Owner<'a> {
+    /// No task's alone.
+    Suite,
+    /// That of a selected task.
+    Task(&'a Task),
+    /// That of a task that was not selected.
+    Other,
+}
+
+impl<'a> Owner<'a> {
+    /// The selected task.
+    pub fn task(self) -> Option<&'a Task> {
+        match self {
+            Owner::Task(task) => Some(task),
+            Owner::Suite | Owner::Other => None,
+        }
+    }
+}
+
 impl Look<'_> {
     /// A file of the suite as the user finds it.
     pub fn place(&self, path: &str, line: u64) -> Place {
@@ -74,15 +95,15 @@ impl Look<'_> {
         Place { file: spec.file.clone(), line: spec.line }
     }
 
-    /// The selected task whose folder holds this path, or `Err` if that of another task does.
-    pub fn owner(&self, path: &str) -> Result<Option<&Task>, ()> {
+    /// The selected task whose folder holds this path.
+    pub fn owner(&self, path: &str) -> Owner<'_> {
         let parts: Vec<&str> = path.split('/').collect();
         let folder = match parts.as_slice() {
             ["tasks", name, _, ..] => *name,
             [name, _, ..] if self.files.contains_key(&format!("{name}/task.toml")) => *name,
-            _ => return Ok(None),
+            _ => return Owner::Suite,
         };
-        self.suite.tasks.iter().find(|task| task.id == folder).map(Some).ok_or(())
+        self.suite.tasks.iter().find(|task| task.id == folder).map_or(Owner::Other, Owner::Task)
     }
 }
 

@@ -12,7 +12,7 @@ mod proof;
 use crate::model::Severity;
 
 pub use found::{Finding, Found};
-pub use look::{Look, Place};
+pub use look::{Look, Owner, Place};
 pub use proof::{Proof, Role};
 
 /// A lint.

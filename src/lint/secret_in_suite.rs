@@ -1,6 +1,6 @@
 //! SL024 secret-in-suite: a prompt or a file of the suite holds a secret.
 
-use super::{Check, Found, Lint, Look};
+use super::{Check, Found, Lint, Look, Owner};
 use crate::model::Severity;
 use crate::util::redact::Redactor;
 
@@ -17,12 +17,15 @@ pub(super) static ITEM: Lint = Lint {
 fn check(look: &Look<'_>, found: &mut Found) {
     let redactor = Redactor::default();
     for (path, file) in look.files {
-        let Ok(task) = look.owner(path) else { continue };
+        let owner = look.owner(path);
+        if owner == Owner::Other {
+            continue;
+        }
         let text = String::from_utf8_lossy(&file.bytes);
         for hit in redactor.scan(&text) {
             let line = text[..hit.span.start].matches('\n').count() as u64 + 1;
             let sentence = format!("the file holds a secret ({})", hit.kind);
-            found.add(task.map(|task| task.id.as_str()), look.place(path, line), sentence);
+            found.add(owner.task().map(|task| task.id.as_str()), look.place(path, line), sentence);
         }
     }
 }

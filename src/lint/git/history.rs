@@ -67,7 +67,7 @@ fn files(objects: &Objects, tree: Option<Id>) -> BTreeSet<Id> {
     while let Some(id) = rest.pop() {
         match objects.all.get(&id) {
             Some(object) if object.kind == Kind::Tree && trees.insert(id) => {
-                rest.extend(entries(&object.bytes))
+                rest.extend(entries(&object.bytes));
             }
             Some(object) if object.kind == Kind::Blob => drop(found.insert(id)),
             _ => {}

@@ -73,7 +73,7 @@ pub(super) fn links<'a>(look: &'a Look<'_>) -> Vec<(&'a str, String)> {
 
 fn task_of<'a>(look: &Look<'a>, path: &str) -> Option<&'a str> {
     let suite = look.suite;
-    let id = look.owner(&format!("{path}/x")).ok().flatten().map(|task| task.id.clone())?;
+    let id = look.owner(&format!("{path}/x")).task().map(|task| task.id.clone())?;
     suite.tasks.iter().find(|task| task.id == id).map(|task| task.id.as_str())
 }
 

@@ -8,7 +8,7 @@ use std::io::Read as _;
 /// Bytes that one object may have.
 const MAX_OBJECT: u64 = 16 << 20;
 /// Bytes that all objects of a repository may have together.
-const MAX_ALL: u64 = 256 << 20;
+const MAX_ALL: u64 = 128 << 20;
 
 /// What an object is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -195,9 +195,11 @@ fn apply(base: &[u8], delta: &[u8], budget: &mut Budget) -> Result<Vec<u8>, Stri
                     *number = usize::from(take(&mut rest).ok_or_else(broken)?);
                 }
             }
-            let [a, b, c, d, e, f, g] = numbers;
-            let start = a | b << 8 | c << 16 | d << 24;
-            let length = e | f << 8 | g << 16;
+            let bytes = |from: usize, count: usize| {
+                numbers[from..from + count].iter().rev().fold(0, |number, byte| number << 8 | byte)
+            };
+            let start: usize = bytes(0, 4);
+            let length = bytes(4, 3);
             let length = if length == 0 { 0x1_0000 } else { length };
             base.get(start..start.saturating_add(length))
         };

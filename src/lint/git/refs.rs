@@ -46,7 +46,7 @@ pub(super) fn read(files: &Files<'_>, troubles: &mut Vec<String>) -> (BTreeMap<S
             return (refs.clone(), refs.get(&name).copied());
         };
         match said.trim().strip_prefix("ref:") {
-            Some(other) => name = other.trim().to_owned(),
+            Some(other) => other.trim().clone_into(&mut name),
             None => {
                 let head = id(said.trim());
                 if head.is_none() {

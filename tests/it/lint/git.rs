@@ -168,8 +168,8 @@ fn git_bare_repositories_are_part_of_the_workspace() {
 
 fn pack(ground: &Ground, ending: &str) -> PathBuf {
     let folder = ground.repository().join(".git/objects/pack");
-    let all = fs::read_dir(folder).expect("packs").map(|entry| entry.expect("a pack").path());
-    all.filter(|path| path.extension().is_some_and(|found| found == ending)).next().expect("a pack")
+    let mut all = fs::read_dir(folder).expect("packs").map(|entry| entry.expect("a pack").path());
+    all.find(|path| path.extension().is_some_and(|found| found == ending)).expect("a pack")
 }
 
 fn change(path: &Path, change: impl Fn(&mut Vec<u8>)) {
