@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ROLLTAPE, figure, middle, ms, rounds, timed};
+use common::{ROLLTAPE, figure, middle, ms, rounds, timed, wanted};
 use rolltape::sandbox::{Choice, Command, Config, Exit, Launcher, Level};
 use rolltape::service::Authority;
 use rolltape::util::clock::{Clock as _, SystemClock};
@@ -13,7 +13,9 @@ fn main() {
     let (plain, _) =
         middle((0..rounds(200)).map(|_| timed(&mut std::process::Command::new("true"), 0).0).collect());
     figure("plain spawn", &ms(plain), "", "");
-    bubblewrap();
+    if wanted("bwrap") {
+        bubblewrap();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap_or_else(|error| {
         panic!("the runtime does not start: {error}");
     });
@@ -23,6 +25,9 @@ fn main() {
         (Level::Process, "", ""),
         (Level::None, "", ""),
     ] {
+        if !wanted(level.as_str()) {
+            continue;
+        }
         match runtime.block_on(level_times(level, &Config::default())) {
             Ok((to_exit, to_closed)) => {
                 let (exit, quickest) = middle(to_exit);

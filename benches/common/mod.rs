@@ -43,6 +43,12 @@ pub(crate) fn rounds(default: usize) -> usize {
     std::env::var_os("ROLLTAPE_BENCH_ROUNDS").and_then(|text| text.to_str()?.parse().ok()).unwrap_or(default)
 }
 
+/// Whether a part of a bench is asked for: `cargo bench --bench spawn -- overlay`; all are if none is named.
+pub(crate) fn wanted(part: &str) -> bool {
+    let named: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    named.is_empty() || named.iter().any(|name| name == part)
+}
+
 /// A folder under `target/`, on the same disk as the sources; it goes away with the value.
 pub(crate) fn folder() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()

@@ -70,16 +70,11 @@ pub fn render(report: &Report, view: &RunView, options: &Options) -> io::Result<
 /// # Errors
 /// The file can't be written, or what is to be shown can't be read.
 pub fn write_file(report: &Report, view: &RunView, options: &Options, path: &Path) -> Result<(), StoreError> {
-    put(&Disk::real(), render(report, view, options), path).map_err(|mut error| {
+    let put = render(report, view, options).and_then(|bytes| Disk::real().replace(path, &bytes));
+    put.map_err(|error| StoreError::disk("write", path, &error)).map_err(|mut error| {
         error.hint = Some("name a file that can be written with '-o FILE'".to_owned());
         error
     })
-}
-
-fn put(disk: &Disk, bytes: io::Result<Vec<u8>>, path: &Path) -> Result<(), StoreError> {
-    bytes
-        .and_then(|bytes| disk.replace(path, &bytes))
-        .map_err(|error| StoreError::disk("write", path, &error))
 }
 
 /// Writes every derived file (`report.html`, `report.md`, `junit.xml`, `attempts.csv`, `summary.json`)
@@ -96,11 +91,13 @@ pub fn write_derived_on(disk: &Disk, view: &RunView, options: &Options) -> Resul
     let plain = Options { color: false, ..*options };
     let reports: Vec<(&Report, &str)> =
         ALL.iter().filter_map(|report| report.file.map(|name| (*report, name))).collect();
-    let write = |report: &Report, name: &str, bytes| {
+    let write = |report: &Report, name: &str, bytes: io::Result<Vec<u8>>| {
         let path = view.dir.join(name);
-        match put(disk, bytes, &path) {
-            Ok(()) => Ok(path),
-            Err(mut error) => {
+        // The journal has all that is in them: what a loss of power takes away can be made again.
+        match bytes.and_then(|bytes| disk.renew(&path, &bytes)) {
+            Ok(_) => Ok(path),
+            Err(error) => {
+                let mut error = StoreError::disk("write", &path, &error);
                 error.hint = Some(format!(
                     "the records are safe: 'rolltape report {} --format {} -o FILE' makes it again",
                     view.dir.display(),

@@ -1,6 +1,6 @@
 //! Starting one sandbox, and what must go when it ends.
 
-use super::channel::Channel;
+use super::channel::{Channel, Refusal};
 use super::janitor::Janitor;
 use super::meter::Meter;
 use super::nursery::{Born, Nursery};
@@ -11,7 +11,7 @@ use crate::model::{LayerState, LimitKind};
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -55,6 +55,16 @@ impl Rest {
     }
 }
 
+/// Removes what was made for a sandbox that has no init; gives the error back.
+fn undone(groups: &[PathBuf], janitor: &Janitor, folder: &Path, error: SandboxError) -> SandboxError {
+    for group in groups {
+        cgroup::destroy(group);
+        janitor.tell('x', &group.display().to_string());
+    }
+    scratch::remove_tree(folder);
+    error
+}
+
 /// Starts an init and waits until it serves.
 pub(super) async fn start(
     nursery: Arc<Nursery>,
@@ -80,19 +90,28 @@ pub(super) async fn start(
     for group in &groups {
         janitor.tell('g', &group.display().to_string());
     }
-    let init = nursery.bear(theirs.as_fd()).map_err(|error| failed("fork an init", &error))?;
+    let begun = match Channel::new(ours) {
+        // The spec lies ready when the init looks for it.
+        Ok(channel) => {
+            channel.begin(kind::SPEC, &spec.encode()).await.map(|answer| (Arc::new(channel), answer))
+        }
+        Err(error) => return Err(undone(&groups, &janitor, &folder, failed("watch a sandbox", &error))),
+    };
+    let born = nursery.bear(theirs.as_fd(), &spec);
     drop(theirs);
-    janitor.tell('+', &init.pid.to_string());
-    let rest = Rest { init, folder, groups, janitor, nursery };
-    let channel = match Channel::new(ours) {
-        Ok(channel) => Arc::new(channel),
-        Err(error) => {
-            rest.init.kill();
-            let _ = tokio::task::spawn_blocking(move || rest.remove()).await;
-            return Err(failed("watch a sandbox", &error));
+    let (init, channel, answer) = match (born, begun) {
+        (Ok(init), Ok((channel, answer))) => (init, channel, answer),
+        (Err(error), _) => return Err(undone(&groups, &janitor, &folder, error)),
+        (Ok(init), Err(refusal)) => {
+            init.kill();
+            Rest { init, folder, groups, janitor, nursery }.remove();
+            return Err(SandboxError::new(format!("a sandbox can't start: {}", refusal.what)));
         }
     };
-    let ready = tokio::time::timeout(PATIENCE, channel.ask(kind::SPEC, &spec.encode())).await;
+    janitor.tell('+', &init.pid.to_string());
+    let rest = Rest { init, folder, groups, janitor, nursery };
+    let ready = tokio::time::timeout(PATIENCE, answer).await;
+    let ready = ready.map(|answer| answer.unwrap_or_else(|_| Err(Refusal::gone())));
     let problem = match ready {
         Ok(Ok(_)) => None,
         Ok(Err(refusal)) if refusal.gone => {

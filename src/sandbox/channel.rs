@@ -22,7 +22,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    fn gone() -> Self {
+    pub(super) fn gone() -> Self {
         Self { code: 0, what: "the sandbox is gone".to_owned(), gone: true }
     }
 }
@@ -105,6 +105,12 @@ impl Channel {
 
     /// Sends a request and waits for its answer.
     pub(super) async fn ask(&self, kind: u8, fields: &[u8]) -> Answer {
+        let answer = self.begin(kind, fields).await?;
+        answer.await.unwrap_or_else(|_| Err(Refusal::gone()))
+    }
+
+    /// Sends a request, perhaps to nobody yet, and gives where its answer will come.
+    pub(super) async fn begin(&self, kind: u8, fields: &[u8]) -> Result<oneshot::Receiver<Answer>, Refusal> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         {
@@ -127,7 +133,7 @@ impl Channel {
             lock(&self.state).waiting.remove(&id);
             return Err(Refusal::gone());
         }
-        receiver.await.unwrap_or_else(|_| Err(Refusal::gone()))
+        Ok(receiver)
     }
 
     /// Writes a whole frame even when the asker goes away in the middle of it.

@@ -2,15 +2,14 @@
 //!
 //! Invariant: it has one thread, an empty environment and nothing of the harness in its memory; it never waits for
 //! an init before it is told to, so that the number of an init can't come to mean another process meanwhile.
-#![expect(unsafe_code, reason = "fork, and a descriptor that must lie at 0")]
 
 use super::pass::{Inbox, send_all};
-use super::wire::{Dec, Enc, failed, frame};
+use super::wire::{Dec, Enc, Spec, failed, frame};
 use super::{SandboxError, init};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -19,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 /// The name under which the program is re-executed.
 pub(super) const NAME: &str = "rolltape: init";
 
-/// Request: fork an init with that control socket. The answer is its process id, or the negative errno.
+/// Request: fork an init with that control socket, for that spec. The answer is its process id, or 0 and why not.
 const BEAR: u8 = 1;
 /// Request without an answer: an init has ended and may be forgotten.
 const BURY: u8 = 2;
@@ -67,16 +66,25 @@ impl Nursery {
         Ok(Self { helper: helper.to_owned(), line: Mutex::new(line) })
     }
 
-    /// Forks an init whose control socket is `control`.
-    pub(super) fn bear(&self, control: BorrowedFd<'_>) -> io::Result<Born> {
+    /// Forks an init whose control socket is `control`. It is told its whole spec over that; here the secrets of one
+    /// attempt stay out of what the inits of others are copies of.
+    pub(super) fn bear(&self, control: BorrowedFd<'_>, spec: &Spec) -> Result<Born, SandboxError> {
+        let spec = Spec { env: Vec::new(), authority: String::new(), ..spec.clone() }.encode();
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(born) = line.bear(control) {
-            return Ok(born);
+        match line.bear(control, &spec) {
+            Ok(Ok(born)) => return Ok(born),
+            Ok(Err(refused)) => return Err(SandboxError::new(format!("a sandbox can't start: {refused}"))),
+            Err(_) => {}
         }
-        // Somebody killed it, or the machine had no room for one more process: another one may do.
-        let fresh = Line::open(&self.helper)?;
+        // Somebody killed it: another one may do.
+        let fresh = Line::open(&self.helper).map_err(|error| failed("fork an init", &error))?;
         std::mem::replace(&mut *line, fresh).close();
-        line.bear(control)
+        match line.bear(control, &spec) {
+            Ok(born) => {
+                born.map_err(|refused| SandboxError::new(format!("a sandbox can't start: {refused}")))
+            }
+            Err(error) => Err(failed("fork an init", &error)),
+        }
     }
 
     /// Forgets an init that has ended.
@@ -120,8 +128,9 @@ impl Line {
         let _ = self.child.wait();
     }
 
-    fn bear(&mut self, control: BorrowedFd<'_>) -> io::Result<Born> {
-        send_all(self.socket.as_fd(), &frame(1, 0, BEAR, &[]), &[control])?;
+    /// An init, or why it is refused; an error where nobody answers.
+    fn bear(&mut self, control: BorrowedFd<'_>, spec: &[u8]) -> io::Result<Result<Born, String>> {
+        send_all(self.socket.as_fd(), &frame(1, 0, BEAR, spec), &[control])?;
         let answer = loop {
             if let Some((answer, _)) = self.inbox.next()? {
                 break answer;
@@ -130,9 +139,10 @@ impl Line {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
         };
-        let pid = Dec(&answer.fields).u32()? as i32;
-        let number = Pid::from_raw(pid.max(0)).ok_or_else(|| io::Error::from_raw_os_error(-pid))?;
-        Ok(Born { pid, handle: rustix::process::pidfd_open(number, PidfdFlags::empty())? })
+        let mut fields = Dec(&answer.fields);
+        let Some(number) = Pid::from_raw(fields.u32()? as i32) else { return Ok(Err(fields.text()?)) };
+        let handle = rustix::process::pidfd_open(number, PidfdFlags::empty())?;
+        Ok(Ok(Born { pid: number.as_raw_nonzero().get(), handle }))
     }
 }
 
@@ -142,36 +152,32 @@ pub(super) fn main() -> ExitCode {
     let _ = rustix::process::setsid();
     // An agent of the same user must not reach into what all inits are made of.
     let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    init::remember();
     match serve() {
         Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(control)) => {
-            // As it is after an exec: the outer side of a sandbox writes into its own entry of /proc.
+        Ok(Some((control, outer))) => {
+            // As it is after an exec.
             let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
-            // SAFETY: descriptor 0 is no value's; the init takes its socket from there.
-            unsafe { libc::dup2(control.as_raw_fd(), 0) };
-            drop(control);
-            init::main()
+            init::main(control, outer)
         }
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-/// Answers requests until the harness hangs up. In a new init: its control socket.
-fn serve() -> io::Result<Option<OwnedFd>> {
+/// Answers requests until the harness hangs up. In a new init: its control socket and its way to here.
+fn serve() -> io::Result<Option<(OwnedFd, Option<OwnedFd>)>> {
     let line = rustix::stdio::stdin();
-    let mut inbox = Inbox::default();
+    let (mut inbox, mut next) = (Inbox::default(), init::Next::default());
     loop {
         while let Some((request, descriptors)) = inbox.next()? {
             match (request.kind, descriptors.into_iter().next()) {
                 (BEAR, Some(control)) => {
-                    // SAFETY: the process has one thread.
-                    let pid = unsafe { libc::fork() };
-                    if pid == 0 {
-                        return Ok(Some(control));
-                    }
-                    let errno = io::Error::last_os_error().raw_os_error().unwrap_or(libc::EAGAIN);
                     let mut out = Enc::default();
-                    out.u32(if pid < 0 { -errno } else { pid } as u32);
+                    match init::bear(&request.fields, &mut next) {
+                        Ok(init::Birth::Child(outer)) => return Ok(Some((control, outer))),
+                        Ok(init::Birth::Parent(pid)) => out.u32(pid as u32),
+                        Err(refused) => out.u32(0).text(&refused),
+                    };
                     send_all(line, &frame(0, 0, BEAR, &out.0), &[])?;
                 }
                 (BURY, _) => {
@@ -181,6 +187,8 @@ fn serve() -> io::Result<Option<OwnedFd>> {
                 _ => {}
             }
         }
+        // While nobody waits. A failure is told when it is needed.
+        next.refresh();
         if !inbox.fill(line)? {
             return Ok(None);
         }

@@ -10,7 +10,7 @@ use super::image::Image;
 use std::io;
 
 /// Version of everything below.
-pub(super) const VERSION: u32 = 5;
+pub(super) const VERSION: u32 = 6;
 /// The largest frame that is believed.
 pub(super) const MAX_FRAME: usize = 16 << 20;
 

@@ -162,10 +162,20 @@ impl Disk {
     /// written aside, fsynced, renamed, folder fsynced. A link is followed; what is no regular
     /// file (a pipe, a device) is written to in place.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        match self.renew(path, bytes)? {
+            Some(folder) => self.sync_dir(&folder),
+            None => Ok(()),
+        }
+    }
+
+    /// [`Disk::replace`] for what can be made again: the folder is not fsynced, so that after a loss of power the old
+    /// file may be back, but never a half. Names that folder, if there is one.
+    pub fn renew(&self, path: &Path, bytes: &[u8]) -> io::Result<Option<PathBuf>> {
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let old = fs::metadata(&target).ok();
         if old.as_ref().is_some_and(|meta| !meta.is_file()) {
-            return self.call(|| OpenOptions::new().write(true).open(&target)?.write_all(bytes));
+            self.call(|| OpenOptions::new().write(true).open(&target)?.write_all(bytes))?;
+            return Ok(None);
         }
         let folder = match target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -186,7 +196,7 @@ impl Disk {
             // The first error is the one to tell.
             let _ = self.remove_file(&aside);
         })?;
-        self.sync_dir(&folder)
+        Ok(Some(folder))
     }
 }
 

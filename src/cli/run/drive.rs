@@ -67,10 +67,11 @@ pub(in crate::cli) fn drive(
             Err(error) => Err(CliError::harness(format!("the run was lost: {error}"))),
         })
     });
-    // Blocking helpers that hang must not keep the process.
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    let (dir, seen, written) = driven?;
-    conclude(&dir, seen, written, args, report, context)
+    // Beside the reports, which need nothing of it. Blocking helpers that hang must not keep the process.
+    let ending = std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(1)));
+    let exit = driven.and_then(|(dir, seen, written)| conclude(&dir, seen, written, args, report, context));
+    let _ = ending.join();
+    exit
 }
 
 pub(in crate::cli) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
@@ -208,6 +209,8 @@ async fn go(
     let kept = recorder.finish().map_err(SinkError::from);
     watcher.abort();
     tell(&asked, ended.refused.as_ref(), &context);
+    // The process ends soon: a plan of many tasks need not be given back piece by piece.
+    std::mem::forget(asked);
     if let Some(Ok(launcher)) = launcher.map(Arc::try_unwrap) {
         launcher.finish(Duration::from_secs(10)).await;
     }

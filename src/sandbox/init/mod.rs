@@ -1,15 +1,16 @@
 //! The one inside agent of a sandbox: single-threaded, exec'd before anything is mounted, then only forks.
 //!
 //! It reaps, opens PTYs, starts programs and opens files from inside; the streams themselves go straight
-//! between the program and the harness. Its control socket is descriptor 0. When that closes, everything
-//! inside dies with it. It must never resolve names or load libraries: glibc would then read files
+//! between the program and the harness. When its control socket closes, everything inside dies with it. It must never resolve names or load libraries: glibc would then read files
 //! of the agent.
 
 mod calls;
 mod confine;
 mod files;
+mod host;
 mod image;
 mod ledger;
+mod network;
 mod reap;
 mod seccomp;
 mod shadow;
@@ -27,6 +28,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 use std::time::Instant;
+
+pub(super) use host::remember;
+pub(super) use network::Next;
 
 /// Becomes root of a user namespace that maps this process's ids.
 #[cfg(feature = "oci")]
@@ -100,20 +104,44 @@ struct Init {
     ledger: ledger::Ledger,
 }
 
-/// Runs the init on descriptor 0 until the harness hangs up.
-pub(super) fn main() -> ExitCode {
-    match run() {
+/// What has come of a request for an init.
+pub(super) enum Birth {
+    /// In the process that asked: the init's process id.
+    Parent(i32),
+    /// In the init itself: what [`main`] wants.
+    Child(Option<world::Outer>),
+}
+
+/// Forks an init, in the higher levels into namespaces of its own. The sentence if that is refused.
+pub(super) fn bear(spec: &[u8], next: &mut Next) -> Result<Birth, String> {
+    let spec = Spec::decode(spec).map_err(|error| wire::words(&error))?;
+    let born = if spec.level >= 2 {
+        world::split(&spec, next).map(|side| side.map_err(Some))
+    } else {
+        spawn::fork().map(|pid| pid.ok_or(None))
+    };
+    match born {
+        Ok(Ok(pid)) => Ok(Birth::Parent(pid)),
+        Ok(Err(outer)) => Ok(Birth::Child(outer)),
+        Err(failure) => Err(failure.what),
+    }
+}
+
+/// Runs the init until the harness hangs up.
+pub(super) fn main(control: OwnedFd, outer: Option<world::Outer>) -> ExitCode {
+    match run(control, outer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(1),
     }
 }
 
-fn run() -> io::Result<()> {
+fn run(control: OwnedFd, outer: Option<world::Outer>) -> io::Result<()> {
     // A session of its own: Ctrl-C on the harness's terminal is the harness's business.
     let _ = rustix::process::setsid();
-    let control = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
     spawn::detach_standard_streams()?;
-    spawn::close_from(control.as_fd())?;
+    let kept: Vec<BorrowedFd<'_>> =
+        std::iter::once(control.as_fd()).chain(outer.as_ref().map(AsFd::as_fd)).collect();
+    spawn::close_others(&kept)?;
     let mut inbox = Inbox::default();
     let (id, spec) = loop {
         if !inbox.fill(control.as_fd())? {
@@ -127,14 +155,10 @@ fn run() -> io::Result<()> {
         Ok(spec) => spec,
         Err(error) => return reply(control.as_fd(), id, Err(error.into())),
     };
-    let mut control = Some(control);
     // Opened while the host's files can be seen.
     let clock = watch::Clock::open(&spec);
-    let prepared = prepare(&spec, &mut control);
-    let Some(control) = control else { return Ok(()) };
-    let (signals, views) = match prepared {
-        Ok(Some(ready)) => ready,
-        Ok(None) => return Ok(()),
+    let (signals, views) = match prepare(&spec, outer) {
+        Ok(ready) => ready,
         Err(failure) => return reply(control.as_fd(), id, Err(failure)),
     };
     reply(control.as_fd(), id, Ok((Vec::new(), Vec::new())))?;
@@ -146,20 +170,14 @@ fn run() -> io::Result<()> {
     ended
 }
 
-/// Puts the process where the spec says. Returns the signal descriptor and the views of the host's folders, or
-/// `None` when this process is the outer side of a sandbox that has ended.
-fn prepare(spec: &Spec, control: &mut Option<OwnedFd>) -> Result<Option<Ready>, Failure> {
+/// Puts the process where the spec says. Returns the signal descriptor and the views of the host's folders.
+fn prepare(spec: &Spec, outer: Option<world::Outer>) -> Result<Ready, Failure> {
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o022));
-    for group in &spec.groups {
-        std::fs::write(group, "0").during(&format!("join {group}"))?;
-    }
     let mut views = Vec::new();
-    if spec.level >= 2 {
-        match world::enter(spec, control)? {
-            world::Side::Outer => return Ok(None),
-            world::Side::Inner(made) => views = made,
-        }
+    if let Some(outer) = outer {
+        views = world::enter(spec, &outer)?;
     } else {
+        world::join(spec, 0)?;
         reap::become_reaper()?;
         private_folders(spec)?;
         if spec.uid != 0 {
@@ -171,7 +189,7 @@ fn prepare(spec: &Spec, control: &mut Option<OwnedFd>) -> Result<Option<Ready>, 
     if spec.level >= 1 {
         confine::lock_down(spec)?;
     }
-    Ok(Some((reap::child_signals()?, views)))
+    Ok((reap::child_signals()?, views))
 }
 
 /// The attempt's folders, owned by the user that the programs run as.

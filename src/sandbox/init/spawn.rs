@@ -316,9 +316,17 @@ pub(super) fn detach_standard_streams() -> io::Result<()> {
     Ok(())
 }
 
-/// Closes everything above the standard streams but one descriptor.
-pub(super) fn close_from(keep: BorrowedFd<'_>) -> io::Result<()> {
-    let keep = keep.as_raw_fd() as u32;
+/// Forks; `None` in the child.
+pub(super) fn fork() -> Result<Option<i32>, Failure> {
+    // SAFETY: the process has one thread.
+    let pid = check(unsafe { libc::fork() }).during("fork an init")?;
+    Ok((pid != 0).then_some(pid))
+}
+
+/// Closes everything above the standard streams but a few descriptors.
+pub(super) fn close_others(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut keep: Vec<u32> = keep.iter().map(|descriptor| descriptor.as_raw_fd() as u32).collect();
+    keep.sort_unstable();
     let close = |first: u32, last: u32| {
         if first > last {
             return Ok(());
@@ -326,21 +334,25 @@ pub(super) fn close_from(keep: BorrowedFd<'_>) -> io::Result<()> {
         // SAFETY: nothing else was opened yet in this process, so no value owns what is closed.
         check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } as i32).map(drop)
     };
-    close(3, keep.saturating_sub(1))
-        .and_then(|()| close(keep + 1, u32::MAX))
-        .or_else(|_| close_one_by_one(keep))
+    let mut first = 3;
+    let gaps = keep.iter().copied().chain([u32::MAX]).try_for_each(|end| {
+        let gap = close(first, end.saturating_sub(u32::from(end != u32::MAX)));
+        first = end.saturating_add(1);
+        gap
+    });
+    gaps.or_else(|_| close_one_by_one(&keep))
 }
 
 /// For kernels before 5.9.
-fn close_one_by_one(keep: u32) -> io::Result<()> {
+fn close_one_by_one(keep: &[u32]) -> io::Result<()> {
     let mut open = Vec::new();
     for entry in std::fs::read_dir("/proc/self/fd")? {
         if let Some(number) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) {
             open.push(number);
         }
     }
-    for number in open.into_iter().filter(|number| *number > 2 && *number != keep) {
-        // SAFETY: as in `close_from`; the folder's own descriptor is closed already, which is harmless.
+    for number in open.into_iter().filter(|number| *number > 2 && !keep.contains(number)) {
+        // SAFETY: as in `close_others`; the folder's own descriptor is closed already, which is harmless.
         let _ = unsafe { libc::close(number as i32) };
     }
     Ok(())

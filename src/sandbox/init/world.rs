@@ -1,11 +1,12 @@
 //! The levels with a root of their own: namespaces, mounts, loopback.
 //!
-//! Two processes: the outer stays in the host's namespaces, maps ids and clones the system's folders with
-//! ids mapped (which only it may); the inner, PID 1, builds its root and serves.
+//! Two processes: the outer, which is the nursery, stays in the host's namespaces, maps ids and clones the system's
+//! folders with ids mapped (which only it may); the inner, PID 1, builds its root and serves.
 #![expect(unsafe_code, reason = "clone, mount and ioctl calls that no safe wrapper covers")]
 
+use super::network::{self, Next};
 use super::reap::check;
-use super::{During, Failure, confine, ledger, shadow, trust};
+use super::{During, Failure, confine, host, ledger, shadow, trust};
 use crate::sandbox::pass::{Inbox, send_all};
 use crate::sandbox::wire::{Spec, frame};
 use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
@@ -13,43 +14,9 @@ use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// Folders of the system that are shared, by copy-on-write or read-only. Links among them stay links.
-const SYSTEM: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "opt"];
-/// Folders below that are shared too: what the system's programs can't do without.
-const PARTS: &[&str] = &[
-    "etc/alternatives",
-    "etc/ssl/certs",
-    "etc/ca-certificates",
-    "etc/ld.so.conf.d",
-    "etc/dpkg",
-    "etc/perl",
-    "etc/python3",
-    "etc/terminfo",
-    "var/lib/dpkg",
-];
-/// Single files that are copied, where everybody may read them.
-const COPIES: &[&str] = &[
-    "etc/passwd",
-    "etc/group",
-    "etc/nsswitch.conf",
-    "etc/ld.so.cache",
-    "etc/ld.so.conf",
-    "etc/localtime",
-    "etc/profile",
-    "etc/bash.bashrc",
-    "etc/services",
-    "etc/protocols",
-    "etc/os-release",
-    "etc/mime.types",
-    "etc/shells",
-    "etc/login.defs",
-    "etc/debian_version",
-    "etc/ssl/openssl.cnf",
-    "etc/inputrc",
-];
 /// Files of the kernel that tell of the host or of other sandboxes, or command it. Most are closed by their mode too.
 const KERNEL: &[&str] = &["kallsyms", "kcore", "keys", "key-users", "sysrq-trigger", "timer_list"];
 /// The user inside where it is not root.
@@ -57,36 +24,31 @@ pub(super) const AGENT: u32 = 1000;
 /// Ids of a sandbox with root inside.
 const IDS: u32 = 65536;
 
+/// A control group's namespace is made later, inside of the group.
 const FLAGS: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS
-    | libc::CLONE_NEWCGROUP
     | libc::SIGCHLD;
 
 /// The namespaces of a sandbox.
 fn flags(spec: &Spec) -> i32 {
-    if spec.host_network { FLAGS & !libc::CLONE_NEWNET } else { FLAGS }
+    if makes_network(spec) || spec.host_network { FLAGS & !libc::CLONE_NEWNET } else { FLAGS }
 }
 
-/// Which of the two this process has become.
-pub(super) enum Side {
-    /// The parent: it has waited for the end of PID 1.
-    Outer,
-    /// PID 1, its root built, with the views whose changes will be asked for.
-    Inner(Vec<ledger::View>),
+/// Whether its network is made by who clones it.
+fn makes_network(spec: &Spec) -> bool {
+    spec.level == 3 && !spec.host_network
 }
 
-/// Splits into outer and inner. `control` must be closed by the outer, so that only PID 1 holds it.
-pub(super) fn enter(spec: &Spec, control: &mut Option<OwnedFd>) -> Result<Side, Failure> {
-    if spec.level == 2 && spec.uid != 0 {
-        // Root would be mapped into the sandbox; somebody without rights must make it.
-        confine::become_user(spec.uid).during("become an unprivileged user")?;
-        confine::dumpable(true)?;
-    }
-    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+/// Where the inner side hears from the outer.
+pub(super) type Outer = OwnedFd;
+
+/// Forks PID 1 into namespaces of its own and does for it what only the host's side may: its groups, its ids, clones of
+/// the system's folders. Gives its process id; in PID 1 itself, where it hears of them.
+pub(super) fn split(spec: &Spec, next: &mut Next) -> Result<Result<i32, Outer>, Failure> {
     let (ours, theirs) = rustix::net::socketpair(
         rustix::net::AddressFamily::UNIX,
         rustix::net::SocketType::STREAM,
@@ -94,30 +56,32 @@ pub(super) fn enter(spec: &Spec, control: &mut Option<OwnedFd>) -> Result<Side, 
         None,
     )
     .during("open a socket pair")?;
+    // An ordinary user may write the id maps of what can be looked into, and nothing else. It is made as we are.
+    confine::dumpable(true)?;
     // SAFETY: without CLONE_VM this is a fork; the process has one thread.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags(spec), 0, 0, 0, 0) } as i32;
-    let pid = check(pid).during("make namespaces (clone)")?;
-    if pid == 0 {
-        drop(ours);
-        return inner(spec, &theirs).map(Side::Inner);
+    let clone = || check(unsafe { libc::syscall(libc::SYS_clone, flags(spec), 0, 0, 0, 0) } as i32);
+    let clone = || clone().during("make namespaces (clone)");
+    let pid = if makes_network(spec) { next.within(clone) } else { clone() };
+    if let Ok(0) = pid {
+        return Ok(Err(theirs));
     }
+    confine::dumpable(false)?;
+    let pid = pid?;
     drop(theirs);
-    let prepared = maps(spec, pid, user, group).and_then(|()| trees(spec, pid));
-    let told = prepared.and_then(|trees| {
-        let borrowed: Vec<_> = trees.iter().map(|(_, tree)| tree.as_fd()).collect();
-        let names: Vec<String> = trees.iter().map(|(name, _)| name.clone()).collect();
-        let mut out = super::Enc::default();
-        out.texts(names.iter());
-        send_all(ours.as_fd(), &frame(borrowed.len(), 0, 0, &out.0), &borrowed).during("tell PID 1")
-    });
+    let told =
+        join(spec, pid).and_then(|()| maps(spec, pid)).and_then(|()| trees(spec, pid)).and_then(|trees| {
+            let borrowed: Vec<_> = trees.iter().map(|(_, tree)| tree.as_fd()).collect();
+            let names: Vec<String> = trees.iter().map(|(name, _)| name.clone()).collect();
+            let mut out = super::Enc::default();
+            out.texts(names.iter());
+            send_all(ours.as_fd(), &frame(borrowed.len(), 0, 0, &out.0), &borrowed).during("tell PID 1")
+        });
     if let Err(failure) = told {
         let _ = super::reap::kill(pid, libc::SIGKILL);
         wait(pid);
         return Err(failure);
     }
-    drop(control.take());
-    wait(pid);
-    Ok(Side::Outer)
+    Ok(Ok(pid))
 }
 
 fn wait(pid: i32) {
@@ -130,7 +94,15 @@ fn wait(pid: i32) {
     }
 }
 
-fn maps(spec: &Spec, pid: i32, user: u32, group: u32) -> Result<(), Failure> {
+/// Puts a process into the groups of its sandbox.
+pub(super) fn join(spec: &Spec, pid: i32) -> Result<(), Failure> {
+    spec.groups
+        .iter()
+        .try_for_each(|group| fs::write(group, pid.to_string()).during(&format!("join {group}")))
+}
+
+fn maps(spec: &Spec, pid: i32) -> Result<(), Failure> {
+    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let write = |name: &str, text: String| {
         fs::write(format!("/proc/{pid}/{name}"), text).during(&format!("map ids ({name})"))
     };
@@ -139,6 +111,10 @@ fn maps(spec: &Spec, pid: i32, user: u32, group: u32) -> Result<(), Failure> {
         write("gid_map", format!("0 {} {IDS}\n", spec.uid))
     } else if let Some(image) = &spec.image {
         super::image::maps(image, pid, user, group)
+    } else if spec.uid != 0 {
+        // Started by root: somebody without rights outside.
+        write("uid_map", format!("{AGENT} {} 1\n", spec.uid))?;
+        write("gid_map", format!("{AGENT} {} 1\n", spec.uid))
     } else {
         write("setgroups", "deny".to_owned())?;
         write("uid_map", format!("{AGENT} {user} 1\n"))?;
@@ -155,7 +131,7 @@ fn trees(spec: &Spec, pid: i32) -> Result<Vec<(String, OwnedFd)>, Failure> {
     let namespace = fs::File::open(format!("/proc/{pid}/ns/user")).during("open the user namespace")?;
     let shared: Vec<(String, String)> = match &spec.image {
         Some(image) => vec![(image.root.clone(), String::new())],
-        None => shared().into_iter().map(|name| (format!("/{name}"), name.to_owned())).collect(),
+        None => host::shared().iter().map(|name| (format!("/{name}"), (*name).to_owned())).collect(),
     };
     let mounts = spec.mounts.iter().map(|(from, at)| (from.clone(), format!("!{at}")));
     for (from, name) in shared.into_iter().chain(mounts) {
@@ -166,14 +142,6 @@ fn trees(spec: &Spec, pid: i32) -> Result<Vec<(String, OwnedFd)>, Failure> {
         trees.push((name, tree));
     }
     Ok(trees)
-}
-
-/// The shared folders that are there and are no links.
-fn shared() -> Vec<&'static str> {
-    let real = |name: &&&str| {
-        fs::symlink_metadata(Path::new("/").join(name)).is_ok_and(|data| data.file_type().is_dir())
-    };
-    SYSTEM.iter().chain(PARTS).filter(real).copied().collect()
 }
 
 /// Sets attributes of the mount behind a descriptor.
@@ -199,31 +167,31 @@ fn set_mount(tree: &OwnedFd, attributes: u64, userns: Option<i32>, recursive: bo
     check(done as i32).map(drop)
 }
 
-fn inner(spec: &Spec, outer: &OwnedFd) -> Result<Vec<ledger::View>, Failure> {
+/// Builds the root of PID 1 and moves into it. Gives the views whose changes will be asked for.
+pub(super) fn enter(spec: &Spec, outer: &Outer) -> Result<Vec<ledger::View>, Failure> {
     let mut inbox = Inbox::default();
     let (frame, descriptors) = loop {
         if let Some(frame) = inbox.next()? {
             break frame;
         }
         if !inbox.fill(outer.as_fd())? {
-            // The outer has failed and told so itself.
-            std::thread::sleep(std::time::Duration::from_secs(60));
             return Err(Failure::new("the outer side has ended"));
         }
     };
     let trees: Vec<_> = super::Dec(&frame.fields).texts()?.into_iter().zip(descriptors).collect();
     if spec.has_users() {
         confine::become_user(0).during("become root inside")?;
+    } else if spec.uid != 0 {
+        confine::become_user(AGENT).during("become an unprivileged user")?;
     }
-    // SAFETY: plain numbers. If the outer is killed, everything inside goes.
-    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) })
-        .during("watch the outer")?;
+    // SAFETY: plain numbers. Nothing of this process is shared with another thread: it has one.
+    check(unsafe { libc::unshare(libc::CLONE_NEWCGROUP) }).during("make a namespace of groups")?;
     let views = match &spec.image {
         Some(image) => super::image::build(spec, image, trees)?,
         None => build(spec, trees)?,
     };
-    if !spec.host_network {
-        loopback().during("bring up the loopback")?;
+    if spec.level == 2 && !spec.host_network {
+        network::loopback().during("bring up the loopback")?;
     }
     let name = c"sandbox";
     // SAFETY: the name lives for the program's length.
@@ -232,7 +200,14 @@ fn inner(spec: &Spec, outer: &OwnedFd) -> Result<Vec<ledger::View>, Failure> {
 }
 
 pub(super) fn make(path: &Path, mode: u32) -> Result<(), Failure> {
-    fs::create_dir_all(path).during(&format!("make {}", path.display()))?;
+    let made = match fs::DirBuilder::new().mode(mode).create(path) {
+        // What the umask may have taken away is all that is left to do.
+        Ok(()) if mode & 0o022 == 0 => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(path),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    };
+    made.during(&format!("make {}", path.display()))?;
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
 }
 
@@ -265,11 +240,9 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Vec<ledger::View>
     let mut views = Vec::new();
     make(&root, 0o755)?;
     bind(&root, &root)?;
-    for name in SYSTEM {
-        if let Ok(target) = fs::read_link(Path::new("/").join(name)) {
-            symlink(target, root.join(name)).during("make a link")?;
-        }
-    }
+    host::links()
+        .iter()
+        .try_for_each(|(name, target)| symlink(target, root.join(name)).during("make a link"))?;
     if spec.level == 3 {
         let shared = trees.iter().position(|(name, _)| name.starts_with('!')).unwrap_or(trees.len());
         for (index, (name, tree)) in trees.into_iter().enumerate() {
@@ -288,7 +261,7 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Vec<ledger::View>
         }
     } else {
         let mut shown = Vec::new();
-        for name in shared() {
+        for name in host::shared() {
             let (host, at) = (Path::new("/").join(name), root.join(name));
             let points = shadow::missing(&spec.mounts, name);
             if points.is_empty() {
@@ -339,15 +312,14 @@ pub(super) fn proc(spec: &Spec, root: &Path) -> Result<(), Failure> {
     let proc = root.join("proc");
     make(&proc, 0o555)?;
     mount("proc", &proc, MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, "")?;
-    if !spec.hosts.is_empty() && !spec.host_network {
-        // Names want the ports of the web, which only root may open; here nobody else could have them. Where
-        // this can't be set, listening there says so.
-        let _ = fs::write(proc.join("sys/net/ipv4/ip_unprivileged_port_start"), "0");
+    if spec.level == 2 && !spec.host_network {
+        // Where this can't be set, listening on a port of the web says so.
+        let _ = network::low_ports(&proc);
     }
     for name in KERNEL {
-        let at = proc.join(name);
-        if at.exists() {
-            rustix::mount::mount_bind(root.join("dev/null"), &at).during(&format!("hide /proc/{name}"))?;
+        match rustix::mount::mount_bind(root.join("dev/null"), proc.join(name)) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(error) => return Err(error).during(&format!("hide /proc/{name}")),
         }
     }
     bind(&proc.join("sys"), &proc.join("sys"))?;
@@ -446,11 +418,7 @@ fn folders(spec: &Spec, root: &Path) -> Result<(), Failure> {
 fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
     make(&root.join("etc"), 0o755)?;
     make(&root.join("etc/ssl"), 0o755)?;
-    for name in COPIES {
-        if let Ok(bytes) = fs::read(Path::new("/").join(name)) {
-            fs::write(root.join(name), bytes).during(&format!("copy /{name}"))?;
-        }
-    }
+    host::copy(root)?;
     if spec.level == 2 {
         let passwd = format!(
             "root:x:0:0:root:/root:/bin/sh\nagent:x:{AGENT}:{AGENT}::/home/agent:/bin/bash\nnobody:x:65534:65534::/:/bin/false\n"
@@ -520,16 +488,4 @@ pub(super) fn devices(root: &Path) -> Result<(), Failure> {
         symlink(PathBuf::from(target), dev.join(name))?;
     }
     Ok(())
-}
-
-fn loopback() -> io::Result<()> {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0")?;
-    // SAFETY: `request` is a local that both calls fill and read; the socket is open.
-    unsafe {
-        let mut request: libc::ifreq = std::mem::zeroed();
-        request.ifr_name[0] = b'l' as libc::c_char;
-        request.ifr_name[1] = b'o' as libc::c_char;
-        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-        check(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request)).map(drop)
-    }
 }
