@@ -16,6 +16,7 @@ pub mod util;
 pub mod dialects;
 pub mod diff;
 pub mod formats;
+pub mod lint;
 pub mod rewards;
 pub mod rules;
 pub mod score;

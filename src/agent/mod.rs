@@ -145,7 +145,7 @@ pub struct AgentKind {
 
 registry! {
     /// All kinds of agents.
-    AgentKind: codeact, tool_calling, chat, command, oracle, nop, cheat
+    AgentKind: codeact, tool_calling, chat, command, oracle, nop, cheat, answer
 }
 
 /// Name and version of an agent of ours, without tools.

@@ -5,7 +5,7 @@ mod runs;
 use super::{CliError, Context, Exit, Verb};
 use crate::util::suggest::nearest;
 use crate::{
-    agent, backend, dialects, export, formats, report, rules, sandbox, schema, score, service, tools,
+    agent, backend, dialects, export, formats, lint, report, rules, sandbox, schema, score, service, tools,
 };
 use clap::{Arg, ArgMatches, Command, value_parser};
 use serde_json::json;
@@ -23,6 +23,11 @@ static KINDS: &[Kind] = &[
         let row =
             |rule: &rules::Rule| format!("{:<20}  {:<7}  {}", rule.name, rule.severity.as_str(), rule.about);
         rules::ALL.iter().map(|rule| (rule.id, row(rule))).collect()
+    }),
+    ("lints", || {
+        let row =
+            |lint: &lint::Lint| format!("{:<20}  {:<7}  {}", lint.name, lint.severity.as_str(), lint.about);
+        lint::ALL.iter().map(|lint| (lint.id, row(lint))).collect()
     }),
     ("dialects", || dialects::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),
     ("scorers", || score::ALL.iter().map(|item| (item.name, item.about.to_owned())).collect()),

@@ -33,7 +33,7 @@ pub struct Verb {
 
 registry! {
     /// All verbs, in the order of `--help`.
-    Verb: run, resume, sandbox, check, show, convert, report, compare, export, explain, list, init, schema, completions, doctor, images
+    Verb: run, resume, lint, sandbox, check, show, convert, report, compare, export, explain, list, init, schema, completions, doctor, images
 }
 
 /// The whole command line, from the registry.

@@ -22,6 +22,11 @@ const MAX_FILES: usize = 20_000;
 /// Loads the suite in the folder `path` (or whose `suite.toml` is `path`), scorers' options checked
 /// too. Errors: all at once, each naming its file.
 pub fn load(path: &Path) -> Result<Suite, Vec<SuiteError>> {
+    load_with_files(path).map(|(suite, _)| suite)
+}
+
+/// As [`load`], with all files of the suite by path from its folder.
+pub fn load_with_files(path: &Path) -> Result<(Suite, BTreeMap<String, FileSpec>), Vec<SuiteError>> {
     let root = root_of(path)?;
     let files = read_folder(&root)?;
     let (suite, mut errors) = suite::read(&root.to_string_lossy(), &files);
@@ -29,7 +34,7 @@ pub fn load(path: &Path) -> Result<Suite, Vec<SuiteError>> {
         errors.extend(found);
     }
     match suite {
-        Some(suite) if errors.is_empty() => Ok(suite),
+        Some(suite) if errors.is_empty() => Ok((suite, files)),
         _ => {
             suite::sort_errors(&mut errors);
             Err(errors)

@@ -74,6 +74,7 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
         metered: played.metered,
         requests: played.requests,
         network: played.network,
+        carried: played.kept.carried(compiled),
         probes: scored,
         redactor: played.redactor,
         report: played.report,

@@ -30,6 +30,8 @@ pub(super) struct Material {
     pub(super) requests: BTreeMap<String, Vec<Object>>,
     /// What was asked of the network, and what became of it.
     pub(super) network: Vec<Object>,
+    /// Files that were carried into commands, and their digests.
+    pub(super) carried: Option<Value>,
     pub(super) probes: Option<Result<Vec<Vec<ProbeResult>>, RunError>>,
     pub(super) redactor: Redactor,
     pub(super) report: ExitReport,
@@ -106,7 +108,8 @@ pub(super) fn finish(
             let specs = task.score.iter().zip(scorers).zip(probes);
             let hit = material.report.limits.first().copied();
             keep_requests(&material.requests, &material.redactor, &mut record, &mut evidence);
-            let seen = seen_by_sandbox(&material.report.limits, &material.network);
+            let mut seen = seen_by_sandbox(&material.report.limits, &material.network);
+            seen.extend(material.carried.map(|carried| ("sandbox:carried", carried)));
             for (name, list) in seen {
                 let text = material.redactor.redact_value(list).to_string();
                 keep(name.to_owned(), text.as_bytes(), &mut record, &mut evidence);

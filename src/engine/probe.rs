@@ -7,6 +7,8 @@ use crate::sandbox::{Command, FileError, FileKind, Level, Process, Sandbox, Sign
 use crate::score::{Compiled, Probe, ProbeResult};
 use crate::service::{self, Authority, Running};
 use crate::suite::{FileSpec, Task};
+use crate::util::digest::sha256_hex;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,30 @@ enum Copied {
     Refused(String),
     /// The sandbox could not tell.
     Unknown(String),
+}
+
+impl Kept {
+    /// What became of the files that are carried into commands: size and digest, or why there is none. A record that
+    /// lacks them could not say what was judged. `None` if no scorer carries any.
+    pub(super) fn carried(&self, scorers: &[Arc<Compiled>]) -> Option<Value> {
+        let carry = scorers.iter().flat_map(|scorer| &scorer.probes).flat_map(|probe| match probe {
+            Probe::Run { carry, .. } => carry.as_slice(),
+            Probe::File { .. } => &[],
+        });
+        let mut told = Object::new();
+        for path in carry {
+            let became = match self.files.get(path) {
+                Some(Copied::File(file)) => {
+                    json!({ "bytes": file.bytes.len(), "sha256": sha256_hex(&file.bytes) })
+                }
+                Some(Copied::Refused(reason) | Copied::Unknown(reason)) => json!({ "not_kept": reason }),
+                Some(Copied::Absent) | None => Value::Null,
+            };
+            told.insert(path.clone(), became);
+        }
+        told.sort_keys();
+        (!told.is_empty()).then_some(Value::Object(told))
+    }
 }
 
 /// Copies all files that any scorer of the task asks for.

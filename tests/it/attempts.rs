@@ -440,3 +440,51 @@ fn hosts_that_a_suite_allows_are_reached_and_each_request_is_kept() {
     ]);
     assert_eq!(kept, expected);
 }
+
+#[test]
+fn carried_files_are_known_by_their_digests() {
+    let folder = temp();
+    let mut lab = Lab::new(folder.path(), "carried");
+    let score =
+        "score = [{ kind = \"command\", run = \"bash app.sh\", carry = [\"app.sh\", \"link\", \"none\"] }]";
+    lab.task("own", score, &[bash("printf 'exit 0' > app.sh; ln -s /etc/passwd link"), finish("done")]);
+    let out = folder.path().join("run");
+    run(&[lab.write()], &out, &[]).expect_code(0);
+    let kept = evidence(&out, &records(&out)["carried/own"], "sandbox:carried");
+    let digest = rolltape::util::digest::sha256_hex(b"exit 0");
+    let expected = serde_json::json!({
+        "app.sh": { "bytes": 6, "sha256": digest },
+        "link": { "not_kept": "link is a symbolic link, not a regular file" },
+        "none": null,
+    });
+    assert_eq!(kept, expected);
+}
+
+#[test]
+fn hidden_tests_are_changed_by_what_they_judge_only_where_that_is_told() {
+    need!("setpriv");
+    let folder = temp();
+    let mut lab = Lab::new(folder.path(), "forged");
+    let test = "said=$($ROLLTAPE_AS_AGENT bash app.sh)\n[ \"$said\" = 5 ]\n";
+    let score = format!(
+        "tests = {{ \"check.sh\" = '''{test}''' }}\n\
+         score = [{{ kind = \"command\", run = 'bash \"$ROLLTAPE_TESTS/check.sh\"', carry = [\"app.sh\"] }}]"
+    );
+    // The shell reads its script while it goes on, so what is put behind it is done, too.
+    let forged = "cat > app.sh <<'END'\necho 'exit 0' >> \"$ROLLTAPE_TESTS/check.sh\"\necho 4\nEND";
+    lab.task("own", &score, &[bash(forged), finish("done")]);
+    let suite = lab.write();
+    for level in ["overlay", "user", "process"] {
+        let out = folder.path().join(level);
+        let (own, to) = (suite.to_str().expect("UTF-8"), out.to_str().expect("UTF-8"));
+        let told = Rolltape::new(&["run", own, "--out", to, "--level", level]).run();
+        if told.code == 3 {
+            eprintln!("SKIP: {level}: {}", told.stderr);
+            continue;
+        }
+        let warned = told.stderr.contains("the hidden tests of 1 task run as the same user");
+        let outcome = &records(&out)["forged/own"]["outcome"];
+        assert_eq!(warned, level != "overlay", "{}", told.stderr);
+        assert!(warned || outcome == "failed", "{outcome} at level {level}");
+    }
+}

@@ -35,6 +35,7 @@ mod harness;
 mod init;
 mod json_rfc;
 mod licences;
+mod lint;
 mod lists;
 mod llm;
 mod local_model;

@@ -7,7 +7,7 @@ use crate::cli::{CliError, Context, Exit, Verbosity, image_store, progress};
 use crate::engine::{self, Control, Keep, Matrix, Options, Plan, Planned, Sink, SinkError, SuitePlan, Work};
 use crate::model::{AttemptId, AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
 use crate::report::{self, Report};
-use crate::sandbox::{self, Choice, Launcher};
+use crate::sandbox::{self, Choice, Launcher, Level};
 use crate::store::{self, Recorder, RunView, StoreError, StoreErrorKind};
 use crate::suite::Network;
 use crate::util::clock::{Clock, SystemClock};
@@ -74,7 +74,7 @@ pub(in crate::cli) fn drive(
     exit
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+pub(in crate::cli) fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -95,7 +95,7 @@ fn own_folders(started: &Started, suites: &[SuitePlan], context: &Context) -> Ve
 }
 
 /// Where sandboxes come from; `None` if nothing that is to be run needs one.
-async fn launch(
+pub(in crate::cli) async fn launch(
     args: &Args,
     suites: &[SuitePlan],
     hide: Vec<PathBuf>,
@@ -183,6 +183,11 @@ async fn go(
         }
     };
     let dir = recorder.dir().to_path_buf();
+    if let Some(warning) =
+        one_user(&plan, launcher.as_deref()).filter(|_| context.verbosity > Verbosity::Quiet)
+    {
+        context.say(&format!("warning: {warning}"));
+    }
     for warning in open_networks(&plan) {
         context.say(&format!("warning: {warning}"));
     }
@@ -269,6 +274,25 @@ fn record(manifest: &mut RunManifest, out: Option<PathBuf>) -> Result<Recorder, 
     Recorder::create(&PathBuf::from("reports").join(&manifest.id.0))
 }
 
+/// Hidden tests that are not kept apart from the programs that they run. The verdict is then only as good as these
+/// programs are honest, and nobody shall take it for more.
+pub(in crate::cli) fn one_user(plan: &Plan, launcher: Option<&Launcher>) -> Option<String> {
+    let level = launcher?.level();
+    if level == Level::Overlay {
+        return None;
+    }
+    let tasks = plan.suites.iter().flat_map(|suite| suite.suite.tasks.iter().zip(&suite.skips));
+    let count = tasks.filter(|(task, skip)| skip.is_none() && !task.hidden.is_empty()).count();
+    (count > 0).then(|| {
+        format!(
+            "at the level '{}' the hidden tests of {} run as the same user as the programs that they judge, which \
+             could change them; only the level 'overlay' keeps them apart",
+            level.as_str(),
+            plural(count, "task")
+        )
+    })
+}
+
 /// Tasks that reach more than their services: nobody shall find that out afterwards.
 fn open_networks(plan: &Plan) -> Vec<String> {
     let mut told = Vec::new();
@@ -317,7 +341,7 @@ fn sandbox_word(plan: &Plan, args: &Args, launcher: Option<&Launcher>) -> String
 
 /// The first signal ends the run in order; the second ends the process, and the janitor clears up.
 #[expect(clippy::exit, reason = "a second Ctrl-C means: at once")]
-async fn watch_signals(control: Control, seen: Arc<AtomicU8>, context: Context) {
+pub(in crate::cli) async fn watch_signals(control: Control, seen: Arc<AtomicU8>, context: Context) {
     let streams =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = streams else { return };
@@ -338,7 +362,7 @@ async fn watch_signals(control: Control, seen: Arc<AtomicU8>, context: Context) 
     }
 }
 
-fn manifest(
+pub(in crate::cli) fn manifest(
     plan: &Plan,
     launcher: Option<&Launcher>,
     tools: Object,

@@ -14,8 +14,8 @@ use clap::{Args as _, FromArgMatches as _};
 use serde_json::json;
 use std::path::PathBuf;
 
-pub(super) use drive::{Started, drive};
-pub(super) use setup::prepare;
+pub(super) use drive::{Started, drive, launch, manifest, one_user, runtime, watch_signals};
+pub(super) use setup::{add_skips, prepare, suite_errors};
 
 pub(super) static ITEM: Verb = Verb {
     name: "run",

@@ -44,7 +44,7 @@ pub(in crate::cli) fn prepare(args: &Args, context: &Context) -> Result<Prepared
 }
 
 /// All errors of suite files as one; the first gets its `error:` when it is shown.
-fn suite_errors(errors: &[SuiteError]) -> CliError {
+pub(in crate::cli) fn suite_errors(errors: &[SuiteError]) -> CliError {
     let text = suite_files::render(errors);
     CliError::usage(text.trim_start_matches("error: ").trim_end())
 }
