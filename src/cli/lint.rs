@@ -241,6 +241,7 @@ fn run_args(args: &Args, suite: &crate::suite::Suite) -> run::Args {
         max_usd: None,
         max_tokens: None,
         dry_run: false,
+        keep_sandbox: "none".to_owned(),
         out: None,
         format: "table".to_owned(),
     }

@@ -97,7 +97,7 @@ async fn go(suite: SuitePlan, args: run::Args, context: Context) -> Result<Prove
     let watcher = tokio::spawn(run::watch_signals(control.clone(), seen.clone(), context.clone()));
     let records = Arc::new(Mutex::default());
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(Keep(Arc::clone(&records))), progress::sink(&context)];
-    let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock, purse: None };
+    let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock, purse: None, keep: None };
     let options = Options { jobs: args.jobs(), max_fail: None };
     let ended = engine::run(work, &mut sinks, options, control).await;
     drop(sinks);
