@@ -1,4 +1,5 @@
-//! From the start of a sandbox to the end of `true` in it, beside a plain spawn and bubblewrap.
+//! From the start of a sandbox to the end of `true` in it, beside a plain spawn and bubblewrap; and the same on a
+//! snapshot of some files.
 
 mod common;
 
@@ -45,6 +46,28 @@ fn main() {
             figure(&format!("{}: with host names, quickest", level.as_str()), &ms(quickest), "", "");
         }
     }
+    for level in [Level::Overlay, Level::User, Level::Process] {
+        let name = level.as_str();
+        match runtime.block_on(fork_times(level)) {
+            Ok((taken, to_exit)) => {
+                figure(&format!("{name}: a snapshot of 8 MB, taken once"), &ms(taken), "", "");
+                let (fork, quickest) = middle(to_exit);
+                figure(
+                    &format!("{name}: snapshot fork to exit of a program, middle"),
+                    &ms(fork),
+                    "≤ 5 ms",
+                    "",
+                );
+                figure(
+                    &format!("{name}: snapshot fork to exit of a program, quickest"),
+                    &ms(quickest),
+                    "≤ 5 ms",
+                    "",
+                );
+            }
+            Err(reason) => figure(&format!("{name}: snapshot fork: {reason}"), "not here", "≤ 5 ms", ""),
+        }
+    }
     let begin = Instant::now();
     let authority = authority();
     let made = begin.elapsed();
@@ -80,6 +103,41 @@ fn bubblewrap() {
     } else {
         figure("bwrap --unshare-all", "not here", "", "");
     }
+}
+
+/// Taking a snapshot of a sandbox with some files, and the times of sandboxes that start on it.
+async fn fork_times(level: Level) -> Result<(Duration, Vec<Duration>), String> {
+    let choice = Choice { level: Some(level), helper: Some(ROLLTAPE.into()), ..Choice::default() };
+    let launcher = Launcher::new(choice).await.map_err(|error| error.message)?;
+    let config = Config { keep: true, ..Config::default() };
+    let sandbox = launcher.start(config).await.map_err(|error| error.message)?;
+    let script = "mkdir d; for i in $(seq 128); do head -c 65536 /dev/urandom > d/$i; done";
+    let command = Command { argv: ["sh", "-c", script].map(str::to_owned).to_vec(), ..Command::default() };
+    let mut process = sandbox.spawn(command).await.map_err(|error| error.message)?;
+    process.control.wait().await.map_err(|error| error.message)?;
+    let start = Instant::now();
+    let snapshot = sandbox.snapshot().await.map_err(|error| error.message)?;
+    let taken = start.elapsed();
+    sandbox.close().await;
+    let config = Config { from: Some(snapshot.clone()), ..Config::default() };
+    let mut to_exit = Vec::new();
+    for _ in 0..rounds(100) {
+        let start = Instant::now();
+        let fork = launcher.start(config.clone()).await.map_err(|error| error.message)?;
+        let argv = ["test", "-s", "d/128"].map(str::to_owned).to_vec();
+        let mut process =
+            fork.spawn(Command { argv, ..Command::default() }).await.map_err(|error| error.message)?;
+        let exit = process.control.wait().await.map_err(|error| error.message)?;
+        to_exit.push(start.elapsed());
+        if exit != Exit::Code(0) {
+            return Err(format!("the files of the snapshot are not there: {exit:?}"));
+        }
+        fork.close().await;
+    }
+    drop(config);
+    snapshot.close().await;
+    launcher.finish(Duration::from_secs(5)).await;
+    Ok((taken, to_exit))
 }
 
 async fn level_times(level: Level, config: &Config) -> Result<(Vec<Duration>, Vec<Duration>), String> {

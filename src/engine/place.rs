@@ -49,6 +49,8 @@ pub(super) fn sandbox_config(
         cpu_time: task.limits.cpu,
         host_network: task.sandbox.network == Network::Full,
         changes: false,
+        keep: false,
+        from: None,
     }
 }
 

@@ -5,18 +5,21 @@ use super::janitor::Janitor;
 use super::meter::Meter;
 use super::nursery::{Born, Nursery};
 use super::remote::{Remote, RemoteFiles};
-use super::wire::{Spec, failed, kind};
+use super::wire::{Dec, Spec, failed, kind};
 use super::{Level, SandboxError, cgroup, scratch};
 use crate::model::{LayerState, LimitKind};
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Longest wait for an init that was told to start or to end.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for one that has files to unpack first.
+const UNPACKING: Duration = Duration::from_secs(600);
 
 /// What of a sandbox lies on the host.
 #[derive(Debug)]
@@ -29,6 +32,11 @@ pub(super) struct Rest {
 }
 
 impl Rest {
+    /// Those who would start another one, beside this.
+    pub(super) fn helpers(&self) -> (Arc<Nursery>, Arc<Janitor>) {
+        (Arc::clone(&self.nursery), Arc::clone(&self.janitor))
+    }
+
     /// Limits that the groups say were hit.
     pub(super) fn limits(&self) -> Vec<LimitKind> {
         cgroup::hit(&self.groups)
@@ -55,6 +63,27 @@ impl Rest {
     }
 }
 
+/// A sandbox that is to be started.
+pub(super) struct Start {
+    pub(super) nursery: Arc<Nursery>,
+    pub(super) janitor: Arc<Janitor>,
+    pub(super) level: Level,
+    pub(super) layers: Vec<LayerState>,
+    pub(super) spec: Spec,
+    pub(super) groups: Vec<PathBuf>,
+    pub(super) output: Option<u64>,
+    /// What goes to the init with its spec: the files that the sandbox begins with.
+    pub(super) given: Option<Given>,
+}
+
+/// Files to begin with.
+pub(super) enum Given {
+    /// A mount.
+    Tree(OwnedFd),
+    /// A stream, which takes its time.
+    Stream(OwnedFd),
+}
+
 /// Removes what was made for a sandbox that has no init; gives the error back.
 fn undone(groups: &[PathBuf], janitor: &Janitor, folder: &Path, error: SandboxError) -> SandboxError {
     for group in groups {
@@ -66,15 +95,13 @@ fn undone(groups: &[PathBuf], janitor: &Janitor, folder: &Path, error: SandboxEr
 }
 
 /// Starts an init and waits until it serves.
-pub(super) async fn start(
-    nursery: Arc<Nursery>,
-    janitor: Arc<Janitor>,
-    level: Level,
-    layers: Vec<LayerState>,
-    spec: Spec,
-    groups: Vec<PathBuf>,
-    output: Option<u64>,
-) -> Result<Arc<Remote>, SandboxError> {
+pub(super) async fn start(start: Start) -> Result<Arc<Remote>, SandboxError> {
+    let Start { nursery, janitor, level, layers, spec, groups, output, given } = start;
+    let (patience, given) = match given {
+        None => (PATIENCE, Vec::new()),
+        Some(Given::Tree(tree)) => (PATIENCE, vec![tree]),
+        Some(Given::Stream(stream)) => (UNPACKING, vec![stream]),
+    };
     let folder = PathBuf::from(&spec.folder);
     fs::DirBuilder::new()
         .mode(0o700)
@@ -93,7 +120,7 @@ pub(super) async fn start(
     let begun = match Channel::new(ours) {
         // The spec lies ready when the init looks for it.
         Ok(channel) => {
-            channel.begin(kind::SPEC, &spec.encode()).await.map(|answer| (Arc::new(channel), answer))
+            channel.begin(kind::SPEC, &spec.encode(), given).await.map(|answer| (Arc::new(channel), answer))
         }
         Err(error) => return Err(undone(&groups, &janitor, &folder, failed("watch a sandbox", &error))),
     };
@@ -110,15 +137,24 @@ pub(super) async fn start(
     };
     janitor.tell('+', &init.pid.to_string());
     let rest = Rest { init, folder, groups, janitor, nursery };
-    let ready = tokio::time::timeout(PATIENCE, answer).await;
+    let ready = tokio::time::timeout(patience, answer).await;
     let ready = ready.map(|answer| answer.unwrap_or_else(|_| Err(Refusal::gone())));
+    let mut missing = (0, String::new());
     let problem = match ready {
-        Ok(Ok(_)) => None,
+        Ok(Ok((fields, _))) => {
+            let mut from = Dec(&fields);
+            if let (Ok(count), Ok(first)) = (from.u64(), from.text()) {
+                missing = (count, first);
+            }
+            None
+        }
         Ok(Err(refusal)) if refusal.gone => {
             Some(SandboxError::new("the sandbox's init died while it started"))
         }
         Ok(Err(refusal)) => Some(SandboxError::new(format!("a sandbox can't start: {}", refusal.what))),
-        Err(_) => Some(SandboxError::new("a sandbox did not start within 10 seconds")),
+        Err(_) => {
+            Some(SandboxError::new(format!("a sandbox did not start within {} seconds", patience.as_secs())))
+        }
     };
     if let Some(problem) = problem {
         channel.hang_up();
@@ -134,6 +170,12 @@ pub(super) async fn start(
         layers,
         workspace,
         meter: output.map(|limit| Meter::new(limit, channel.breach())),
+        missing,
+        keep: spec.keep,
+        kept: AtomicU32::new(1),
+        uid: spec.uid,
+        base: spec.base,
+        image: spec.image,
         own_network: level >= Level::User && !spec.host_network,
         folder: spec.folder,
         files: RemoteFiles(channel),

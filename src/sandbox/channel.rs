@@ -105,12 +105,22 @@ impl Channel {
 
     /// Sends a request and waits for its answer.
     pub(super) async fn ask(&self, kind: u8, fields: &[u8]) -> Answer {
-        let answer = self.begin(kind, fields).await?;
+        self.ask_with(kind, fields, Vec::new()).await
+    }
+
+    /// The same with descriptors, which are closed here when they are on their way.
+    pub(super) async fn ask_with(&self, kind: u8, fields: &[u8], given: Vec<OwnedFd>) -> Answer {
+        let answer = self.begin(kind, fields, given).await?;
         answer.await.unwrap_or_else(|_| Err(Refusal::gone()))
     }
 
     /// Sends a request, perhaps to nobody yet, and gives where its answer will come.
-    pub(super) async fn begin(&self, kind: u8, fields: &[u8]) -> Result<oneshot::Receiver<Answer>, Refusal> {
+    pub(super) async fn begin(
+        &self,
+        kind: u8,
+        fields: &[u8],
+        given: Vec<OwnedFd>,
+    ) -> Result<oneshot::Receiver<Answer>, Refusal> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         {
@@ -120,7 +130,7 @@ impl Channel {
             }
             state.waiting.insert(id, sender);
         }
-        let frame = wire::frame(0, id, kind, fields);
+        let frame = wire::frame(given.len(), id, kind, fields);
         if frame.len() > wire::MAX_FRAME {
             lock(&self.state).waiting.remove(&id);
             return Err(Refusal {
@@ -129,7 +139,7 @@ impl Channel {
                 gone: false,
             });
         }
-        if self.send(frame).await.is_err() {
+        if self.send(frame, given).await.is_err() {
             lock(&self.state).waiting.remove(&id);
             return Err(Refusal::gone());
         }
@@ -137,10 +147,14 @@ impl Channel {
     }
 
     /// Writes a whole frame even when the asker goes away in the middle of it.
-    async fn send(&self, frame: Vec<u8>) -> io::Result<()> {
+    async fn send(&self, frame: Vec<u8>, given: Vec<OwnedFd>) -> io::Result<()> {
         let _turn = self.writing.lock().await;
+        let some = move |socket: &OwnedFd, frame: &[u8], start: usize| {
+            let borrowed: Vec<_> = given.iter().map(AsFd::as_fd).collect();
+            send_some(socket.as_fd(), frame, start, &borrowed)
+        };
         // Nearly every frame fits into the socket's buffer at once.
-        let first = match send_some(self.socket.get_ref().as_fd(), &frame, 0, &[]) {
+        let first = match some(self.socket.get_ref(), &frame, 0) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => return Err(error),
@@ -154,7 +168,7 @@ impl Channel {
             let mut start = first;
             while start < frame.len() {
                 let mut guard = socket.writable().await?;
-                if let Ok(result) = guard.try_io(|fd| send_some(fd.get_ref().as_fd(), &frame, start, &[])) {
+                if let Ok(result) = guard.try_io(|fd| some(fd.get_ref(), &frame, start)) {
                     start += result?;
                 }
             }

@@ -6,8 +6,9 @@ use super::nursery::Nursery;
 use super::probe::{self, Machine};
 use super::scratch::Scratch;
 use super::shelf::Shelf;
-use super::wire::Spec;
-use super::{Choice, Config, Level, Sandbox, SandboxError, attempt, layout};
+use super::snapshot::{Place, Snapshot};
+use super::wire::{self, Spec};
+use super::{Choice, Config, Level, Sandbox, SandboxError, State, attempt, layout};
 use crate::model::LayerState;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -220,8 +221,7 @@ impl Launcher {
                 files: std::sync::Mutex::default(),
             }));
         }
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let folder = self.scratch.folder.join(number.to_string()).display().to_string();
+        let (number, folder) = self.slot();
         let shown = match self.image(&config.image) {
             Some(name) => Some(self.shelf.get(name, self.level).await?),
             None => None,
@@ -247,7 +247,7 @@ impl Launcher {
         } else {
             let name = format!("rolltape-{}-{number}", self.scratch.tag());
             let made = self.machine.parents.make(&name, config.memory, config.pids, config.cpus);
-            made.map_err(|error| super::wire::failed("make a control group", &error))?
+            made.map_err(|error| wire::failed("make a control group", &error))?
         };
         let disk = match config.memory {
             // Files lie in memory: a full disk must leave room for the programs, or they die of it without a word.
@@ -256,6 +256,13 @@ impl Launcher {
                 Some(config.disk.map_or(most, |disk| disk.min(most)))
             }
             _ => config.disk,
+        };
+        let (given, base, uid) = match &config.from {
+            Some(snapshot) => {
+                let start = snapshot.start(self.level, shown.as_ref().map(|shown| &shown.image)).await?;
+                (Some(start.given), start.base, start.uid)
+            }
+            None => (None, Vec::new(), None),
         };
         let spec = Spec {
             level: self.level as u8,
@@ -274,7 +281,10 @@ impl Launcher {
             cpu_time: config.cpu_time.map_or(0, |time| (time.as_millis() as u64).max(1)),
             host_network: config.host_network,
             changes: config.changes,
-            uid: self.machine.first_id(self.level, number),
+            keep: config.keep,
+            hold: wire::hold::NOTHING,
+            base,
+            uid: uid.unwrap_or_else(|| self.machine.first_id(self.level, number)),
             groups: groups.iter().map(|group| group.join("cgroup.procs").display().to_string()).collect(),
             landlock: self.level == Level::Process && self.machine.landlock.is_none(),
             seccomp: self.level != Level::None,
@@ -289,8 +299,44 @@ impl Launcher {
             layer.on = false;
             layer.reason = Some("the policy 'full' shares the host's network".to_owned());
         }
-        let nursery = Arc::clone(&self.nursery);
-        Ok(attempt::start(nursery, janitor, self.level, layers, spec, groups, config.output).await?)
+        let (nursery, output) = (Arc::clone(&self.nursery), config.output);
+        let level = self.level;
+        let start = attempt::Start { nursery, janitor, level, layers, spec, groups, output, given };
+        Ok(attempt::start(start).await?)
+    }
+
+    /// The number and the folder of the next sandbox.
+    fn slot(&self) -> (u32, String) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        (number, self.scratch.folder.join(number.to_string()).display().to_string())
+    }
+
+    /// Makes a kept state ready for sandboxes of this launcher, which show `image` if it has none for all.
+    pub async fn open(&self, state: State, image: &str) -> Result<Snapshot, SandboxError> {
+        if self.fake || state.head.level != self.level {
+            return Err(SandboxError::new(format!(
+                "the kept state is of the sandbox level '{}', and the level here is '{}'",
+                state.head.level.as_str(),
+                self.level.as_str()
+            )));
+        }
+        if self.level < Level::User {
+            return Ok(Snapshot::packed(state));
+        }
+        let shown = match self.image(image) {
+            Some(name) => Some(self.shelf.get(name, self.level).await?.image.clone()),
+            None => None,
+        };
+        let (number, folder) = self.slot();
+        let place = Place {
+            nursery: Arc::clone(&self.nursery),
+            janitor: Arc::clone(&self.janitor),
+            folder,
+            level: self.level,
+            uid: self.machine.first_id(self.level, number),
+            image: shown,
+        };
+        Snapshot::of_state(place, state).await
     }
 
     /// Ends the janitor after everything is closed; waits at most `grace`.

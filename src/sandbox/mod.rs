@@ -26,6 +26,8 @@ mod probe;
 mod remote;
 mod scratch;
 mod shelf;
+mod snapshot;
+mod state;
 mod stream;
 mod wire;
 
@@ -37,6 +39,10 @@ pub use nowhere::nowhere;
 #[cfg(feature = "oci")]
 pub use oci::{Collected, Images, Kept, Policy, Settings};
 pub use probe::BACKENDS;
+pub use snapshot::Snapshot;
+pub use state::{About, KeptState, State, StateHead, sweep_states};
+
+pub use wire::DAMAGED;
 
 use crate::model::{LayerState, LimitKind};
 use async_trait::async_trait;
@@ -126,6 +132,10 @@ pub struct Config {
     pub host_network: bool,
     /// Whether [`Sandbox::changes`] will be asked.
     pub changes: bool,
+    /// Whether [`Sandbox::keep`] or [`Sandbox::snapshot`] may be asked.
+    pub keep: bool,
+    /// The files that it starts with, of a sandbox of the same level and image.
+    pub from: Option<Snapshot>,
 }
 
 /// A program to start inside.
@@ -398,6 +408,20 @@ pub trait Sandbox: Send + Sync {
     /// What has become of the files since [`Sandbox::mark`].
     async fn changes(&self) -> Result<Changes, SandboxError> {
         Err(SandboxError::new("this sandbox does not note changes of files"))
+    }
+    /// Kills everything inside and writes the files into a file of the host, with at most `max` bytes of content; only
+    /// where the configuration asked for it. The file is there when it is whole.
+    async fn keep(&self, _: &std::path::Path, _: &About, _: u64) -> Result<KeptState, SandboxError> {
+        Err(SandboxError::new("this sandbox has no files to keep"))
+    }
+    /// Kills everything inside and makes a snapshot of the files; only where the configuration asked for it. Nothing
+    /// changes in this sandbox afterwards where its level shows snapshots copy-on-write.
+    async fn snapshot(&self) -> Result<Snapshot, SandboxError> {
+        Err(SandboxError::new("this sandbox has no files to keep"))
+    }
+    /// What of a kept state could not be put into this sandbox: how many files, and why the first of them.
+    fn missing(&self) -> Option<(u64, String)> {
+        None
     }
 }
 

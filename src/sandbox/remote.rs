@@ -1,7 +1,10 @@
 //! A sandbox behind an init: every level, and `none`.
 
 use super::channel::{Channel, Refusal};
+use super::image::Image;
 use super::meter::Meter;
+use super::snapshot::{Place, Snapshot};
+use super::state::{self, About, KeptState, State, StateHead, Young};
 use super::stream::Terminal;
 use super::wire::{Dec, Enc, WRONG_KIND, failed, kind, limit};
 use super::{
@@ -10,13 +13,17 @@ use super::{
 };
 use crate::model::{LayerState, LimitKind};
 use async_trait::async_trait;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, SocketAddrV4, TcpListener};
 use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// A running sandbox as the harness sees it.
+#[derive(Debug)]
 pub(super) struct Remote {
     pub(super) level: Level,
     pub(super) layers: Vec<LayerState>,
@@ -30,11 +37,24 @@ pub(super) struct Remote {
     pub(super) env: Mutex<Vec<(String, String)>>,
     /// Processes killed by a freeze, and the limits that the init saw hit (bits of [`limit`]).
     pub(super) found: Mutex<(u64, u8)>,
+    /// Whether it was started to be kept.
+    pub(super) keep: bool,
+    /// Snapshots that were made of it.
+    pub(super) kept: AtomicU32,
+    /// First id of its files on the host.
+    pub(super) uid: u32,
+    /// Parts of the snapshot that it started on.
+    pub(super) base: Vec<(String, String)>,
+    /// The image that it shows.
+    pub(super) image: Option<Image>,
+    /// What of a kept state could not be unpacked.
+    pub(super) missing: (u64, String),
     /// What is left to tidy up on the host; taken by the first `close`.
     pub(super) rest: Mutex<Option<super::attempt::Rest>>,
 }
 
 /// File access through the init.
+#[derive(Debug)]
 pub(super) struct RemoteFiles(pub(super) Arc<Channel>);
 
 impl Remote {
@@ -162,6 +182,83 @@ impl Sandbox for Remote {
     async fn changes(&self) -> Result<Changes, SandboxError> {
         let (fields, _) = self.channel().ask(kind::CHANGES, &[]).await?;
         Changes::decode(&fields).map_err(|error| failed("read the changes", &error))
+    }
+
+    async fn keep(&self, path: &Path, about: &About, max: u64) -> Result<KeptState, SandboxError> {
+        self.may_keep()?;
+        let what = || format!("write the state '{}'", path.display());
+        let head = self.head(about);
+        let young = Young::begin(path, &head).map_err(|error| failed(&what(), &error))?;
+        let file = young.file().map_err(|error| failed(&what(), &error))?;
+        let (kept, _) = self.pack(file, max, &what()).await?;
+        let done = tokio::task::spawn_blocking(move || young.finish()).await;
+        done.unwrap_or_else(|_| Err(std::io::ErrorKind::Interrupted.into()))
+            .map_err(|error| failed(&what(), &error))?;
+        Ok(kept)
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, SandboxError> {
+        self.may_keep()?;
+        self.freeze().await?;
+        if !self.own_root() {
+            let what = "write a snapshot";
+            let file = State::unnamed(&self.head(&About::default())).map_err(|error| failed(what, &error))?;
+            let (_, file) = self.pack(file, u64::MAX, what).await?;
+            let state = State::packed(file).ok_or_else(|| SandboxError::new("a snapshot can't be read"))?;
+            return Ok(Snapshot::packed(state));
+        }
+        let (nursery, janitor) = {
+            let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+            rest.as_ref()
+                .map(super::attempt::Rest::helpers)
+                .ok_or_else(|| SandboxError::new("the sandbox is gone"))?
+        };
+        let (fields, mut given) = self.channel().ask(kind::GIVE, &[]).await?;
+        let layers = Dec(&fields).pairs().map_err(|error| failed("read a snapshot", &error))?;
+        let tree = given.pop().ok_or_else(|| SandboxError::new("no file system came back"))?;
+        let folder = format!("{}-kept-{}", self.folder, self.kept.fetch_add(1, Ordering::Relaxed));
+        let place =
+            Place { nursery, janitor, folder, level: self.level, uid: self.uid, image: self.image.clone() };
+        Snapshot::of_tree(place, tree, layers).await
+    }
+
+    fn missing(&self) -> Option<(u64, String)> {
+        Some(self.missing.clone()).filter(|(count, _)| *count > 0)
+    }
+}
+
+impl Remote {
+    fn may_keep(&self) -> Result<(), SandboxError> {
+        if !self.base.is_empty() {
+            return Err(SandboxError::new("a sandbox that was started on a snapshot can't be kept itself"));
+        }
+        if !self.keep {
+            return Err(SandboxError::new("this sandbox was not started to be kept"));
+        }
+        Ok(())
+    }
+
+    fn head(&self, about: &About) -> StateHead {
+        let About { attempt, image, digest } = about.clone();
+        StateHead { attempt, level: self.level, image, digest }
+    }
+
+    /// Has the init write its files into `file`, which comes back.
+    async fn pack(&self, file: File, max: u64, what: &str) -> Result<(KeptState, File), SandboxError> {
+        let (pipe, work) = state::drain(file)?;
+        let mut out = Enc::default();
+        out.u64(max);
+        let answer = self.channel().ask_with(kind::PACK, &out.0, vec![pipe]).await;
+        let written = work.await.unwrap_or_else(|_| Err(std::io::ErrorKind::Interrupted.into()));
+        // That the disk is full comes first: it broke the pipe.
+        let file = written.map_err(|error| failed(what, &error))?;
+        let (fields, _) = answer?;
+        let mut from = Dec(&fields);
+        let mut read = || -> std::io::Result<KeptState> {
+            let (entries, bytes) = (from.u64()?, from.u64()?);
+            Ok(KeptState { entries, bytes, left_out: from.u64()?, cut: from.u8()? == 1 })
+        };
+        Ok((read().map_err(|error| failed(what, &error))?, file))
     }
 }
 

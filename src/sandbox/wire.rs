@@ -10,7 +10,7 @@ use super::image::Image;
 use std::io;
 
 /// Version of everything below.
-pub(super) const VERSION: u32 = 6;
+pub(super) const VERSION: u32 = 7;
 /// The largest frame that is believed.
 pub(super) const MAX_FRAME: usize = 16 << 20;
 
@@ -32,6 +32,12 @@ pub(super) mod kind {
     pub(in super::super) const MARK: u8 = 13;
     /// Tells what has become of them since.
     pub(in super::super) const CHANGES: u8 = 14;
+    /// Writes the files into the descriptor that comes with it, at most so many bytes.
+    pub(in super::super) const PACK: u8 = 15;
+    /// Gives the file system away for a snapshot; nothing may change in it afterwards.
+    pub(in super::super) const GIVE: u8 = 16;
+    /// To the keeper of a snapshot: gives a clone of it.
+    pub(in super::super) const SHARE: u8 = 17;
     /// A reply that succeeded.
     pub(in super::super) const OK: u8 = 64;
     /// A reply that failed: errno, sentence.
@@ -41,6 +47,32 @@ pub(super) mod kind {
     /// A limit that ends all work was hit, and everything was killed: its bit.
     pub(in super::super) const BREACH: u8 = 67;
 }
+
+/// What an init is there for, beside sandboxes.
+pub(super) mod hold {
+    /// It is that of a sandbox.
+    pub(in super::super) const NOTHING: u8 = 0;
+    /// To keep the file system that comes with its spec.
+    pub(in super::super) const TREE: u8 = 1;
+    /// To keep the files of the stream that comes with its spec.
+    pub(in super::super) const STREAM: u8 = 2;
+}
+
+/// Parts of the stream of a sandbox's files. Each begins with its number; fields are as in frames.
+pub(super) mod part {
+    /// The entries that follow are of this part of the root: its name.
+    pub(in super::super) const SECTION: u8 = 1;
+    /// Path, mode with kind, user, group, time of change (seconds, nanoseconds), extended attributes (number; name,
+    /// value). A link's target, or a file's size and pieces (length, offset, bytes; then 0 and whether it is whole).
+    pub(in super::super) const ENTRY: u8 = 2;
+    /// Another name of a file that came before: path, path of the first name.
+    pub(in super::super) const LINK: u8 = 3;
+    /// The end: entries, bytes, entries left out, whether a limit was the reason. What has no end is torn.
+    pub(in super::super) const END: u8 = 9;
+}
+
+/// What is said of a stream of files that is none, or ends too early.
+pub const DAMAGED: &str = "the kept state is damaged";
 
 /// Limits that an init saw hit, as bits.
 pub(super) mod limit {
@@ -220,6 +252,12 @@ pub(super) struct Spec {
     pub(super) host_network: bool,
     /// Whether changes of files will be asked for.
     pub(super) changes: bool,
+    /// Whether the files may be asked for when all is over.
+    pub(super) keep: bool,
+    /// What it is there for, of [`hold`].
+    pub(super) hold: u8,
+    /// Where the parts of a snapshot lie in the file system that comes with it: name, path. Empty without a snapshot.
+    pub(super) base: Vec<(String, String)>,
     /// First host id of the sandbox; 0 keeps the caller's.
     pub(super) uid: u32,
     /// `cgroup.procs` files to join.
@@ -244,6 +282,7 @@ impl Spec {
         out.u64(self.memory).u8(self.watch_memory.into()).u64(self.pids).u8(self.watch_pids.into());
         out.u64(self.disk).u64(self.inodes).u64(self.open_files).u64(self.cpu_time);
         out.u8(self.host_network.into()).u8(self.changes.into());
+        out.u8(self.keep.into()).u8(self.hold).pairs(self.base.iter().map(|(a, b)| (a, b)));
         out.u32(self.uid).texts(self.groups.iter());
         out.u8(self.landlock.into()).u8(self.seccomp.into()).texts(self.hide.iter());
         out.u8(self.image.is_some().into());
@@ -279,6 +318,9 @@ impl Spec {
             cpu_time: from.u64()?,
             host_network: from.u8()? == 1,
             changes: from.u8()? == 1,
+            keep: from.u8()? == 1,
+            hold: from.u8()?,
+            base: from.pairs()?,
             uid: from.u32()?,
             groups: from.texts()?,
             landlock: from.u8()? == 1,
@@ -341,6 +383,9 @@ mod tests {
             open_files: 12,
             cpu_time: 13,
             host_network: true,
+            keep: true,
+            hold: hold::STREAM,
+            base: vec![("usr".into(), "store/1/u".into())],
             uid: 7,
             groups: vec!["g".into()],
             seccomp: true,

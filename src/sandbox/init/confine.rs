@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// What root inside keeps: CHOWN, FOWNER, FSETID, KILL, SETGID, SETUID, NET_BIND_SERVICE, SETFCAP.
 const ROOT_INSIDE: &[u32] = &[0, 3, 4, 5, 6, 7, 10, 31];
 
+/// The capability over mounts.
+const SYS_ADMIN: u32 = 21;
+
 /// Becomes an unprivileged user of the host for good.
 pub(super) fn become_user(id: u32) -> io::Result<()> {
     // SAFETY: plain numbers; the process has one thread.
@@ -68,6 +71,14 @@ pub(super) fn lock_down(spec: &Spec) -> Result<(), Failure> {
         seccomp::apply(spec.level >= 2).during("the seccomp filter")?;
     }
     Ok(())
+}
+
+/// The keeper of a snapshot clones mounts, and does nothing else.
+pub(super) fn keeper() -> Result<(), Failure> {
+    drop_capabilities(&[SYS_ADMIN]).during("drop capabilities")?;
+    // SAFETY: plain numbers.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }).during("set no_new_privs")?;
+    dumpable(false).during("hide the keeper's memory")
 }
 
 /// Lowers a limit; one that is lower already stays.

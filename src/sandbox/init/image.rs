@@ -2,13 +2,13 @@
 //!
 //! Whatever can be a link of the image is touched only after its root was entered: there it leads nowhere else.
 
-use super::world::{self, make, mount, read_only};
-use super::{During, Failure, ledger, trust};
+use super::world::{self, Built, View, make, put, read_only};
+use super::{During, Failure, trust};
 use crate::sandbox::image::Image;
 use crate::sandbox::layout;
 use crate::sandbox::wire::Spec;
 use rustix::fs::CWD;
-use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use rustix::mount::{MountFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -56,12 +56,13 @@ pub(super) fn maps(image: &Image, pid: i32, user: u32, group: u32) -> Result<(),
 }
 
 /// Builds the root and enters it. `trees` are clones with ids mapped, first that of the image; an ordinary user
-/// clones them here, where it may.
+/// clones them here, where it may. `base` is the snapshot that lies over the image, if one does.
 pub(super) fn build(
     spec: &Spec,
     image: &Image,
     trees: Vec<(String, OwnedFd)>,
-) -> Result<Vec<ledger::View>, Failure> {
+    base: Option<OwnedFd>,
+) -> Result<Built, Failure> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).during("make mounts private")?;
     let mut trees = trees.into_iter();
@@ -82,7 +83,26 @@ pub(super) fn build(
     world::scratch(spec, top)?;
     let (root, made) = (top.join("root"), top.join("made"));
     make(&root, 0o755)?;
-    world::overlay(top, &top.join("store"), "root", &lower)?;
+    let store = top.join("store");
+    let mut built = Built::default();
+    if let Some(base) = base {
+        let (host, below) = (store.join("l"), store.join("base"));
+        make(&host, 0o755)?;
+        make(&below, 0o700)?;
+        put(&lower, &host)?;
+        put(&base, &below)?;
+        let path = spec.base.iter().find(|(name, _)| name.is_empty()).map(|(_, path)| below.join(path));
+        let changed = path.ok_or_else(|| Failure::new("a snapshot without a root"))?;
+        View { at: root.clone(), store, flags: MountFlags::empty() }.mount(&[&changed, &host])?;
+    } else {
+        if spec.keep {
+            built.tree = Some(super::hold::tree(top)?);
+        }
+        world::overlay(top, &store, "root", &lower)?;
+        if spec.keep {
+            built.sections.push(super::hold::section(top, "", "store/u")?);
+        }
+    }
     world::devices(&made)?;
     world::proc(spec, &made)?;
     make(&made.join("sys"), 0o555)?;
@@ -95,8 +115,8 @@ pub(super) fn build(
     rustix::mount::unmount(".", UnmountFlags::DETACH).during("leave the host's root")?;
     rustix::process::chdir("/").during("enter the new root")?;
     furnish(spec, image, ours, mounts)?;
-    // The root is the sandbox's own file system: it is compared as a whole.
-    Ok(Vec::new())
+    // The root is the sandbox's own file system: changes are found by comparing it as a whole, without views.
+    Ok(built)
 }
 
 fn clone(from: &Path, more: OpenTreeFlags) -> Result<OwnedFd, Failure> {
@@ -149,13 +169,8 @@ fn furnish(
     if spec.authority.is_empty() {
         return Ok(());
     }
-    // Bundles of mounts are laid over by files of this folder, which nobody sees afterwards.
-    let store = Path::new("/run/.rolltape");
-    make(store, 0o700)?;
-    mount("tmpfs", store, MountFlags::NOSUID | MountFlags::NODEV, "mode=700")?;
-    trust::inside(spec, Path::new("/"), store)?;
-    rustix::mount::unmount(store, UnmountFlags::DETACH).during("leave a folder of bundles")?;
-    fs::remove_dir(store).during("remove a folder of bundles")
+    // Bundles of mounts are laid over by files of a folder.
+    world::with_spare(|spare| trust::inside(spec, Path::new("/"), spare))
 }
 
 /// `/workspace` stands for the image's working folder, where there is one and the image has no `/workspace`.
@@ -182,9 +197,4 @@ fn workspace(spec: &Spec, image: &Image) -> Result<(), Failure> {
         symlink(workdir, space).during("make /workspace")?;
     }
     Ok(())
-}
-
-fn put(tree: &OwnedFd, at: &Path) -> Result<(), Failure> {
-    rustix::mount::move_mount(tree, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .during(&format!("attach {}", at.display()))
 }

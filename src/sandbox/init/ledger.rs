@@ -114,6 +114,12 @@ pub(super) fn open(path: &Path) -> Result<OwnedFd, Failure> {
     rustix::fs::open(path, flags, Mode::empty()).during(&format!("open {}", path.display()))
 }
 
+/// Opens what is a folder itself, and no link to one.
+pub(super) fn open_real(path: &Path) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).during(&format!("open {}", path.display()))
+}
+
 /// What a walk has seen and what it could not see.
 #[derive(Default)]
 struct Walk {

@@ -7,15 +7,19 @@
 mod calls;
 mod confine;
 mod files;
+mod hold;
 mod host;
 mod image;
+mod layered;
 mod ledger;
 mod network;
+mod pack;
 mod reap;
 mod seccomp;
 mod shadow;
 mod spawn;
 mod trust;
+mod unpack;
 mod watch;
 mod world;
 
@@ -82,8 +86,8 @@ impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
 /// What a request gives back.
 type Answer = Result<(Vec<u8>, Vec<OwnedFd>), Failure>;
 
-/// The signal descriptor, and the views of the host's folders.
-type Ready = (OwnedFd, Vec<ledger::View>);
+/// The signal descriptor, and what is in hand of the root.
+type Ready = (OwnedFd, world::Built);
 
 /// A running program as the init knows it.
 #[derive(Debug)]
@@ -102,6 +106,13 @@ struct Init {
     /// Where the kernel does not hold a limit, or does not tell that it was hit.
     watch: Option<watch::Watch>,
     ledger: ledger::Ledger,
+    /// Parts of the root that may be asked for, and the file system that they lie in.
+    sections: Vec<pack::Section>,
+    tree: Option<OwnedFd>,
+    /// Whether a snapshot lies on these files: then they may not change.
+    sealed: bool,
+    /// The files of a snapshot, in its keeper.
+    held: Option<hold::Held>,
 }
 
 /// What has come of a request for an init.
@@ -143,12 +154,12 @@ fn run(control: OwnedFd, outer: Option<world::Outer>) -> io::Result<()> {
         std::iter::once(control.as_fd()).chain(outer.as_ref().map(AsFd::as_fd)).collect();
     spawn::close_others(&kept)?;
     let mut inbox = Inbox::default();
-    let (id, spec) = loop {
+    let (id, spec, given) = loop {
         if !inbox.fill(control.as_fd())? {
             return Ok(());
         }
-        if let Some((frame, _)) = inbox.next()? {
-            break (frame.id, Spec::decode(&frame.fields));
+        if let Some((frame, given)) = inbox.next()? {
+            break (frame.id, Spec::decode(&frame.fields), given);
         }
     };
     let spec = match spec {
@@ -157,25 +168,29 @@ fn run(control: OwnedFd, outer: Option<world::Outer>) -> io::Result<()> {
     };
     // Opened while the host's files can be seen.
     let clock = watch::Clock::open(&spec);
-    let (signals, views) = match prepare(&spec, outer) {
+    let (signals, built) = match prepare(&spec, outer, given) {
         Ok(ready) => ready,
         Err(failure) => return reply(control.as_fd(), id, Err(failure)),
     };
-    reply(control.as_fd(), id, Ok((Vec::new(), Vec::new())))?;
+    let mut ready = Enc::default();
+    built.missing.encode(&mut ready);
+    reply(control.as_fd(), id, Ok((ready.0, Vec::new())))?;
     let watch = watch::Watch::new(&spec, clock);
+    let world::Built { views, sections, tree, held, .. } = built;
     let ledger = ledger::Ledger::new(views);
-    let mut init = Init { control, spec, programs: BTreeMap::new(), next: 1, watch, ledger };
+    let (programs, next, sealed) = (BTreeMap::new(), 1, false);
+    let mut init = Init { control, spec, programs, next, watch, ledger, sections, tree, sealed, held };
     let ended = init.serve(&mut inbox, &signals);
     reap::kill_all(&init.spec);
     ended
 }
 
-/// Puts the process where the spec says. Returns the signal descriptor and the views of the host's folders.
-fn prepare(spec: &Spec, outer: Option<world::Outer>) -> Result<Ready, Failure> {
+/// Puts the process where the spec says. Returns the signal descriptor and what is in hand of the root.
+fn prepare(spec: &Spec, outer: Option<world::Outer>, given: Vec<OwnedFd>) -> Result<Ready, Failure> {
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o022));
-    let mut views = Vec::new();
+    let mut built = world::Built::default();
     if let Some(outer) = outer {
-        views = world::enter(spec, &outer)?;
+        built = world::enter(spec, &outer, given)?;
     } else {
         world::join(spec, 0)?;
         reap::become_reaper()?;
@@ -185,11 +200,23 @@ fn prepare(spec: &Spec, outer: Option<world::Outer>) -> Result<Ready, Failure> {
             confine::bound(&[]);
             confine::become_user(spec.uid).during("become an unprivileged user")?;
         }
+        // As the attempt's user: what belongs to nobody else can be made by nobody else.
+        if let Some(stream) = given.into_iter().next() {
+            built.missing = unpack::unpack(stream, false, |name| private_folder(spec, name))?;
+        }
+        if spec.keep {
+            for name in KEPT {
+                if let Some(top) = private_folder(spec, name)? {
+                    let name = (*name).to_owned();
+                    built.sections.push(pack::Section { path: name.clone(), name, top });
+                }
+            }
+        }
     }
-    if spec.level >= 1 {
+    if spec.level >= 1 && spec.hold == wire::hold::NOTHING {
         confine::lock_down(spec)?;
     }
-    Ok((reap::child_signals()?, views))
+    Ok((reap::child_signals()?, built))
 }
 
 /// The attempt's folders, owned by the user that the programs run as.
@@ -207,6 +234,16 @@ fn private_folders(spec: &Spec) -> Result<(), Failure> {
         trust::beside(spec)?;
     }
     own(&spec.folder)
+}
+
+/// The private folders that are kept. Hidden tests are never the agent's.
+const KEPT: &[&str] = &["work", "home", "tmp"];
+
+fn private_folder(spec: &Spec, name: &str) -> Result<Option<OwnedFd>, Failure> {
+    if !KEPT.contains(&name) {
+        return Ok(None);
+    }
+    ledger::open_real(&std::path::Path::new(&spec.folder).join(name)).map(Some)
 }
 
 fn reply(control: BorrowedFd<'_>, id: u32, answer: Answer) -> io::Result<()> {
@@ -227,8 +264,8 @@ impl Init {
     fn serve(&mut self, inbox: &mut Inbox, signals: &OwnedFd) -> io::Result<()> {
         let mut looked = Instant::now();
         loop {
-            while let Some((frame, _)) = inbox.next()? {
-                let answer = self.answer(frame.kind, &mut Dec(&frame.fields));
+            while let Some((frame, given)) = inbox.next()? {
+                let answer = self.answer(frame.kind, &mut Dec(&frame.fields), given);
                 reply(self.control.as_fd(), frame.id, answer)?;
                 // Reaped only after the answer: nobody hears of the end of a program before its start.
                 self.reap()?;
@@ -261,7 +298,13 @@ impl Init {
         }
     }
 
-    fn answer(&mut self, kind: u8, from: &mut Dec<'_>) -> Answer {
+    fn answer(&mut self, kind: u8, from: &mut Dec<'_>, given: Vec<OwnedFd>) -> Answer {
+        if self.held.is_some() && kind != kind::SHARE && kind != kind::FREEZE {
+            return Err(Failure::new("the keeper of a snapshot runs nothing"));
+        }
+        if self.sealed && matches!(kind, kind::SPAWN | kind::WRITE | kind::REMOVE) {
+            return Err(Failure::new("a snapshot was made of the sandbox: nothing changes in it any more"));
+        }
         match kind {
             kind::SPAWN => self.spawn(from),
             kind::SIGNAL => self.signal(from),
@@ -275,6 +318,12 @@ impl Init {
             kind::LISTEN => listen(from),
             kind::MARK => self.ledger.mark(&self.spec),
             kind::CHANGES => self.ledger.changes(&self.spec),
+            kind::PACK => self.pack(from, given),
+            kind::GIVE => self.give(),
+            kind::SHARE => match &self.held {
+                Some(held) => held.share(),
+                None => Err(Failure::new("an unknown request")),
+            },
             kind::FREEZE => {
                 let mut out = Enc::default();
                 // A last look: what went over the limit just now shall be told too.
@@ -287,6 +336,35 @@ impl Init {
             }
             _ => Err(Failure::new("an unknown request")),
         }
+    }
+
+    /// What is alive would change the files while they are read.
+    fn still(&self) -> Result<(), Failure> {
+        reap::kill_all(&self.spec);
+        if self.sections.is_empty() {
+            return Err(Failure::new("this sandbox was not started to be kept"));
+        }
+        Ok(())
+    }
+
+    fn pack(&self, from: &mut Dec<'_>, given: Vec<OwnedFd>) -> Answer {
+        self.still()?;
+        let max = from.u64()?;
+        let to = given.into_iter().next().ok_or_else(|| Failure::new("no descriptor to write to"))?;
+        let mut out = Enc::default();
+        pack::pack(&self.sections, to, max)?.encode(&mut out);
+        Ok((out.0, Vec::new()))
+    }
+
+    fn give(&mut self) -> Answer {
+        self.still()?;
+        let tree =
+            self.tree.as_ref().ok_or_else(|| Failure::new("this sandbox has no file system of its own"))?;
+        let mut out = Enc::default();
+        out.pairs(self.sections.iter().map(|section| (&section.name, &section.path)));
+        let tree = tree.try_clone()?;
+        self.sealed = true;
+        Ok((out.0, vec![tree]))
     }
 
     fn reap(&mut self) -> io::Result<()> {

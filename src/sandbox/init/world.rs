@@ -5,10 +5,12 @@
 #![expect(unsafe_code, reason = "clone, mount and ioctl calls that no safe wrapper covers")]
 
 use super::network::{self, Next};
+use super::pack::Section;
 use super::reap::check;
-use super::{During, Failure, confine, host, ledger, shadow, trust};
+use super::unpack::Missing;
+use super::{During, Failure, confine, hold, host, ledger, shadow, trust};
 use crate::sandbox::pass::{Inbox, send_all};
-use crate::sandbox::wire::{Spec, frame};
+use crate::sandbox::wire::{self, Spec, frame};
 use rustix::mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use std::ffi::CString;
 use std::fs;
@@ -36,6 +38,21 @@ const FLAGS: i32 = libc::CLONE_NEWUSER
 /// The namespaces of a sandbox.
 fn flags(spec: &Spec) -> i32 {
     if makes_network(spec) || spec.host_network { FLAGS & !libc::CLONE_NEWNET } else { FLAGS }
+}
+
+/// What of a built root is kept in hand.
+#[derive(Default)]
+pub(super) struct Built {
+    /// Views whose changes will be asked for.
+    pub(super) views: Vec<ledger::View>,
+    /// Parts of the root that may be kept.
+    pub(super) sections: Vec<Section>,
+    /// The file system that they lie in.
+    pub(super) tree: Option<OwnedFd>,
+    /// The files of a snapshot, in its keeper.
+    pub(super) held: Option<hold::Held>,
+    /// What of a kept state is not there.
+    pub(super) missing: Missing,
 }
 
 /// Whether its network is made by who clones it.
@@ -125,7 +142,7 @@ fn maps(spec: &Spec, pid: i32) -> Result<(), Failure> {
 /// Clones of the system's folders with ids mapped, by their path inside. Only for root inside.
 fn trees(spec: &Spec, pid: i32) -> Result<Vec<(String, OwnedFd)>, Failure> {
     let mut trees = Vec::new();
-    if spec.level != 3 {
+    if spec.level != 3 || spec.hold != wire::hold::NOTHING {
         return Ok(trees);
     }
     let namespace = fs::File::open(format!("/proc/{pid}/ns/user")).during("open the user namespace")?;
@@ -167,8 +184,8 @@ fn set_mount(tree: &OwnedFd, attributes: u64, userns: Option<i32>, recursive: bo
     check(done as i32).map(drop)
 }
 
-/// Builds the root of PID 1 and moves into it. Gives the views whose changes will be asked for.
-pub(super) fn enter(spec: &Spec, outer: &Outer) -> Result<Vec<ledger::View>, Failure> {
+/// Builds the root of PID 1 and moves into it. `given` are the files that it begins with.
+pub(super) fn enter(spec: &Spec, outer: &Outer, given: Vec<OwnedFd>) -> Result<Built, Failure> {
     let mut inbox = Inbox::default();
     let (frame, descriptors) = loop {
         if let Some(frame) = inbox.next()? {
@@ -186,9 +203,18 @@ pub(super) fn enter(spec: &Spec, outer: &Outer) -> Result<Vec<ledger::View>, Fai
     }
     // SAFETY: plain numbers. Nothing of this process is shared with another thread: it has one.
     check(unsafe { libc::unshare(libc::CLONE_NEWCGROUP) }).during("make a namespace of groups")?;
-    let views = match &spec.image {
-        Some(image) => super::image::build(spec, image, trees)?,
-        None => build(spec, trees)?,
+    if spec.hold != wire::hold::NOTHING {
+        let (held, missing) = hold::build(spec, given)?;
+        return Ok(Built { held: Some(held), missing, ..Built::default() });
+    }
+    let base = given.into_iter().next();
+    let built = match (&spec.image, base) {
+        (Some(image), base) => super::image::build(spec, image, trees, base)?,
+        (None, Some(base)) => {
+            super::layered::build(spec, base, trees)?;
+            Built::default()
+        }
+        (None, None) => build(spec, trees)?,
     };
     if spec.level == 2 && !spec.host_network {
         network::loopback().during("bring up the loopback")?;
@@ -196,7 +222,7 @@ pub(super) fn enter(spec: &Spec, outer: &Outer) -> Result<Vec<ledger::View>, Fai
     let name = c"sandbox";
     // SAFETY: the name lives for the program's length.
     check(unsafe { libc::sethostname(name.as_ptr(), name.count_bytes()) }).during("name the host")?;
-    Ok(views)
+    Ok(built)
 }
 
 pub(super) fn make(path: &Path, mode: u32) -> Result<(), Failure> {
@@ -229,7 +255,7 @@ pub(super) fn read_only(at: &Path) -> Result<(), Failure> {
 }
 
 /// Builds the new root below `/tmp` and moves into it.
-fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Vec<ledger::View>, Failure> {
+fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Built, Failure> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).during("make mounts private")?;
     let top = Path::new("/tmp");
@@ -237,8 +263,13 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Vec<ledger::View>
     // Sources are opened before /tmp disappears under the new file system.
     let mounts: Vec<(OwnedFd, &String)> = if spec.level == 2 { open_mounts(spec)? } else { Vec::new() };
     scratch(spec, top)?;
-    let mut views = Vec::new();
+    let mut built = Built::default();
     make(&root, 0o755)?;
+    if spec.keep {
+        built.tree = Some(hold::tree(top)?);
+        // Looked at past all that is mounted on it later.
+        built.sections.push(hold::section(top, "", "root")?);
+    }
     bind(&root, &root)?;
     host::links()
         .iter()
@@ -251,9 +282,15 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Vec<ledger::View>
             }
             let store = store.join(index.to_string());
             overlay(&root, &store, &name, &tree)?;
-            if spec.changes && !name.starts_with('!') {
+            if name.starts_with('!') {
+                continue;
+            }
+            if spec.keep {
+                built.sections.push(hold::section(top, &name, &format!("store/{index}/u"))?);
+            }
+            if spec.changes {
                 let (lower, upper) = (ledger::open(&store.join("l"))?, ledger::open(&store.join("u"))?);
-                views.push(ledger::View { name, lower, upper });
+                built.views.push(ledger::View { name, lower, upper });
             }
         }
         if spec.mounts.is_empty() {
@@ -292,7 +329,7 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Vec<ledger::View>
     rustix::process::pivot_root(".", ".").during("pivot_root")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).during("leave the host's root")?;
     rustix::process::chdir("/").during("enter the new root")?;
-    Ok(views)
+    Ok(built)
 }
 
 /// The file system that all of the sandbox's own files lie in, with a folder that nobody inside will see.
@@ -305,6 +342,16 @@ pub(super) fn scratch(spec: &Spec, top: &Path) -> Result<(), Failure> {
     }
     mount("tmpfs", top, MountFlags::NOSUID | MountFlags::NODEV, &options)?;
     make(&top.join("store"), 0o700)
+}
+
+/// Gives a work a folder that nobody sees afterwards, in a root that was entered.
+pub(super) fn with_spare(work: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
+    let store = Path::new("/run/.rolltape");
+    make(store, 0o700)?;
+    mount("tmpfs", store, MountFlags::NOSUID | MountFlags::NODEV, "mode=700")?;
+    work(store)?;
+    rustix::mount::unmount(store, UnmountFlags::DETACH).during("leave a folder of bundles")?;
+    fs::remove_dir(store).during("remove a folder of bundles")
 }
 
 /// `/proc` below a folder.
@@ -326,7 +373,7 @@ pub(super) fn proc(spec: &Spec, root: &Path) -> Result<(), Failure> {
     read_only(&proc.join("sys"))
 }
 
-fn open_mounts(spec: &Spec) -> Result<Vec<(OwnedFd, &String)>, Failure> {
+pub(super) fn open_mounts(spec: &Spec) -> Result<Vec<(OwnedFd, &String)>, Failure> {
     let flags =
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
     let open = |(from, at)| {
@@ -347,7 +394,7 @@ fn attach(root: &Path, at: &str, tree: &OwnedFd) -> Result<(), Failure> {
     read_only(&at)
 }
 
-fn put(tree: &OwnedFd, at: &Path) -> Result<(), Failure> {
+pub(super) fn put(tree: &OwnedFd, at: &Path) -> Result<(), Failure> {
     rustix::mount::move_mount(tree, "", rustix::fs::CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .during(&format!("attach {}", at.display()))
 }
@@ -357,19 +404,34 @@ pub(super) fn overlay(root: &Path, store: &Path, name: &str, tree: &OwnedFd) -> 
     if let Some(at) = name.strip_prefix('!') {
         return attach(root, at, tree);
     }
-    let at = root.join(name);
-    let (lower, upper, work) = (store.join("l"), store.join("u"), store.join("w"));
-    for folder in [&at, &lower, &upper, &work] {
-        make(folder, 0o755)?;
-    }
+    let lower = store.join("l");
+    make(&lower, 0o755)?;
     put(tree, &lower)?;
-    let options = format!(
-        "lowerdir={},upperdir={},workdir={},userxattr",
-        lower.display(),
-        upper.display(),
-        work.display()
-    );
-    mount("overlay", &at, MountFlags::NODEV, &options)
+    let view = View { at: root.join(name), store: store.to_owned(), flags: MountFlags::empty() };
+    view.mount(&[&lower])
+}
+
+/// A copy-on-write view in the making.
+pub(super) struct View {
+    pub(super) at: PathBuf,
+    /// Holds the folder of changes, `u`, and one that the kernel needs.
+    pub(super) store: PathBuf,
+    /// Beside NODEV.
+    pub(super) flags: MountFlags,
+}
+
+impl View {
+    /// Shows folders through each other, the uppermost first.
+    pub(super) fn mount(&self, lower: &[&Path]) -> Result<(), Failure> {
+        let (upper, work) = (self.store.join("u"), self.store.join("w"));
+        for folder in [&self.at, &upper, &work] {
+            make(folder, 0o755)?;
+        }
+        let lower: Vec<String> = lower.iter().map(|path| path.display().to_string()).collect();
+        let (lower, upper, work) = (lower.join(":"), upper.display(), work.display());
+        let options = format!("lowerdir={lower},upperdir={upper},workdir={work},userxattr");
+        mount("overlay", &self.at, MountFlags::NODEV | self.flags, &options)
+    }
 }
 
 /// Lays empty folders over those of the harness, before anything is hung into them.

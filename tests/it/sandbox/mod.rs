@@ -10,6 +10,7 @@ mod left;
 pub(crate) mod levels;
 mod mounts;
 mod poor;
+mod snapshots;
 
 use rolltape::sandbox::{Choice, Command, Exit, Launcher, Level, Process, Sandbox};
 use std::sync::Arc;
