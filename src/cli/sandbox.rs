@@ -4,13 +4,14 @@
 //! to stderr, or with `--json` where that says.
 
 mod copy;
+mod from;
 mod session;
 mod terminal;
 mod told;
 
 use super::{CliError, Context, Exit, Verb, image_store};
 use crate::model::LAYERS;
-use crate::sandbox::{self, Choice, Config, Launcher, Level, SandboxError};
+use crate::sandbox::{self, Choice, Config, Launcher, Level, SandboxError, Snapshot, State, StateHead};
 use crate::suite::{Network, parse_duration, parse_size};
 use clap::{Args as _, FromArgMatches as _};
 use std::path::PathBuf;
@@ -31,6 +32,11 @@ The command gets standard input, writes to standard output and error, and its ex
 and output are a terminal it gets one too. Signals are passed on to it. When it ends, all that it left running is
 killed, and the sandbox goes away with its files.
 
+With --from the sandbox begins with the files of an attempt's sandbox that `run --keep-sandbox` kept, at the same level
+and on the same image. What was kept stays as it was, and may be opened many times at once. Services of the task do not
+run, and its mounts are to be given again. Such files may hold keys that the attempt was given: throw-away ones of its
+services. Keys of back ends never enter a sandbox.
+
 Exit codes beside those of the command: 2 wrong usage, 3 the sandbox can't be made, 126 the command is not executable,
 127 there is none of that name, 128+N it died of signal N, 137 a limit stopped it. What was hit is said on stderr, and
 in `limits` of --json.
@@ -39,6 +45,7 @@ Examples:
   rolltape sandbox bash
   rolltape sandbox --level user --memory 64MiB -- python3 -c 'print(2)'
   rolltape sandbox --workspace . --json=report.json -- make test
+  rolltape sandbox --from reports/20261123T161900-deepseek-api-3f2a/hello
   rolltape sandbox --network allow:example.com -- curl -sS https://example.com/";
 
 /// Exit code of a command that a limit stopped: as if killed.
@@ -48,8 +55,17 @@ const STOPPED: u8 = 137;
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 struct Args {
     /// The command and its arguments; options after it are its own
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "CMD",
+        required_unless_present = "from",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     command: Vec<String>,
+    /// Begin with the kept files of an attempt: a run's folder or id, then suite/task/subject/n, of which parts may be
+    /// left out; without CMD a shell is opened
+    #[arg(long, value_name = "RUN/ATTEMPT", conflicts_with = "sandbox")]
+    from: Option<String>,
     /// Where it runs: namespaces, or none (trusted code only)
     #[arg(long, value_name = "BACKEND", default_value = "namespaces")]
     sandbox: String,
@@ -131,6 +147,8 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         return Err(CliError::unknown("sandbox layer", name, LAYERS.iter().copied()));
     }
     let config = config(args, context)?;
+    let state = args.from.as_deref().map(|text| from::open(text, context)).transpose()?;
+    let choice = choice(args, state.as_ref().map(|state| &state.head), context)?;
     let sink = args.json.as_deref().map(|to| told::Sink::open(to, context)).transpose()?;
     let files = args.workspace.as_deref().map(|folder| copy::find(folder, context)).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -139,23 +157,19 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         .build()
         .map_err(|error| CliError::harness(format!("the async runtime can't start: {error}")))?;
     let ended = runtime.block_on(async {
-        let choice = Choice {
-            backend: match args.sandbox.strip_prefix("oci:") {
-                Some(image) => format!("oci:{}", crate::sandbox::image_from(&context.cwd, image)),
-                None => args.sandbox.clone(),
-            },
-            images: image_store::folder(context),
-            logins: image_store::logins(context),
-            level: [Level::Overlay, Level::User, Level::Process]
-                .into_iter()
-                .find(|level| level.as_str() == args.level),
-            require: args.require.clone(),
-            hide: Vec::new(),
-            helper: None,
-        };
         let launcher = Launcher::new(choice).await.map_err(shown)?;
-        let work = session::Work { args, context, config, files: files.unwrap_or_default() };
-        let ended = work.run(&launcher).await;
+        let mut work = session::Work { args, context, config, files: files.unwrap_or_default() };
+        let opened = match state {
+            Some(state) => restore(&launcher, state).await.map(Some),
+            None => Ok(None),
+        };
+        let ended = match opened {
+            Ok(opened) => {
+                work.config.from = opened;
+                work.run(&launcher).await
+            }
+            Err(error) => Err(error),
+        };
         launcher.finish(Duration::from_secs(5)).await;
         ended
     });
@@ -166,6 +180,62 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
         sink.write(&report, context)?;
     }
     exit
+}
+
+/// What the sandbox shall be: that of a kept state, where one is opened.
+fn choice(args: &Args, kept: Option<&StateHead>, context: &Context) -> Result<Choice, CliError> {
+    let asked =
+        [Level::Overlay, Level::User, Level::Process].into_iter().find(|level| level.as_str() == args.level);
+    let (backend, level) = match kept {
+        None => {
+            let image = args.sandbox.strip_prefix("oci:");
+            let image = image.map(|image| format!("oci:{}", sandbox::image_from(&context.cwd, image)));
+            (image.unwrap_or_else(|| args.sandbox.clone()), asked)
+        }
+        Some(head) if asked.is_some_and(|level| level != head.level) => {
+            let (level, wanted) = (head.level.as_str(), &args.level);
+            return Err(CliError::usage(format!(
+                "the sandbox of '{}' had the level '{level}', and can't be opened in '{wanted}'",
+                head.attempt
+            ))
+            .hint("leave --level out"));
+        }
+        Some(head) if head.level == Level::None => ("none".to_owned(), None),
+        Some(head) if head.image.is_empty() => ("namespaces".to_owned(), Some(head.level)),
+        Some(head) => (format!("oci:{}", head.image), Some(head.level)),
+    };
+    Ok(Choice {
+        backend,
+        images: image_store::folder(context),
+        logins: image_store::logins(context),
+        level,
+        require: args.require.clone(),
+        hide: Vec::new(),
+        helper: None,
+    })
+}
+
+/// Makes a kept state ready. What of it can't be there is said.
+async fn restore(launcher: &Launcher, state: State) -> Result<Snapshot, CliError> {
+    let head = &state.head;
+    if let Some((name, digest)) = launcher.images().iter().find(|(_, digest)| *digest != head.digest) {
+        return Err(CliError::harness(format!(
+            "the sandbox of '{}' showed the image '{name}' as {}, which is {digest} now",
+            head.attempt, head.digest
+        ))
+        .hint("pull the image that it was, or run the attempt again"));
+    }
+    let attempt = state.head.attempt.clone();
+    launcher.open(state, "").await.map_err(|error| opened(&attempt, error))
+}
+
+/// An error of a sandbox that was to begin with a kept state.
+fn opened(whose: &str, error: SandboxError) -> CliError {
+    if error.message.ends_with(sandbox::DAMAGED) {
+        return CliError::usage(format!("the kept state of '{whose}' is damaged"))
+            .hint("it was cut or changed after its run wrote it: run the attempt again");
+    }
+    shown(error)
 }
 
 /// An error of the sandbox as the user reads it.

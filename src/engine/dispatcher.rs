@@ -2,6 +2,7 @@
 
 use super::executor;
 use super::judge;
+use super::keeping::Keep;
 use super::plan::{Plan, Planned};
 use super::surroundings::{Message, Surroundings};
 use super::unwind;
@@ -70,11 +71,13 @@ pub struct Work {
     pub clock: Arc<dyn Clock>,
     /// What all attempts together may spend; `None` is no limit.
     pub purse: Option<Arc<Purse>>,
+    /// Whether states of sandboxes are kept, and where.
+    pub keep: Option<Keep>,
 }
 
 /// Runs what is to be done, at most `jobs` attempts at once, and tells the sinks.
 pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, control: Control) -> Ended {
-    let Work { plan, todo, manifest, launcher, clock, purse } = work;
+    let Work { plan, todo, manifest, launcher, clock, purse, keep } = work;
     let mut dispatcher = Dispatcher {
         sinks,
         options,
@@ -94,6 +97,7 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
         purse,
         messages,
         stop: control.stop.clone(),
+        keep,
         authority: Mutex::default(),
     });
     let mut queue: VecDeque<Planned> = todo.into();
@@ -186,6 +190,7 @@ impl Dispatcher<'_> {
             Message::Step(attempt, step, summary) => {
                 self.emit(&Event::StepAdded { attempt, step, summary });
             }
+            Message::Warning(text) => self.emit(&Event::Warning(text)),
             Message::Exchanged(exchanged) => self.emit(&Event::Exchanged(exchanged)),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::ending::Ending;
 use super::judge::{self, Material};
+use super::keeping;
 use super::place::{FOLDER, folder_of, open_network, put, sandbox_config, sandbox_error, serve};
 use super::plan::Planned;
 use super::probe::{self, Kept};
@@ -10,7 +11,7 @@ use super::unwind::Unwinding;
 use crate::agent::{Agent, AgentEnd, Door, Session, StepLog};
 use crate::backend::{Budget, Metered, Stop, Troubles};
 use crate::model::{ErrorClass, Finished, Object, Outcome, RunError};
-use crate::sandbox::{ExitReport, Sandbox, nowhere};
+use crate::sandbox::{Config, ExitReport, Sandbox, nowhere};
 use crate::service::{self, Authority, Egress, Running};
 use crate::suite::Task;
 use crate::tools::{Options, Toolbox};
@@ -33,6 +34,8 @@ struct Played {
     network: Vec<Object>,
     redactor: Redactor,
     report: ExitReport,
+    /// The sandbox, where its state may be kept; all in it is dead.
+    sandbox: Option<Arc<dyn Sandbox>>,
 }
 
 /// Runs one attempt to its record. Never fails: what goes wrong is the outcome.
@@ -43,7 +46,8 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
     }
     let started = around.clock.now();
     let begin = around.clock.elapsed();
-    let played = play(&around, &planned, task).await;
+    let mut played = play(&around, &planned, task).await;
+    let sandbox = played.sandbox.take();
     let agent_ms = millis(&around, begin);
     let compiled = &suite.scorers[planned.task];
     let scored = match &played.end {
@@ -76,7 +80,11 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
         stopped: around.stop.is_cancelled(),
         timing,
     };
-    judge::finish(&around.plan, &planned, compiled, material)
+    let mut finished = judge::finish(&around.plan, &planned, compiled, material);
+    if let Some(sandbox) = sandbox {
+        keeping::keep(&around, &planned, sandbox, &mut finished).await;
+    }
+    finished
 }
 
 fn millis(around: &Surroundings, since: std::time::Duration) -> u64 {
@@ -94,6 +102,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         network: Vec::new(),
         redactor: Redactor::default(),
         report: ExitReport::default(),
+        sandbox: None,
     };
     let authority = match around.authority(task) {
         Ok(authority) => authority,
@@ -106,7 +115,8 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     let bare = !around.plan.needs_sandbox(planned);
     let config = || {
         let mounts: Vec<_> = suite.mounts[planned.task].iter().chain(&subject.mounts).cloned().collect();
-        sandbox_config(planned.id.to_string(), task, &mounts, authority)
+        let config = sandbox_config(planned.id.to_string(), task, &mounts, authority);
+        Config { keep: around.keep.is_some(), ..config }
     };
     let place = if bare { Ok(nowhere()) } else { around.start(config()).await };
     let sandbox = match place {
@@ -164,6 +174,12 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     if !matches!(played.end, Ending::Cancelled | Ending::Error(_)) {
         played.kept = probe::keep(sandbox.as_ref(), &suite.scorers[planned.task]).await;
     }
+    played.metered = metered;
+    if around.keep.is_some() && !bare && !matches!(played.end, Ending::Cancelled) {
+        // Whether it is kept depends on the verdict.
+        played.sandbox = Some(sandbox);
+        return played;
+    }
     let closed = sandbox.close().await;
     for kind in closed.limits {
         if !played.report.limits.contains(&kind) {
@@ -171,7 +187,6 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
         }
     }
     played.report.leftovers += closed.leftovers;
-    played.metered = metered;
     played
 }
 

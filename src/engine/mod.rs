@@ -8,6 +8,7 @@ mod dispatcher;
 mod ending;
 mod executor;
 mod judge;
+mod keeping;
 mod place;
 mod plan;
 mod probe;
@@ -19,6 +20,7 @@ mod versions;
 use crate::model::Event;
 
 pub use dispatcher::{Control, Ended, Options, Work, run};
+pub use keeping::Keep;
 pub use plan::{Matrix, Plan, Planned, SubjectPlan, SuitePlan, plan};
 pub use versions::tool_versions;
 

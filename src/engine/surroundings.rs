@@ -1,5 +1,6 @@
 //! What all attempts of a run share, and what they tell the dispatcher.
 
+use super::keeping::Keep;
 use super::plan::Plan;
 use crate::backend::Purse;
 use crate::model::{AttemptId, Exchanged, RunError};
@@ -20,6 +21,8 @@ pub(super) struct Surroundings {
     pub(super) purse: Option<Arc<Purse>>,
     pub(super) messages: UnboundedSender<Message>,
     pub(super) stop: CancellationToken,
+    /// Whether states of sandboxes are kept, and where.
+    pub(super) keep: Option<Keep>,
     /// Made by the first task that needs it.
     pub(super) authority: Mutex<Option<Arc<Authority>>>,
 }
@@ -52,6 +55,8 @@ impl Surroundings {
 pub(super) enum Message {
     /// A step was added.
     Step(AttemptId, u64, String),
+    /// Something the user should know, that changes nothing.
+    Warning(String),
     /// A model exchange took place.
     Exchanged(Arc<Exchanged>),
 }

@@ -102,6 +102,8 @@ pub struct AttemptRecord {
     pub evidence: Vec<Evidence>,
     /// Where its trajectory lies; filled in by the store.
     pub trajectory: Option<TrajectoryRef>,
+    /// The file in the run's folder that holds the state of its sandbox, if that was kept.
+    pub kept: Option<String>,
     /// All that depends on the clock or the machine's state: `started`, `duration_ms`, and others.
     pub timing: Object,
 }
@@ -132,6 +134,7 @@ impl AttemptRecord {
             parent: None,
             evidence: Vec::new(),
             trajectory: None,
+            kept: None,
             timing: Object::new(),
         }
     }

@@ -53,6 +53,7 @@ fn body() -> Map<String, Value> {
         key("parent", "Where it was forked from", or_null(json!(parent()))).required(),
         plain("evidence", list_of(json!(evidence()))).required(),
         key("trajectory", "Where its line lies in trajectories.jsonl", or_null(json!(trajectory()))),
+        key("kept", "File in the run's folder that holds the state of its sandbox", string()),
         key("timing", "What depends on the clock", any_object()),
         key("checksum", "SHA-256 of the line before it; only in attempts.jsonl", sha256()),
     ])

@@ -63,6 +63,9 @@ struct RecordWire<'a> {
     /// Left out by reports alone, as is `timing`; a record that is not whole is none.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     trajectory: Option<Option<TrajectoryWire<'a>>>,
+    /// Only where there is one: nearly no run keeps any.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    kept: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timing: Option<Cow<'a, Object>>,
 }
@@ -297,6 +300,7 @@ fn to_wire(record: &AttemptRecord, timing: bool) -> RecordWire<'_> {
             .map(|item| EvidenceWire { name: item.name.as_str().into(), sha256: item.sha256.as_str().into() })
             .collect(),
         trajectory: timing.then_some(trajectory),
+        kept: record.kept.as_deref().map(Cow::Borrowed),
         timing: timing.then_some(Cow::Borrowed(&record.timing)),
     }
 }
@@ -385,6 +389,7 @@ fn from_wire(wire: RecordWire<'_>) -> Result<AttemptRecord, String> {
         parent: wire.parent.map(|parent| Parent { attempt: parent.attempt.into_owned(), step: parent.step }),
         evidence: wire.evidence.into_iter().map(evidence).collect(),
         trajectory: wire.trajectory.flatten().map(place),
+        kept: wire.kept.map(Cow::into_owned),
         timing,
     })
 }

@@ -119,6 +119,7 @@ pub(crate) fn finished(seq: u64) -> Finished {
             vec![]
         },
         trajectory: None,
+        kept: None,
         timing: object(json!({"started": "2026-11-23T16:19:01Z", "duration_ms": 1234.5 + seq as f64})),
         outcome,
         success,

@@ -2,8 +2,10 @@
 
 use crate::cli::Context;
 use crate::cli::report::columns;
+use crate::model::AttemptRecord;
 use crate::report::{self, Stats};
 use crate::store::{self, Glance, State};
+use crate::util::plural::plural;
 use crate::util::text::{cut, printable};
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -70,6 +72,11 @@ impl Row {
         subjects.map(|subject| subject.id.as_str()).collect()
     }
 
+    /// Attempts whose sandboxes were kept.
+    fn kept(&self) -> impl Iterator<Item = &AttemptRecord> {
+        self.glance.view.iter().flat_map(|view| &view.records).filter(|record| record.kept.is_some())
+    }
+
     fn reason(&self) -> Option<&str> {
         match &self.glance.state {
             State::Damaged(reason) => Some(reason),
@@ -105,6 +112,7 @@ fn value(row: &Row) -> Value {
         "format": view.map(|_| json!({"ok": stats.format_ok, "of": stats.judged})),
         "cost_usd": view.and(stats.cost_usd),
         "spent_usd": view.map(|_| stats.spent_usd),
+        "sandboxes_kept": view.map(|_| row.kept().count()),
     })
 }
 
@@ -149,6 +157,11 @@ fn table(rows: &[Row], width: usize) -> String {
     table.modify(Columns::new(texts..).not(Rows::first()), Alignment::right());
     let mut text = format!("{table}\n");
     for row in rows {
+        if let Some(first) = row.kept().next() {
+            let (kept, run) = (plural(row.kept().count(), "sandbox state"), row.glance.dir.display());
+            let line = format!("  {} holds {kept}: rolltape sandbox --from {run}/{}\n", row.id, first.id);
+            text.push_str(&printable(&line));
+        }
         if let Some(reason) = row.reason() {
             text.push_str(&printable(&format!("  {} is damaged: {}\n", row.id, reason.replace('\n', " "))));
         }

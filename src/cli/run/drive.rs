@@ -4,7 +4,7 @@ use super::setup::{Prepared, add_skips};
 use super::verdict::{Seen, verdict};
 use super::{Args, money, setup};
 use crate::cli::{CliError, Context, Exit, Verbosity, image_store, progress};
-use crate::engine::{self, Control, Matrix, Options, Plan, Planned, Sink, SinkError, SuitePlan, Work};
+use crate::engine::{self, Control, Keep, Matrix, Options, Plan, Planned, Sink, SinkError, SuitePlan, Work};
 use crate::model::{AttemptId, AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
 use crate::report::{self, Report};
 use crate::sandbox::{self, Choice, Launcher};
@@ -194,7 +194,12 @@ async fn go(
     let watcher = tokio::spawn(watch_signals(control.clone(), seen_signal.clone(), context.clone()));
     let mut sinks: Vec<Box<dyn Sink>> = vec![recorder.sink(), progress::sink(&context)];
     let asked = plan.clone();
-    let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock, purse: purse.clone() };
+    let keep = args.keep_sandbox != "none";
+    let keep = keep.then(|| Keep { run: dir.clone(), all: args.keep_sandbox == "all" });
+    if let Some(keep) = &keep {
+        sandbox::sweep_states(&keep.folder());
+    }
+    let work = Work { plan, todo, manifest, launcher: launcher.clone(), clock, purse: purse.clone(), keep };
     let options = Options { jobs: args.jobs(), max_fail: args.max_fail };
     let ended = engine::run(work, &mut sinks, options, control).await;
     drop(sinks);
@@ -445,6 +450,11 @@ fn conclude(
     if context.verbosity > Verbosity::Quiet {
         context.say(&format!("kept in {}", dir.display()));
     }
+    if context.verbosity > Verbosity::Quiet
+        && let Some(line) = kept(&view)
+    {
+        context.say(&line);
+    }
     if unfinished {
         context.say(&format!("to go on: rolltape resume {}", dir.display()));
     }
@@ -452,6 +462,18 @@ fn conclude(
     // The process ends with it: the memory of a large run need not be given back piece by piece.
     std::mem::forget(view);
     Ok(exit)
+}
+
+/// Which sandboxes were kept, and how one is opened.
+fn kept(view: &RunView) -> Option<String> {
+    let mut kept = view.records.iter().filter(|record| record.kept.is_some());
+    let first = kept.next()?;
+    let sandboxes = plural(1 + kept.count(), "sandbox state");
+    Some(format!(
+        "{sandboxes} kept; to open one: rolltape sandbox --from {}/{}",
+        view.dir.display(),
+        first.id
+    ))
 }
 
 /// Shows the matrix, the skips and the bound of the cost; runs nothing.

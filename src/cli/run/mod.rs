@@ -60,6 +60,10 @@ pub(super) struct Args {
     /// Sandbox layer that must be on; may be repeated
     #[arg(long, value_name = "LAYER")]
     pub(super) require: Vec<String>,
+    /// Keep the files of sandboxes in the run's folder, for `sandbox --from`: of attempts that did not pass, all, or none.
+    /// They may hold the keys that attempts were given, never those of back ends
+    #[arg(long, value_name = "WHICH", default_value = "none", value_parser = ["failed", "all", "none"])]
+    pub(super) keep_sandbox: String,
     /// Seed from which keys and nonces of the agents derive
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,
@@ -124,6 +128,7 @@ impl Args {
             "sandbox": self.sandbox,
             "level": self.level,
             "require": self.require,
+            "keep_sandbox": self.keep_sandbox,
             "seed": self.seed,
             "fail_under": self.fail_under,
             "max_fail": self.max_fail,
@@ -156,6 +161,8 @@ impl Args {
             sandbox: text("sandbox")?,
             level: text("level")?,
             require: texts("require")?,
+            // Version 0.1 kept none at first.
+            keep_sandbox: text("keep_sandbox").unwrap_or_else(|| "none".to_owned()),
             seed: number("seed")?,
             fail_under: invocation.get("fail_under").and_then(serde_json::Value::as_f64),
             max_fail: number("max_fail"),

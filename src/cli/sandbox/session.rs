@@ -3,7 +3,7 @@
 use super::copy::{self, Found};
 use super::terminal::{self, Raw};
 use super::told::{Ended, Report};
-use super::{Args, STOPPED, shown};
+use super::{Args, STOPPED, opened, shown};
 use crate::cli::{CliError, Context, Exit, Verbosity};
 use crate::model::LimitKind;
 use crate::sandbox::{
@@ -12,6 +12,7 @@ use crate::sandbox::{
 };
 use crate::service::Egress;
 use crate::suite::Network;
+use crate::util::plural::plural;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write};
 use std::time::{Duration, Instant};
@@ -50,7 +51,17 @@ enum End {
 impl Work<'_> {
     /// Runs the command. The report stands also for one that could not be started.
     pub(super) async fn run(self, launcher: &Launcher) -> Result<(Report, Result<Exit, CliError>), CliError> {
-        let sandbox = launcher.start(self.config.clone()).await.map_err(shown)?;
+        let sandbox = launcher
+            .start(self.config.clone())
+            .await
+            .map_err(|error| opened(self.args.from.as_deref().unwrap_or_default(), error))?;
+        if let Some((count, first)) =
+            sandbox.missing().or_else(|| self.config.from.as_ref().and_then(sandbox::Snapshot::missing))
+        {
+            let files = plural(count as usize, "file");
+            self.context
+                .say(&format!("warning: {files} of the kept state could not be put back, first {first}"));
+        }
         let mut report = Report::new(self.args, sandbox.as_ref());
         let done = self.inside(sandbox.as_ref(), &mut report).await;
         let closed = sandbox.close().await;
@@ -87,7 +98,7 @@ impl Work<'_> {
             Ok(process) => process,
             Err(error) => {
                 drop(raw);
-                let refused = not_started(&self.args.command[0], error);
+                let refused = not_started(&self.argv()[0], error);
                 report.ended = Ended::NotStarted(refused.message.clone());
                 return Err(refused);
             }
@@ -106,6 +117,15 @@ impl Work<'_> {
         Ok(self.conclude(&end, report))
     }
 
+    /// The command; without one a shell, the better one of those that there may be.
+    fn argv(&self) -> Vec<String> {
+        if self.args.command.is_empty() {
+            let shell = "command -v bash >/dev/null && exec bash; exec sh";
+            return ["sh", "-c", shell].map(str::to_owned).to_vec();
+        }
+        self.args.command.clone()
+    }
+
     fn command(&self, terminal: bool) -> Command {
         let mut env = BTreeMap::new();
         if terminal
@@ -114,7 +134,7 @@ impl Work<'_> {
             env.insert("TERM".to_owned(), term.to_owned());
         }
         Command {
-            argv: self.args.command.clone(),
+            argv: self.argv(),
             env,
             pty: terminal.then(terminal::size),
             person: terminal,

@@ -30,6 +30,8 @@ pub(super) enum Ended {
 /// All that is told.
 pub(super) struct Report {
     command: Vec<String>,
+    /// The kept state that it began with.
+    from: Option<String>,
     level: Level,
     layers: Vec<LayerState>,
     network_policy: String,
@@ -45,6 +47,7 @@ impl Report {
     pub(super) fn new(args: &Args, sandbox: &dyn Sandbox) -> Self {
         Self {
             command: args.command.clone(),
+            from: args.from.clone(),
             level: sandbox.level(),
             layers: sandbox.layers().to_vec(),
             network_policy: args.network.to_string(),
@@ -75,6 +78,7 @@ impl Report {
         json!({
             "schema_version": VERSION,
             "command": self.command,
+            "from": self.from,
             "exit_code": code,
             "signal": signal,
             "error": error,

@@ -2,6 +2,7 @@
 
 mod build;
 mod hostile;
+mod kept;
 mod ordinary;
 mod registry;
 mod runs;

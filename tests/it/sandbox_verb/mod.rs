@@ -1,5 +1,6 @@
 //! `rolltape sandbox`: a command in a fresh sandbox, as a user runs it.
 
+mod kept;
 mod limits;
 pub(crate) mod network;
 mod packages;
