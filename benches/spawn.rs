@@ -52,7 +52,12 @@ fn main() {
             Ok((taken, to_exit)) => {
                 figure(&format!("{name}: a snapshot of 8 MB, taken once"), &ms(taken), "", "");
                 let (fork, quickest) = middle(to_exit);
-                figure(&format!("{name}: snapshot fork to exit of a program, middle"), &ms(fork), "≤ 5 ms", "");
+                figure(
+                    &format!("{name}: snapshot fork to exit of a program, middle"),
+                    &ms(fork),
+                    "≤ 5 ms",
+                    "",
+                );
                 figure(
                     &format!("{name}: snapshot fork to exit of a program, quickest"),
                     &ms(quickest),
