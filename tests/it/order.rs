@@ -24,14 +24,14 @@ fn line(n: usize, turns: usize) -> String {
     json!({"id": format!("t-{n}"), "messages": turns.collect::<Vec<_>>()}).to_string()
 }
 
-/// A long one, so that windows begin behind it: so much is read to tell the format. Then heavy, light, and now and then
-/// a bad line.
+/// Long ones, so that windows begin behind them: up to 2 MiB are read to tell the format. Then heavy, light, and now and
+/// then a bad line.
 fn lines() -> String {
     let mut all = String::new();
     for n in 0..2 * LIGHT {
         let one = match n % LIGHT {
-            _ if n == 0 => line(n, 1).replace("I look.", &"x".repeat(1 << 20)),
-            1 => line(n, 600),
+            _ if n < 3 => line(n, 1).replace("I look.", &"x".repeat(1 << 20)),
+            3 => line(n, 600),
             100 => format!("{{\"messages\": {n}}}"),
             _ => line(n, 1),
         };
