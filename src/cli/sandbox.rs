@@ -50,7 +50,7 @@ struct Args {
     /// The command and its arguments; options after it are its own
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
-    /// Where it runs: namespaces, or none (trusted code only)
+    /// Where it runs: namespaces, oci:IMAGE, container:IMAGE (docker or podman), or none (trusted code only)
     #[arg(long, value_name = "BACKEND", default_value = "namespaces")]
     sandbox: String,
     /// Isolation level of namespaces
@@ -122,7 +122,9 @@ fn cpus(text: &str) -> Result<f64, String> {
 fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     // `fake` runs no programs.
     let backends = || sandbox::BACKENDS.iter().map(|(name, _)| *name).filter(|name| *name != "fake");
-    let image = args.sandbox.strip_prefix("oci:").is_some_and(|image| !image.is_empty());
+    let image = ["oci:", "container:"]
+        .iter()
+        .any(|kind| args.sandbox.strip_prefix(kind).is_some_and(|image| !image.is_empty()));
     let known = || backends().any(|name| args.sandbox.strip_suffix(':').unwrap_or(&args.sandbox) == name);
     if !image && !known() {
         return Err(CliError::unknown("sandbox back end", &args.sandbox, backends()));
@@ -146,6 +148,8 @@ fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
             },
             images: image_store::folder(context),
             logins: image_store::logins(context),
+            engine: image_store::engine(context),
+            vars: image_store::engine_vars(context),
             level: [Level::Overlay, Level::User, Level::Process]
                 .into_iter()
                 .find(|level| level.as_str() == args.level),

@@ -1,6 +1,7 @@
 //! Starting one sandbox, and what must go when it ends.
 
 use super::channel::{Channel, Refusal};
+use super::container::Held;
 use super::janitor::Janitor;
 use super::meter::Meter;
 use super::nursery::{Born, Nursery};
@@ -20,7 +21,34 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What of a sandbox lies on the host.
 #[derive(Debug)]
-pub(super) struct Rest {
+pub(super) enum Rest {
+    /// An init of ours.
+    Own(Own),
+    /// A container.
+    Container(Held),
+}
+
+impl Rest {
+    /// Limits that the groups say were hit.
+    pub(super) fn limits(&self) -> Vec<LimitKind> {
+        match self {
+            Rest::Own(own) => cgroup::hit(&own.groups),
+            Rest::Container(held) => held.groups().map(cgroup::hit).unwrap_or_default(),
+        }
+    }
+
+    /// Waits for the end of the init and removes everything.
+    pub(super) async fn end(self, channel: &Channel) {
+        match self {
+            Rest::Own(own) => own.end(channel).await,
+            Rest::Container(held) => held.end(channel).await,
+        }
+    }
+}
+
+/// What is left of an init of ours.
+#[derive(Debug)]
+pub(super) struct Own {
     init: Born,
     folder: PathBuf,
     groups: Vec<PathBuf>,
@@ -28,14 +56,8 @@ pub(super) struct Rest {
     nursery: Arc<Nursery>,
 }
 
-impl Rest {
-    /// Limits that the groups say were hit.
-    pub(super) fn limits(&self) -> Vec<LimitKind> {
-        cgroup::hit(&self.groups)
-    }
-
-    /// Waits for the end of the init and removes everything.
-    pub(super) async fn end(self, channel: &Channel) {
+impl Own {
+    async fn end(self, channel: &Channel) {
         if tokio::time::timeout(Duration::from_secs(2), channel.ended()).await.is_err() {
             self.init.kill();
         }
@@ -104,12 +126,12 @@ pub(super) async fn start(
         (Err(error), _) => return Err(undone(&groups, &janitor, &folder, error)),
         (Ok(init), Err(refusal)) => {
             init.kill();
-            Rest { init, folder, groups, janitor, nursery }.remove();
+            Own { init, folder, groups, janitor, nursery }.remove();
             return Err(SandboxError::new(format!("a sandbox can't start: {}", refusal.what)));
         }
     };
     janitor.tell('+', &init.pid.to_string());
-    let rest = Rest { init, folder, groups, janitor, nursery };
+    let rest = Own { init, folder, groups, janitor, nursery };
     let ready = tokio::time::timeout(PATIENCE, answer).await;
     let ready = ready.map(|answer| answer.unwrap_or_else(|_| Err(Refusal::gone())));
     let problem = match ready {
@@ -125,11 +147,23 @@ pub(super) async fn start(
         rest.end(&channel).await;
         return Err(problem);
     }
+    Ok(serving(level, layers, spec, output, channel, Rest::Own(rest)))
+}
+
+/// A sandbox whose init serves.
+pub(super) fn serving(
+    level: Level,
+    layers: Vec<LayerState>,
+    spec: Spec,
+    output: Option<u64>,
+    channel: Arc<Channel>,
+    rest: Rest,
+) -> Arc<Remote> {
     let workspace = match level {
         Level::None | Level::Process => format!("{}/work", spec.folder),
-        Level::User | Level::Overlay => "/workspace".to_owned(),
+        Level::User | Level::Overlay | Level::Container => "/workspace".to_owned(),
     };
-    Ok(Arc::new(Remote {
+    Arc::new(Remote {
         level,
         layers,
         workspace,
@@ -140,5 +174,5 @@ pub(super) async fn start(
         env: Mutex::default(),
         found: Mutex::default(),
         rest: Mutex::new(Some(rest)),
-    }))
+    })
 }

@@ -44,7 +44,7 @@ impl Remote {
 
     /// Whether paths of the agent are real inside.
     fn own_root(&self) -> bool {
-        matches!(self.level, Level::User | Level::Overlay)
+        self.level >= Level::User
     }
 }
 

@@ -320,14 +320,18 @@ pub(in crate::cli) fn add_skips(suites: &mut [SuitePlan], launcher: &Launcher) {
             if skip.is_some() {
                 continue;
             }
-            let image = task.sandbox.root.strip_prefix("oci:").unwrap_or_default();
-            let unmet = |need: &str| launcher.unmet_in(image, need);
+            let unmet = |need: &str| launcher.unmet_in(&task.sandbox.root, need);
             let lacking: Vec<String> = task.needs.iter().filter_map(|need| unmet(need)).collect();
             let off: Vec<&str> = task
                 .sandbox
                 .require
                 .iter()
-                .filter(|wanted| !launcher.layers().iter().any(|layer| layer.on && layer.name == **wanted))
+                .filter(|wanted| {
+                    !launcher
+                        .layers_in(&task.sandbox.root)
+                        .iter()
+                        .any(|layer| layer.on && layer.name == **wanted)
+                })
                 .map(String::as_str)
                 .collect();
             *skip = if !lacking.is_empty() {

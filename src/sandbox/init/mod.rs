@@ -6,6 +6,7 @@
 
 mod calls;
 mod confine;
+mod contained;
 mod files;
 mod host;
 mod image;
@@ -37,6 +38,9 @@ pub(super) use network::Next;
 pub(super) fn become_root() -> io::Result<()> {
     confine::become_user(0)
 }
+
+/// The level of a container.
+const CONTAINER: u8 = crate::sandbox::Level::Container as u8;
 
 /// A failure to be told: errno (or [`wire::WRONG_KIND`]) and a sentence.
 #[derive(Debug)]
@@ -82,8 +86,8 @@ impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
 /// What a request gives back.
 type Answer = Result<(Vec<u8>, Vec<OwnedFd>), Failure>;
 
-/// The signal descriptor, and the views of the host's folders.
-type Ready = (OwnedFd, Vec<ledger::View>);
+/// The signal descriptor, the views of the host's folders, and what is to be told of the place.
+type Ready = (OwnedFd, Vec<ledger::View>, Vec<u8>);
 
 /// A running program as the init knows it.
 #[derive(Debug)]
@@ -157,11 +161,11 @@ fn run(control: OwnedFd, outer: Option<world::Outer>) -> io::Result<()> {
     };
     // Opened while the host's files can be seen.
     let clock = watch::Clock::open(&spec);
-    let (signals, views) = match prepare(&spec, outer) {
+    let (signals, views, told) = match prepare(&spec, outer) {
         Ok(ready) => ready,
         Err(failure) => return reply(control.as_fd(), id, Err(failure)),
     };
-    reply(control.as_fd(), id, Ok((Vec::new(), Vec::new())))?;
+    reply(control.as_fd(), id, Ok((told, Vec::new())))?;
     let watch = watch::Watch::new(&spec, clock);
     let ledger = ledger::Ledger::new(views);
     let mut init = Init { control, spec, programs: BTreeMap::new(), next: 1, watch, ledger };
@@ -173,9 +177,11 @@ fn run(control: OwnedFd, outer: Option<world::Outer>) -> io::Result<()> {
 /// Puts the process where the spec says. Returns the signal descriptor and the views of the host's folders.
 fn prepare(spec: &Spec, outer: Option<world::Outer>) -> Result<Ready, Failure> {
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o022));
-    let mut views = Vec::new();
+    let (mut views, mut told) = (Vec::new(), Vec::new());
     if let Some(outer) = outer {
         views = world::enter(spec, &outer)?;
+    } else if spec.level == CONTAINER {
+        told = contained::enter(spec)?;
     } else {
         world::join(spec, 0)?;
         reap::become_reaper()?;
@@ -189,7 +195,7 @@ fn prepare(spec: &Spec, outer: Option<world::Outer>) -> Result<Ready, Failure> {
     if spec.level >= 1 {
         confine::lock_down(spec)?;
     }
-    Ok((reap::child_signals()?, views))
+    Ok((reap::child_signals()?, views, told))
 }
 
 /// The attempt's folders, owned by the user that the programs run as.
