@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
@@ -81,6 +82,8 @@ pub(super) struct Containers {
     janitor: Arc<Janitor>,
     parts: OnceCell<Result<inside::Parts, SandboxError>>,
     cells: Mutex<BTreeMap<String, Cell>>,
+    /// First containers of images, so far.
+    looks: AtomicU32,
 }
 
 impl Containers {
@@ -92,6 +95,7 @@ impl Containers {
             janitor: Arc::clone(janitor),
             parts: OnceCell::new(),
             cells: Mutex::default(),
+            looks: AtomicU32::new(1),
         }
     }
 
@@ -129,20 +133,16 @@ impl Containers {
             layers: Vec::new(),
             programs: BTreeSet::new(),
         };
+        let number = format!("look-{}", self.looks.fetch_add(1, Ordering::Relaxed));
         let spec = Spec {
             level: Level::Container as u8,
-            folder: self
-                .folder
-                .join("look")
-                .join(ready.image.digest.trim_start_matches("sha256:"))
-                .display()
-                .to_string(),
+            folder: self.folder.join(&number).display().to_string(),
             memory: 256 << 20,
             pids: 64,
             image: Some(super::image::Image::default()),
             ..Spec::default()
         };
-        let (channel, held, facts) = self.begin(&ready, &spec, Some(1.0), "look").await?;
+        let (channel, held, facts) = self.begin(&ready, &spec, Some(1.0), &number).await?;
         ready.layers = layers::of(&facts, &held);
         let files = super::remote::RemoteFiles(Arc::new(channel));
         let text = async |path: &str| {

@@ -8,6 +8,7 @@ use crate::sandbox::janitor::Janitor;
 use crate::sandbox::wire::{Dec, Spec, failed, kind};
 use crate::sandbox::{SandboxError, cgroup, scratch};
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,7 +90,9 @@ pub(super) async fn begin(
     let made = fs::DirBuilder::new().mode(0o711).recursive(true).create(&folder);
     made.map_err(|error| failed(&format!("make {}", folder.display()), &error))?;
     let door = folder.join("door");
-    let listener = UnixListener::bind(&door).and_then(|listener| {
+    let listener = fs::File::open(&folder).and_then(|opened| {
+        // By a short name: that of a socket must be below 108 bytes, and a temp folder's may be long.
+        let listener = UnixListener::bind(format!("/proc/self/fd/{}/door", opened.as_raw_fd()))?;
         // Root inside may be somebody else outside.
         fs::set_permissions(&door, fs::Permissions::from_mode(0o666)).map(|()| listener)
     });

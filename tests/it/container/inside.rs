@@ -1,7 +1,7 @@
 //! What programs find inside, and what the harness says of it.
 
 use super::{BASH, BUSYBOX, Lab};
-use crate::sandbox::{choice, run, sh, with_launcher};
+use crate::sandbox::{choice, finish, run, sh, with_launcher};
 use rolltape::sandbox::{Choice, Command, Config, FileError, Signal, SignalTarget};
 use serde_json::json;
 use std::time::Duration;
@@ -110,20 +110,15 @@ fn programs_files_and_listeners_are_as_in_every_sandbox() {
         let (out, err, _) = run(&sandbox, "wget -q -O - http://127.0.0.1:8080/").await;
         assert_eq!(out, "hello", "{err}");
         served.join().expect("served");
-        let pty = Command {
-            pty: Some((90, 30)),
-            ..sh("stty size 2>/dev/null || /bin/busybox stty size; sleep 60")
-        };
-        let mut process = sandbox.spawn(pty).await.expect("a program");
-        let mut seen = [0; 7];
-        tokio::io::AsyncReadExt::read_exact(process.stdout.as_mut().expect("a PTY"), &mut seen)
-            .await
-            .expect("output");
-        assert_eq!(&seen[..5], b"30 90");
+        let pty = Some((90, 30));
+        let told =
+            finish(sandbox.spawn(Command { pty, ..sh("/bin/busybox stty size") }).await.expect("a program"));
+        assert_eq!(told.await.0, "30 90\n");
+        let mut process = sandbox.spawn(Command { pty, ..sh("sleep 60") }).await.expect("a program");
         process.control.signal(Signal::Kill, SignalTarget::Group).await.expect("sent");
         let end = tokio::time::timeout(Duration::from_secs(10), process.control.wait()).await;
         assert_eq!(end.expect("in time").expect("an end").shell_code(), 137);
-        run(&sandbox, "sleep 1000 & sleep 1000 &").await;
+        run(&sandbox, "sleep 1000 >/dev/null 2>&1 & sleep 1000 >/dev/null 2>&1 &").await;
         assert_eq!(sandbox.freeze().await.expect("frozen").leftovers, 2);
         assert_eq!(files.read("deep/er/file", 10).await.expect("still there"), b"text");
         sandbox.close().await;
