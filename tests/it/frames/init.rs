@@ -7,23 +7,37 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
-/// Sends bytes to an init of the built program: its answers, and whether what forked it ended well.
-fn told(bytes: &[u8]) -> (Vec<u8>, bool) {
-    let (mut line, end) = UnixStream::pair().expect("a socket pair");
-    let mut nursery = Command::new(env!("CARGO_BIN_EXE_rolltape"))
+/// The process of the built program that forks inits, and the line to it.
+fn nursery() -> (Child, UnixStream) {
+    let (line, end) = UnixStream::pair().expect("a socket pair");
+    let nursery = Command::new(env!("CARGO_BIN_EXE_rolltape"))
         .arg0("rolltape: init")
         .env_clear()
         .stdin(Stdio::from(std::os::fd::OwnedFd::from(end)))
         .spawn()
         .expect("a nursery");
-    let (mut ours, theirs) = UnixStream::pair().expect("a socket pair");
-    send(&line, &wire::frame(1, 0, BEAR, &Spec::default().encode()), &theirs);
+    (nursery, line)
+}
+
+/// Asks for an init with that spec: what is answered, and the socket to the init.
+fn bear(line: &mut UnixStream, spec: &[u8]) -> (wire::Frame, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+    send(line, &wire::frame(1, 0, BEAR, spec), &theirs);
     drop(theirs);
-    let mut born = [0; 14];
-    line.read_exact(&mut born).expect("an answer");
-    let born = wire::next_frame(&mut born.to_vec()).expect("a frame").expect("a whole one");
+    let mut bytes = vec![0; 4];
+    line.read_exact(&mut bytes).expect("an answer");
+    let length = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
+    bytes.resize(4 + length, 0);
+    line.read_exact(&mut bytes[4..]).expect("a whole answer");
+    (wire::next_frame(&mut bytes).expect("a frame").expect("a whole one"), ours)
+}
+
+/// Sends bytes to an init of the built program: its answers, and whether what forked it ended well.
+fn told(bytes: &[u8]) -> (Vec<u8>, bool) {
+    let (mut nursery, mut line) = nursery();
+    let (born, mut ours) = bear(&mut line, &Spec::default().encode());
     assert!(Dec(&born.fields).u32().expect("a process id") > 1);
     // An init that has refused and gone takes no more.
     let _ = ours.write_all(bytes);
@@ -63,6 +77,34 @@ fn an_init_of_another_version_refuses() {
         sentence.replace(&VERSION.to_string(), "OLD"),
         "the program was replaced while it ran (protocol NEW met OLD): start it again"
     );
+}
+
+/// What forks inits refuses what it does not understand, and what the machine does not give, in a sentence; then it
+/// goes on.
+#[test]
+fn what_can_not_be_forked_is_refused_in_a_sentence() {
+    let (mut nursery, mut line) = nursery();
+    let mut newer = Spec::default().encode();
+    newer[..4].copy_from_slice(&(VERSION + 1).to_le_bytes());
+    let groups = vec!["/proc/nothing/cgroup.procs".to_owned()];
+    let groupless = Spec { level: 2, groups, ..Spec::default() }.encode();
+    for (spec, expected) in [
+        (&b""[..], "a frame ends too early"),
+        (&newer[..], "start it again"),
+        (&groupless[..], ": no such file or directory"),
+    ] {
+        let (answer, mut ours) = bear(&mut line, spec);
+        let mut fields = Dec(&answer.fields);
+        assert_eq!(fields.u32().expect("a process id"), 0);
+        let sentence = fields.text().expect("a sentence");
+        // Where there are no namespaces, that is said first.
+        assert!(sentence.ends_with(expected) || sentence.starts_with("make namespaces"), "{sentence}");
+        assert_eq!(ours.read(&mut [0]).expect("an end"), 0, "nobody holds the socket");
+    }
+    let (born, ours) = bear(&mut line, &Spec::default().encode());
+    assert!(Dec(&born.fields).u32().expect("a process id") > 1);
+    drop((ours, line));
+    assert!(nursery.wait().expect("an end").success());
 }
 
 /// What is no frame, or ends in the middle of one, ends the init and nothing else.

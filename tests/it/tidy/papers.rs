@@ -51,8 +51,10 @@ fn ci_installs_what_tests_need() {
     // A machine that builds has the first; the second and third are the system's.
     const THERE: [&str; 3] = ["cargo", "sh", "bash"];
     let script = read(&root().join(".ci/run"));
-    let line = script.lines().find_map(|line| line.strip_prefix("programs=(")).expect("programs=(…)");
-    let installed: Vec<&str> = line.trim_end_matches(')').split_whitespace().collect();
+    let table = script.split_once("declare -A package=(").expect("the table of packages").1;
+    let table = table.split_once("\n)").expect("its end").0;
+    let named = table.split_whitespace().filter_map(|entry| entry.strip_prefix('[')?.split_once("]="));
+    let installed: Vec<&str> = named.map(|(program, _)| program).collect();
     let missing = |name: &String| !installed.contains(&name.as_str()) && !THERE.contains(&name.as_str());
     let mut complaints = Vec::new();
     for source in Source::below(root(), "tests") {
