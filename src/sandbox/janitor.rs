@@ -108,7 +108,9 @@ pub(super) fn main() -> ExitCode {
         let _ = poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&left));
         let _ = pidfd_send_signal(handle, Signal::KILL);
     }
-    containers.iter().for_each(|line| super::container::remove_told(line));
+    for line in &containers {
+        super::container::remove_told(line);
+    }
     for group in &groups {
         super::cgroup::destroy(group);
     }

@@ -32,6 +32,8 @@ pub struct Launcher {
     /// The image of all sandboxes.
     image: Option<String>,
     containers: Containers,
+    /// Layers that must be on.
+    require: Vec<String>,
 }
 
 impl Launcher {
@@ -58,6 +60,7 @@ impl Launcher {
             shelf: Shelf::new(&choice),
             image: None,
             containers,
+            require: choice.require.clone(),
         };
         let mut found = match container_of(&choice.backend) {
             Some(image) => launcher.contain(image, &choice.require).await,
@@ -208,11 +211,11 @@ impl Launcher {
         &self.layers
     }
 
-    /// The same for a task's root; those of a container that is not ready are not known to be on.
-    pub fn layers_in(&self, root: &str) -> Vec<LayerState> {
+    /// The same for a task's root; `None` for a container whose image is not ready, as its start will tell.
+    pub fn layers_in(&self, root: &str) -> Option<Vec<LayerState>> {
         match self.container(root) {
-            Some(image) => self.containers.ready(image).map(|ready| ready.layers.clone()).unwrap_or_default(),
-            None => self.layers.clone(),
+            Some(image) => self.containers.ready(image).map(|ready| ready.layers.clone()),
+            None => Some(self.layers.clone()),
         }
     }
 
@@ -362,6 +365,7 @@ impl Launcher {
         config: Config,
     ) -> Result<Arc<dyn Sandbox>, SandboxError> {
         let ready = self.containers.get(image).await?;
+        probe::check_required(&self.require, Level::Container, &ready.layers)?;
         let mut env = ready.start.env.clone();
         if config.authority.is_some() {
             env.extend(layout::trusting(layout::BUNDLE, layout::AUTHORITY));

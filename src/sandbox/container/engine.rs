@@ -135,7 +135,7 @@ pub(super) enum Refused {
     Said(String),
 }
 
-/// In the janitor: removes the container of a line. True if it is gone.
+/// In the janitor: removes the container of a line.
 pub(in crate::sandbox) fn remove_told(line: &str) {
     let mut parts = line.split(UNIT);
     let (Some(name), Some(program)) = (parts.next(), parts.next()) else { return };
@@ -178,13 +178,13 @@ fn read(image: &str, told: &str) -> Result<Image, SandboxError> {
 /// What a program says of its failure, as the end of one of our sentences.
 pub(super) fn sentence(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
-    let lines = text.lines().map(str::trim).filter(|line| {
+    let mut lines = text.lines().map(str::trim).filter(|line| {
         !line.is_empty()
             && !line.starts_with("See '")
             && !line.contains("level=warning")
             && !line.starts_with("Run '")
     });
-    let line = lines.last().unwrap_or("it says nothing");
+    let line = lines.next_back().unwrap_or("it says nothing");
     let line = line
         .trim_start_matches("Error: ")
         .trim_start_matches("docker: ")

@@ -52,6 +52,21 @@ fn an_attempt_and_its_score_happen_in_containers() {
         assert!(image.starts_with("sha256:"), "{manifest}");
         lab.assert_clean();
     }
+    // What the run demands holds for a task's own root too, and so does what a task demands.
+    let small = suite(&format!("sandbox = {{ root = \"{sandbox}\" }}"));
+    let program = small.program("out", &["--require", "overlay"]).env("ROLLTAPE_CONTAINERS", lab.podman());
+    let output = program.env("TMPDIR", lab.folder.path()).run();
+    if crate::sandbox::levels::works(rolltape::sandbox::Level::Overlay) {
+        let record = &small.records("out")[0];
+        let message = record["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains("'container' lacks required layers: overlay"), "{record} {output:?}");
+    }
+    let small = suite(&format!("sandbox = {{ root = \"{sandbox}\", require = [\"userns\"] }}"));
+    let program = small.program("out", &[]).env("ROLLTAPE_CONTAINERS", lab.podman());
+    program.env("TMPDIR", lab.folder.path()).run();
+    let record = &small.records("out")[0];
+    assert_eq!(record["skipped"], "needs the sandbox layer userns", "{record}");
+    lab.assert_clean();
 }
 
 #[test]
