@@ -1,7 +1,7 @@
 //! What can't be done, in one sentence.
 
 use super::{BUSYBOX, Lab};
-use crate::support::{Rolltape, temp};
+use crate::support::{Rolltape, ledger, needs, temp};
 use std::os::unix::fs::PermissionsExt;
 
 #[test]
@@ -61,7 +61,11 @@ fn nothing_is_pulled_and_what_the_runtime_says_is_passed_on() {
 
 #[test]
 fn a_daemon_that_is_down_is_named() {
-    need!("docker");
+    if needs::find("docker").is_none() {
+        // Its client alone would need a package that is at odds with podman's on some machines.
+        ledger::note("container::refusals", "docker is not in PATH");
+        return;
+    }
     let folder = temp();
     let socket = format!("unix://{}/none.sock", folder.path().display());
     let program = Rolltape::new(&["sandbox", "--sandbox", "container:x", "true"]);

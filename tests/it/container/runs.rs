@@ -65,7 +65,8 @@ fn an_attempt_and_its_score_happen_in_containers() {
     let program = small.program("out", &[]).env("ROLLTAPE_CONTAINERS", lab.podman());
     program.env("TMPDIR", lab.folder.path()).run();
     let record = &small.records("out")[0];
-    assert_eq!(record["skipped"], "needs the sandbox layer userns", "{record}");
+    let skipped = record["skipped"].as_str().unwrap_or_default();
+    assert!(skipped.ends_with("layer userns"), "{record}");
     lab.assert_clean();
 }
 
