@@ -71,7 +71,9 @@ impl Lab {
         let packed = Command::new("tar").arg("-C").arg(root).arg("-cf").arg(&tar).arg(".").status();
         assert!(packed.expect("tar runs").success());
         let mut arguments = vec!["import", "--quiet"];
-        changes.iter().for_each(|change| arguments.extend(["--change", change]));
+        for change in changes {
+            arguments.extend(["--change", change]);
+        }
         let tar = tar.to_str().expect("UTF-8").to_owned();
         arguments.extend([tar.as_str(), name]);
         self.ask(&arguments);
