@@ -1,4 +1,4 @@
-//! Where images of containers are kept, and where podman and docker keep logins.
+//! Where images of containers are kept, where podman and docker keep logins, and which of them runs containers.
 
 use super::Context;
 use std::path::PathBuf;
@@ -27,4 +27,33 @@ pub(super) fn logins(context: &Context) -> Vec<PathBuf> {
 /// An image as records name it: of a path its last part alone, which says nothing of the machine.
 pub(super) fn shown(image: &str) -> &str {
     if image.starts_with(['/', '.']) { image.rsplit('/').next().unwrap_or(image) } else { image }
+}
+
+/// The program that runs containers, where the user names one.
+pub(super) fn engine(context: &Context) -> Option<String> {
+    context.var("ROLLTAPE_CONTAINERS").filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+/// What docker and podman take from the environment.
+const VARS: [&str; 15] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "TMPDIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
+    "DOCKER_HOST",
+    "CONTAINER_HOST",
+    "CONTAINERS_CONF",
+    "CONTAINERS_STORAGE_CONF",
+    "CONTAINERS_REGISTRIES_CONF",
+];
+
+/// Variables for who removes containers when nothing else is left of us.
+pub(super) fn engine_vars(context: &Context) -> Vec<(String, String)> {
+    VARS.iter().filter_map(|name| Some(((*name).to_owned(), context.var(name)?.to_owned()))).collect()
 }

@@ -66,7 +66,7 @@ struct Args {
     /// left out; without CMD a shell is opened
     #[arg(long, value_name = "RUN/ATTEMPT", conflicts_with = "sandbox")]
     from: Option<String>,
-    /// Where it runs: namespaces, or none (trusted code only)
+    /// Where it runs: namespaces, oci:IMAGE, container:IMAGE (docker or podman), or none (trusted code only)
     #[arg(long, value_name = "BACKEND", default_value = "namespaces")]
     sandbox: String,
     /// Isolation level of namespaces
@@ -138,7 +138,9 @@ fn cpus(text: &str) -> Result<f64, String> {
 fn run(args: &Args, context: &Context) -> Result<Exit, CliError> {
     // `fake` runs no programs.
     let backends = || sandbox::BACKENDS.iter().map(|(name, _)| *name).filter(|name| *name != "fake");
-    let image = args.sandbox.strip_prefix("oci:").is_some_and(|image| !image.is_empty());
+    let image = ["oci:", "container:"]
+        .iter()
+        .any(|kind| args.sandbox.strip_prefix(kind).is_some_and(|image| !image.is_empty()));
     let known = || backends().any(|name| args.sandbox.strip_suffix(':').unwrap_or(&args.sandbox) == name);
     if !image && !known() {
         return Err(CliError::unknown("sandbox back end", &args.sandbox, backends()));
@@ -208,6 +210,8 @@ fn choice(args: &Args, kept: Option<&StateHead>, context: &Context) -> Result<Ch
         backend,
         images: image_store::folder(context),
         logins: image_store::logins(context),
+        engine: image_store::engine(context),
+        vars: image_store::engine_vars(context),
         level,
         require: args.require.clone(),
         hide: Vec::new(),

@@ -42,7 +42,7 @@ pub(super) fn sandbox_config(
         cpus: task.sandbox.cpus,
         pids: task.sandbox.pids,
         disk: task.sandbox.disk,
-        image: task.sandbox.root.strip_prefix("oci:").unwrap_or_default().to_owned(),
+        root: task.sandbox.root.clone(),
         inodes: task.sandbox.inodes,
         open_files: task.sandbox.open_files,
         output: task.sandbox.output,

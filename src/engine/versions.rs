@@ -20,7 +20,7 @@ pub async fn tool_versions(plan: &Plan, launcher: &Launcher) -> Object {
         .flat_map(|suite| suite.suite.tasks.iter().zip(&suite.skips))
         .filter(|(_, skip)| skip.is_none())
         // What such a task finds is the image's, which its digest names.
-        .filter(|(task, _)| !task.sandbox.root.starts_with("oci:"))
+        .filter(|(task, _)| task.sandbox.root == "host")
         .flat_map(|(task, _)| task.needs.iter().map(String::as_str))
         .filter(|need| need.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b)))
         .collect();

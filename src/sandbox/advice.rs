@@ -86,7 +86,7 @@ impl Facts {
                     .to_owned(),
             },
             Level::Process => "a kernel of 5.13 or later with `landlock` in its boot option lsm=".to_owned(),
-            Level::None => return None,
+            Level::None | Level::Container => return None,
         };
         Some(text)
     }

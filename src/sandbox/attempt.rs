@@ -1,6 +1,7 @@
 //! Starting one sandbox, and what must go when it ends.
 
 use super::channel::{Channel, Refusal};
+use super::container::Held;
 use super::janitor::Janitor;
 use super::meter::Meter;
 use super::nursery::{Born, Nursery};
@@ -23,7 +24,42 @@ const UNPACKING: Duration = Duration::from_secs(600);
 
 /// What of a sandbox lies on the host.
 #[derive(Debug)]
-pub(super) struct Rest {
+pub(super) enum Rest {
+    /// An init of ours.
+    Own(Own),
+    /// A container.
+    Container(Held),
+}
+
+impl Rest {
+    /// Those who would start another one, beside this; a container has none.
+    pub(super) fn helpers(&self) -> Option<(Arc<Nursery>, Arc<Janitor>)> {
+        match self {
+            Rest::Own(own) => Some((Arc::clone(&own.nursery), Arc::clone(&own.janitor))),
+            Rest::Container(_) => None,
+        }
+    }
+
+    /// Limits that the groups say were hit.
+    pub(super) fn limits(&self) -> Vec<LimitKind> {
+        match self {
+            Rest::Own(own) => cgroup::hit(&own.groups),
+            Rest::Container(held) => held.groups().map(cgroup::hit).unwrap_or_default(),
+        }
+    }
+
+    /// Waits for the end of the init and removes everything.
+    pub(super) async fn end(self, channel: &Channel) {
+        match self {
+            Rest::Own(own) => own.end(channel).await,
+            Rest::Container(held) => held.end(channel).await,
+        }
+    }
+}
+
+/// What is left of an init of ours.
+#[derive(Debug)]
+pub(super) struct Own {
     init: Born,
     folder: PathBuf,
     groups: Vec<PathBuf>,
@@ -31,19 +67,8 @@ pub(super) struct Rest {
     nursery: Arc<Nursery>,
 }
 
-impl Rest {
-    /// Those who would start another one, beside this.
-    pub(super) fn helpers(&self) -> (Arc<Nursery>, Arc<Janitor>) {
-        (Arc::clone(&self.nursery), Arc::clone(&self.janitor))
-    }
-
-    /// Limits that the groups say were hit.
-    pub(super) fn limits(&self) -> Vec<LimitKind> {
-        cgroup::hit(&self.groups)
-    }
-
-    /// Waits for the end of the init and removes everything.
-    pub(super) async fn end(self, channel: &Channel) {
+impl Own {
+    async fn end(self, channel: &Channel) {
         if tokio::time::timeout(Duration::from_secs(2), channel.ended()).await.is_err() {
             self.init.kill();
         }
@@ -131,12 +156,12 @@ pub(super) async fn start(start: Start) -> Result<Arc<Remote>, SandboxError> {
         (Err(error), _) => return Err(undone(&groups, &janitor, &folder, error)),
         (Ok(init), Err(refusal)) => {
             init.kill();
-            Rest { init, folder, groups, janitor, nursery }.remove();
+            Own { init, folder, groups, janitor, nursery }.remove();
             return Err(SandboxError::new(format!("a sandbox can't start: {}", refusal.what)));
         }
     };
     janitor.tell('+', &init.pid.to_string());
-    let rest = Rest { init, folder, groups, janitor, nursery };
+    let rest = Own { init, folder, groups, janitor, nursery };
     let ready = tokio::time::timeout(patience, answer).await;
     let ready = ready.map(|answer| answer.unwrap_or_else(|_| Err(Refusal::gone())));
     let mut missing = (0, String::new());
@@ -161,11 +186,24 @@ pub(super) async fn start(start: Start) -> Result<Arc<Remote>, SandboxError> {
         rest.end(&channel).await;
         return Err(problem);
     }
+    Ok(serving(level, layers, spec, output, channel, Rest::Own(rest), missing))
+}
+
+/// A sandbox whose init serves.
+pub(super) fn serving(
+    level: Level,
+    layers: Vec<LayerState>,
+    spec: Spec,
+    output: Option<u64>,
+    channel: Arc<Channel>,
+    rest: Rest,
+    missing: (u64, String),
+) -> Arc<Remote> {
     let workspace = match level {
         Level::None | Level::Process => format!("{}/work", spec.folder),
-        Level::User | Level::Overlay => "/workspace".to_owned(),
+        Level::User | Level::Overlay | Level::Container => "/workspace".to_owned(),
     };
-    Ok(Arc::new(Remote {
+    Arc::new(Remote {
         level,
         layers,
         workspace,
@@ -182,5 +220,5 @@ pub(super) async fn start(start: Start) -> Result<Arc<Remote>, SandboxError> {
         env: Mutex::default(),
         found: Mutex::default(),
         rest: Mutex::new(Some(rest)),
-    }))
+    })
 }

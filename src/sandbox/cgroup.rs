@@ -131,6 +131,43 @@ fn usable(folder: &Path, tag: &str) -> bool {
     fs::create_dir(&probe).and_then(|()| fs::remove_dir(&probe)).is_ok()
 }
 
+/// The folders of a process's groups, as far as they can be seen from here.
+pub(super) fn of_process(pid: i32) -> Option<Vec<PathBuf>> {
+    let theirs = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let folders = theirs.lines().filter_map(|line| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        folder_of(&mounts, fields.next()?, fields.next()?)
+    });
+    let found: Vec<PathBuf> = folders.filter(|folder| folder.is_dir()).collect();
+    (!found.is_empty()).then_some(found)
+}
+
+/// What the groups of a process hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) memory: bool,
+    pub(super) pids: bool,
+    pub(super) cpu: bool,
+}
+
+/// Looks whether each limit is a number that somebody has set.
+pub(super) fn held(groups: &[PathBuf]) -> Held {
+    let set = |file: &str| {
+        groups.iter().any(|group| {
+            let text = fs::read_to_string(group.join(file)).unwrap_or_default();
+            let first = text.split_whitespace().next().and_then(|word| word.parse::<i64>().ok());
+            // Version 1 writes the largest number, or -1, for none.
+            first.is_some_and(|number| number > 0 && number < i64::MAX / 2)
+        })
+    };
+    Held {
+        memory: set("memory.max") || set("memory.limit_in_bytes"),
+        pids: set("pids.max"),
+        cpu: set("cpu.max") || set("cpu.cfs_quota_us"),
+    }
+}
+
 /// Which limits of a sandbox's groups were hit.
 pub(super) fn hit(groups: &[PathBuf]) -> Vec<LimitKind> {
     let counts = |file: &str, key: &str| {

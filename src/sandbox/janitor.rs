@@ -1,6 +1,6 @@
 //! One process a run that outlives the harness for a moment and removes what it left.
 //!
-//! It is told of inits and control groups over its standard input, the lifeline; when that closes,
+//! It is told of inits, containers and control groups over its standard input, the lifeline; when that closes,
 //! however the harness ended, it kills and removes them and the run's folder. Its standard output is the
 //! run's lock, held until everything is gone.
 
@@ -77,6 +77,7 @@ pub(super) fn main() -> ExitCode {
     let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else { return ExitCode::from(2) };
     let mut inits: BTreeMap<i32, Option<OwnedFd>> = BTreeMap::new();
     let mut groups: Vec<PathBuf> = Vec::new();
+    let mut containers = std::collections::BTreeSet::new();
     for line in std::io::stdin().lock().lines() {
         let Ok(line) = line else { break };
         let (word, rest) = line.split_at_checked(1).unwrap_or(("", ""));
@@ -93,6 +94,8 @@ pub(super) fn main() -> ExitCode {
                 let list: String = groups.iter().map(|group| format!("{}\n", group.display())).collect();
                 let _ = fs::write(folder.join("groups"), list);
             }
+            ("c", _) => drop(containers.insert(rest.to_owned())),
+            ("d", _) => drop(containers.remove(rest)),
             ("x", _) => groups.retain(|group| group != Path::new(rest)),
             _ => {}
         }
@@ -104,6 +107,9 @@ pub(super) fn main() -> ExitCode {
         let left = Timespec { tv_sec: 0, tv_nsec: i64::from(left.subsec_nanos()) };
         let _ = poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&left));
         let _ = pidfd_send_signal(handle, Signal::KILL);
+    }
+    for line in &containers {
+        super::container::remove_told(line);
     }
     for group in &groups {
         super::cgroup::destroy(group);

@@ -1,5 +1,6 @@
 //! Starts the sandboxes of one run.
 
+use super::container::{Containers, container_of};
 use super::image::image_of;
 use super::janitor::Janitor;
 use super::nursery::Nursery;
@@ -31,6 +32,9 @@ pub struct Launcher {
     shelf: Shelf,
     /// The image of all sandboxes.
     image: Option<String>,
+    containers: Containers,
+    /// Layers that must be on.
+    require: Vec<String>,
 }
 
 impl Launcher {
@@ -43,6 +47,7 @@ impl Launcher {
         let janitor = Arc::new(Janitor::start(&helper, &scratch)?);
         let nursery = Arc::new(Nursery::start(&helper)?);
         let machine = Machine::look(scratch.tag());
+        let containers = Containers::new(&choice, &scratch, &janitor);
         let mut launcher = Self {
             level: Level::None,
             layers: Vec::new(),
@@ -55,8 +60,13 @@ impl Launcher {
             next: AtomicU32::new(1),
             shelf: Shelf::new(&choice),
             image: None,
+            containers,
+            require: choice.require.clone(),
         };
-        let mut found = launcher.choose(&choice).await;
+        let mut found = match container_of(&choice.backend) {
+            Some(image) => launcher.contain(image, &choice.require).await,
+            None => launcher.choose(&choice).await,
+        };
         if let (Ok(()), Some(image)) = (&found, image_of(&choice.backend)) {
             found = launcher.show(image).await;
         }
@@ -97,6 +107,14 @@ impl Launcher {
         Err(probe::no_level(&self.machine.facts, choice.level, &refused))
     }
 
+    /// Has all sandboxes be containers of an image, and sees that one starts.
+    async fn contain(&mut self, image: &str, require: &[String]) -> Result<(), SandboxError> {
+        self.level = Level::Container;
+        self.layers.clone_from(&self.containers.get(image).await?.layers);
+        self.image = Some(image.to_owned());
+        probe::check_required(require, self.level, &self.layers)
+    }
+
     /// Has all sandboxes show an image, and sees that one starts.
     async fn show(&mut self, image: &str) -> Result<(), SandboxError> {
         self.shelf.get(image, self.level).await?;
@@ -115,11 +133,17 @@ impl Launcher {
     }
 
     /// Makes images ready, all at once. What goes wrong is told by the sandboxes that would show them.
-    pub async fn prepare(self: &Arc<Self>, images: impl IntoIterator<Item = String>) {
+    pub async fn prepare(self: &Arc<Self>, roots: impl IntoIterator<Item = String>) {
         let mut all = tokio::task::JoinSet::new();
-        for image in images.into_iter().filter(|_| self.image.is_none() && !self.fake) {
+        for root in roots.into_iter().filter(|_| self.image.is_none() && !self.fake) {
             let launcher = Arc::clone(self);
-            all.spawn(async move { launcher.shelf.get(&image, launcher.level).await.map(drop) });
+            all.spawn(async move {
+                if let Some(image) = launcher.container(&root) {
+                    let _ = launcher.containers.get(image).await;
+                } else if let Some(image) = image_of(&root) {
+                    let _ = launcher.shelf.get(image, launcher.level).await;
+                }
+            });
         }
         all.join_all().await;
     }
@@ -131,7 +155,9 @@ impl Launcher {
 
     /// Names and digests of the images that sandboxes show.
     pub fn images(&self) -> Vec<(String, String)> {
-        self.shelf.digests()
+        let mut all = self.shelf.digests();
+        all.extend(self.containers.digests());
+        all
     }
 
     /// What does not work in images that are ready, as there is one user id only.
@@ -141,8 +167,17 @@ impl Launcher {
     }
 
     /// The image that a sandbox shows: the run's, else the one that was asked for.
-    fn image<'a>(&'a self, asked: &'a str) -> Option<&'a str> {
-        self.image.as_deref().or(Some(asked)).filter(|image| !image.is_empty() && !self.fake)
+    fn image<'a>(&'a self, root: &'a str) -> Option<&'a str> {
+        self.image.as_deref().or_else(|| image_of(root)).filter(|image| !image.is_empty() && !self.fake)
+    }
+
+    /// The image that a sandbox is a container of, in the same way.
+    fn container<'a>(&'a self, root: &'a str) -> Option<&'a str> {
+        let image = match &self.image {
+            Some(image) => Some(image.as_str()).filter(|_| self.level == Level::Container),
+            None => container_of(root),
+        };
+        image.filter(|_| !self.fake && (self.level != Level::None))
     }
 
     /// Starts `/bin/true` in a level; the reason if that does not work.
@@ -177,16 +212,39 @@ impl Launcher {
         &self.layers
     }
 
+    /// The same for a task's root; `None` for a container whose image is not ready, as its start will tell.
+    pub fn layers_in(&self, root: &str) -> Option<Vec<LayerState>> {
+        match self.container(root) {
+            Some(image) => self.containers.ready(image).map(|ready| ready.layers.clone()),
+            None => Some(self.layers.clone()),
+        }
+    }
+
     /// Whether a power or tool of `needs` is there: `install`, `private-net`, `cgroup`,
     /// `root-inside`, or a program found in the sandbox's PATH. The reason if not.
     pub fn unmet(&self, need: &str) -> Option<String> {
         self.unmet_in("", need)
     }
 
-    /// The same in an image; in none if the name is empty.
-    pub fn unmet_in(&self, image: &str, need: &str) -> Option<String> {
+    /// The same for a task's root.
+    pub fn unmet_in(&self, root: &str, need: &str) -> Option<String> {
+        if let Some(image) = self.container(root) {
+            // Why it is not ready is told by the sandbox that would be one.
+            let ready = self.containers.ready(image)?;
+            let lacks = |program: &str| {
+                let lacks = !ready.has_program(program);
+                lacks.then(|| format!("no program named '{program}' in the image"))
+            };
+            return match need {
+                "install" | "root-inside" | "private-net" | "mounts" => None,
+                "cgroup" if ready.holds("cgroup-memory") => None,
+                "cgroup" => Some("the container's runtime holds no 'cgroup'".to_owned()),
+                "hidden-checks" => lacks("setpriv"),
+                program => lacks(program),
+            };
+        }
         let level = self.level;
-        let shown = match self.image(image) {
+        let shown = match self.image(root) {
             // Why it is not ready is told by the sandbox that would show it.
             Some(name) => Some(self.shelf.ready(name)?),
             None => None,
@@ -222,7 +280,10 @@ impl Launcher {
             }));
         }
         let (number, folder) = self.slot();
-        let shown = match self.image(&config.image) {
+        if let Some(image) = self.container(&config.root).map(str::to_owned) {
+            return self.start_container(&image, folder, number, config).await;
+        }
+        let shown = match self.image(&config.root) {
             Some(name) => Some(self.shelf.get(name, self.level).await?),
             None => None,
         };
@@ -234,7 +295,9 @@ impl Launcher {
         };
         if config.authority.is_some() {
             env.extend(match self.level {
-                Level::Overlay | Level::User => layout::trusting(layout::BUNDLE, layout::AUTHORITY),
+                Level::Overlay | Level::User | Level::Container => {
+                    layout::trusting(layout::BUNDLE, layout::AUTHORITY)
+                }
                 Level::Process | Level::None => {
                     let bundle = layout::bundle_of(&folder);
                     layout::trusting(&bundle, &bundle)
@@ -337,6 +400,50 @@ impl Launcher {
             image: shown,
         };
         Snapshot::of_state(place, state).await
+    }
+
+    /// Starts a sandbox that is a container.
+    async fn start_container(
+        &self,
+        image: &str,
+        folder: String,
+        number: u32,
+        config: Config,
+    ) -> Result<Arc<dyn Sandbox>, SandboxError> {
+        let ready = self.containers.get(image).await?;
+        probe::check_required(&self.require, Level::Container, &ready.layers)?;
+        let mut env = ready.start.env.clone();
+        if config.authority.is_some() {
+            env.extend(layout::trusting(layout::BUNDLE, layout::AUTHORITY));
+        }
+        env.extend(config.env);
+        let spec = Spec {
+            level: Level::Container as u8,
+            folder,
+            hosts: config.hosts.into_iter().map(|(name, address)| (name, address.to_string())).collect(),
+            authority: config.authority.unwrap_or_default(),
+            env,
+            mounts: config.mounts,
+            memory: config.memory.unwrap_or(0),
+            watch_memory: !ready.holds("cgroup-memory"),
+            pids: config.pids.unwrap_or(0),
+            watch_pids: !ready.holds("cgroup-pids"),
+            disk: config.disk.unwrap_or(0),
+            inodes: config.inodes.unwrap_or(0),
+            open_files: config.open_files.unwrap_or(0),
+            cpu_time: config.cpu_time.map_or(0, |time| (time.as_millis() as u64).max(1)),
+            host_network: config.host_network,
+            changes: config.changes,
+            seccomp: true,
+            image: Some(ready.start.image()),
+            ..Spec::default()
+        };
+        let (channel, held, facts) =
+            self.containers.begin(&ready, &spec, config.cpus, &number.to_string()).await?;
+        let layers = super::container::layers_of(&facts, &held);
+        let rest = attempt::Rest::Container(held);
+        let nothing = (0, String::new());
+        Ok(attempt::serving(Level::Container, layers, spec, config.output, Arc::new(channel), rest, nothing))
     }
 
     /// Ends the janitor after everything is closed; waits at most `grace`.

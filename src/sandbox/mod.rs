@@ -9,6 +9,7 @@ mod attempt;
 mod cgroup;
 mod changes;
 mod channel;
+mod container;
 mod fake;
 mod image;
 mod init;
@@ -27,6 +28,7 @@ mod remote;
 mod scratch;
 mod shelf;
 mod snapshot;
+mod start;
 mod state;
 mod stream;
 mod wire;
@@ -62,6 +64,8 @@ pub fn run_if_helper() -> Option<ExitCode> {
         Some(nursery::main())
     } else if name == janitor::NAME {
         Some(janitor::main())
+    } else if name == container::NAME {
+        Some(container::main())
     } else {
         #[cfg(feature = "oci")]
         if name == oci::NAME {
@@ -82,6 +86,8 @@ pub enum Level {
     User,
     /// Root inside, copy-on-write overlay of the host.
     Overlay,
+    /// A container: what isolates it is the business of its runtime.
+    Container,
 }
 
 impl Level {
@@ -92,6 +98,7 @@ impl Level {
             Level::Process => "process",
             Level::User => "user",
             Level::Overlay => "overlay",
+            Level::Container => "container",
         }
     }
 }
@@ -117,9 +124,9 @@ pub struct Config {
     pub pids: Option<u64>,
     /// Disk in bytes. Where files lie in memory, at most seven eighths of `memory`, as they count against that too.
     pub disk: Option<u64>,
-    /// The image whose root it shows, if the launcher has none for all sandboxes: what stands behind `oci:`. Empty for
-    /// the host's system folders.
-    pub image: String,
+    /// What stands under `/`, if the launcher has nothing for all sandboxes: `oci:IMAGE`, `container:IMAGE`; anything
+    /// else are the host's system folders.
+    pub root: String,
     /// Files, folders and links that programs can make.
     pub inodes: Option<u64>,
     /// Open files of one process.
@@ -428,7 +435,8 @@ pub trait Sandbox: Send + Sync {
 /// Which back end, and how strict.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Choice {
-    /// `namespaces` (also when empty), `none`, `fake`, or `oci:IMAGE`, which are namespaces that show an image.
+    /// `namespaces` (also when empty), `none`, `fake`, `oci:IMAGE`, which are namespaces that show an image, or
+    /// `container:IMAGE`.
     pub backend: String,
     /// The level asked for; `None` takes the best that the machine has.
     pub level: Option<Level>,
@@ -444,4 +452,8 @@ pub struct Choice {
     pub images: Option<std::path::PathBuf>,
     /// Files of podman or docker with logins for registries, best first.
     pub logins: Vec<std::path::PathBuf>,
+    /// The program that runs containers; `None` takes docker or podman, whichever has the image.
+    pub engine: Option<String>,
+    /// Variables that it needs, for who removes containers of a dead harness.
+    pub vars: Vec<(String, String)>,
 }

@@ -8,12 +8,13 @@ use crate::util::suggest::nearest;
 use std::fs;
 
 /// Back ends by name.
-pub const BACKENDS: [(&str, &str); 4] = [
+pub const BACKENDS: [(&str, &str); 5] = [
     ("namespaces", "Linux namespaces, Landlock and seccomp: levels overlay, user, process"),
     (
         "oci",
         "oci:IMAGE, the same on an image of containers: of a registry, a folder in OCI layout, a tar of docker save",
     ),
+    ("container", "container:IMAGE, a container of docker or podman, whichever has the image"),
     ("none", "no isolation: trusted code only"),
     ("fake", "files in memory, no programs: for tests"),
 ];
@@ -174,7 +175,19 @@ pub(super) fn check_names(choice: &Choice) -> Result<(), SandboxError> {
         error.hint = Some("for example oci:alpine:3.20, oci:./image.tar".to_owned());
         return Err(error);
     }
-    let image = super::image::image_of(&choice.backend).is_some();
+    if choice.backend == "container" || choice.backend == "container:" {
+        let mut error = SandboxError::new("the sandbox back end 'container' names no image");
+        error.hint = Some("for example container:debian:12".to_owned());
+        return Err(error);
+    }
+    let container = super::container::container_of(&choice.backend).is_some();
+    if container && choice.level.is_some() {
+        let mut error =
+            SandboxError::new("a container has no sandbox level: its runtime makes what isolates it");
+        error.hint = Some("leave out --level, or name another back end".to_owned());
+        return Err(error);
+    }
+    let image = container || super::image::image_of(&choice.backend).is_some();
     if !choice.backend.is_empty() && !image && !known().any(|name| name == choice.backend) {
         let mut error = SandboxError::new(format!("no sandbox back end is named '{}'", choice.backend));
         error.hint = Some(format!("it is one of {}", known().collect::<Vec<_>>().join(", ")));

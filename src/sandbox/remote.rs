@@ -64,7 +64,7 @@ impl Remote {
 
     /// Whether paths of the agent are real inside.
     fn own_root(&self) -> bool {
-        matches!(self.level, Level::User | Level::Overlay)
+        self.level >= Level::User
     }
 }
 
@@ -210,7 +210,7 @@ impl Sandbox for Remote {
         let (nursery, janitor) = {
             let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
             rest.as_ref()
-                .map(super::attempt::Rest::helpers)
+                .and_then(super::attempt::Rest::helpers)
                 .ok_or_else(|| SandboxError::new("the sandbox is gone"))?
         };
         let (fields, mut given) = self.channel().ask(kind::GIVE, &[]).await?;
@@ -229,6 +229,9 @@ impl Sandbox for Remote {
 
 impl Remote {
     fn may_keep(&self) -> Result<(), SandboxError> {
+        if self.level == Level::Container {
+            return Err(SandboxError::new("the files of a container can't be kept"));
+        }
         if !self.base.is_empty() {
             return Err(SandboxError::new("a sandbox that was started on a snapshot can't be kept itself"));
         }

@@ -220,7 +220,7 @@ pub(super) fn next_frame(buffer: &mut Vec<u8>) -> io::Result<Option<Frame>> {
 /// What an init is told first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Spec {
-    /// 0 none, 1 process, 2 user, 3 overlay.
+    /// 0 none, 1 process, 2 user, 3 overlay, 4 container.
     pub(super) level: u8,
     /// Private folder of the attempt on the host.
     pub(super) folder: String,
@@ -334,12 +334,12 @@ impl Spec {
 impl Spec {
     /// Whether root inside is somebody: with it come its powers over the sandbox's own files.
     pub(super) fn has_root(&self) -> bool {
-        self.level == 3 || self.image.is_some()
+        self.level >= 3 || self.image.is_some()
     }
 
     /// Whether there are users beside root inside.
     pub(super) fn has_users(&self) -> bool {
-        self.level == 3 || self.image.as_ref().is_some_and(|image| image.lent.2 > 0)
+        self.level >= 3 || self.image.as_ref().is_some_and(|image| image.lent.2 > 0)
     }
 
     /// As whom an image's programs run, where that is not root and there are others: user, group, other groups.

@@ -20,6 +20,7 @@ mod command;
 mod compare;
 mod conduct;
 mod config;
+mod container;
 mod convert;
 mod convert_quick;
 mod dataset;

@@ -103,7 +103,9 @@ pub(in crate::cli) async fn launch(
 ) -> Result<Option<Arc<Launcher>>, CliError> {
     // `fake` runs no programs: it is for the tests of the harness, not for a hint.
     let backends = || sandbox::BACKENDS.iter().map(|(name, _)| *name).filter(|name| *name != "fake");
-    let image = args.sandbox.strip_prefix("oci:").is_some_and(|image| !image.is_empty());
+    let image = ["oci:", "container:"]
+        .iter()
+        .any(|kind| args.sandbox.strip_prefix(kind).is_some_and(|image| !image.is_empty()));
     let known = || backends().any(|name| args.sandbox.strip_suffix(':').unwrap_or(&args.sandbox) == name);
     if !image && !known() {
         return Err(CliError::unknown("sandbox back end", &args.sandbox, backends()));
@@ -125,6 +127,8 @@ pub(in crate::cli) async fn launch(
         helper: None,
         images: image_store::folder(context),
         logins: image_store::logins(context),
+        engine: image_store::engine(context),
+        vars: image_store::engine_vars(context),
     };
     let launcher = Launcher::new(choice).await.map_err(|error| {
         let shown = CliError::harness(error.message);
@@ -135,9 +139,7 @@ pub(in crate::cli) async fn launch(
     })?;
     let launcher = Arc::new(launcher);
     let images = suites.iter().flat_map(|plan| &plan.suite.tasks);
-    launcher
-        .prepare(images.filter_map(|task| task.sandbox.root.strip_prefix("oci:").map(str::to_owned)))
-        .await;
+    launcher.prepare(images.map(|task| task.sandbox.root.clone())).await;
     if context.verbosity > Verbosity::Quiet {
         for warning in launcher.warnings() {
             context.say(&format!("warning: {warning}"));
@@ -331,7 +333,11 @@ fn sandbox_word(plan: &Plan, args: &Args, launcher: Option<&Launcher>) -> String
         Some(image) => format!("oci:{}", image_store::shown(image)),
         None => args.sandbox.clone(),
     };
-    let word = format!("{backend}:{}", launcher.level().as_str());
+    let word = match launcher.level() {
+        // The back end says it already.
+        sandbox::Level::Container => backend,
+        level => format!("{backend}:{}", level.as_str()),
+    };
     let bare = plan.attempts.iter().filter(|planned| !plan.needs_sandbox(planned)).count();
     if bare == 0 {
         return word;

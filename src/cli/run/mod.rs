@@ -51,7 +51,8 @@ pub(super) struct Args {
     /// Attempts at once [default: twice the processors, at least 4]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(super) jobs: Option<u32>,
-    /// Where agents run: namespaces, oci:IMAGE (the same on an image of containers), or none (trusted code only)
+    /// Where agents run: namespaces, oci:IMAGE (the same on an image of containers), container:IMAGE (docker or
+    /// podman), or none (trusted code only)
     #[arg(long, value_name = "BACKEND", default_value = "namespaces")]
     pub(super) sandbox: String,
     /// Isolation level of namespaces

@@ -320,16 +320,16 @@ pub(in crate::cli) fn add_skips(suites: &mut [SuitePlan], launcher: &Launcher) {
             if skip.is_some() {
                 continue;
             }
-            let image = task.sandbox.root.strip_prefix("oci:").unwrap_or_default();
-            let unmet = |need: &str| launcher.unmet_in(image, need);
+            let unmet = |need: &str| launcher.unmet_in(&task.sandbox.root, need);
             let lacking: Vec<String> = task.needs.iter().filter_map(|need| unmet(need)).collect();
-            let off: Vec<&str> = task
-                .sandbox
-                .require
-                .iter()
-                .filter(|wanted| !launcher.layers().iter().any(|layer| layer.on && layer.name == **wanted))
-                .map(String::as_str)
-                .collect();
+            let layers = launcher.layers_in(&task.sandbox.root);
+            let lacks = |wanted: &str| {
+                layers
+                    .as_ref()
+                    .is_some_and(|layers| !layers.iter().any(|layer| layer.on && layer.name == wanted))
+            };
+            let off: Vec<&str> =
+                task.sandbox.require.iter().map(String::as_str).filter(|wanted| lacks(wanted)).collect();
             *skip = if !lacking.is_empty() {
                 Some(lacking.join("; "))
             } else if !off.is_empty() {

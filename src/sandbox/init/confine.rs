@@ -59,7 +59,7 @@ pub(super) fn lock_down(spec: &Spec) -> Result<(), Failure> {
         limit(libc::RLIMIT_NPROC, spec.pids.saturating_add(spec.pids / 4).saturating_add(16))
             .during("limit processes")?;
     }
-    if spec.level == 1 && spec.disk > 0 {
+    if matches!(spec.level, 1 | super::CONTAINER) && spec.disk > 0 {
         // No file system holds the limit here: the init watches the sum, and no single file runs away from it.
         limit(libc::RLIMIT_FSIZE, spec.disk).during("limit the size of files")?;
     }

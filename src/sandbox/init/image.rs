@@ -139,15 +139,7 @@ fn furnish(
         }
         put(&tree, at)?;
     }
-    workspace(spec, image)?;
-    for (path, mode) in FOLDERS {
-        let path = Path::new(path);
-        if !path.is_dir() {
-            let _ = fs::remove_file(path);
-            make(path, *mode)?;
-        }
-    }
-    fs::set_permissions("/tests", fs::Permissions::from_mode(0o700)).during("hide /tests")?;
+    folders(spec, image)?;
     for (tree, at) in mounts {
         let at = Path::new(&at);
         if !at.is_dir() {
@@ -156,8 +148,32 @@ fn furnish(
         put(&tree, at)?;
         read_only(at)?;
     }
+    settings(spec)?;
+    if spec.authority.is_empty() {
+        return Ok(());
+    }
+    // Bundles of mounts are laid over by files of a folder.
+    world::with_spare(|spare| trust::inside(spec, Path::new("/"), spare))
+}
+
+/// Folders that are there whatever the image has.
+pub(super) fn folders(spec: &Spec, image: &Image) -> Result<(), Failure> {
+    workspace(spec, image)?;
+    for (path, mode) in FOLDERS {
+        let path = Path::new(path);
+        if !path.is_dir() {
+            let _ = fs::remove_file(path);
+            make(path, *mode)?;
+        }
+    }
+    fs::set_permissions("/tests", fs::Permissions::from_mode(0o700)).during("hide /tests")
+}
+
+/// Files of settings that are ours.
+pub(super) fn settings(spec: &Spec) -> Result<(), Failure> {
     for (path, text) in world::names(spec) {
-        // A link would be one into the image, and its target somebody's file.
+        // A link would be one into the image, and its target somebody's file. What a container's runtime has mounted
+        // stays, and is written to.
         let _ = fs::remove_file(path);
         fs::write(path, text).during(&format!("write {path}"))?;
     }
@@ -166,11 +182,7 @@ fn furnish(
         let file = "/etc/apt/apt.conf.d/00sandbox";
         fs::write(file, "APT::Sandbox::User \"root\";\n").during("tell apt its user")?;
     }
-    if spec.authority.is_empty() {
-        return Ok(());
-    }
-    // Bundles of mounts are laid over by files of a folder.
-    world::with_spare(|spare| trust::inside(spec, Path::new("/"), spare))
+    Ok(())
 }
 
 /// `/workspace` stands for the image's working folder, where there is one and the image has no `/workspace`.

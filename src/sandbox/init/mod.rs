@@ -6,6 +6,7 @@
 
 mod calls;
 mod confine;
+mod contained;
 mod files;
 mod hold;
 mod host;
@@ -41,6 +42,9 @@ pub(super) use network::Next;
 pub(super) fn become_root() -> io::Result<()> {
     confine::become_user(0)
 }
+
+/// The level of a container.
+const CONTAINER: u8 = crate::sandbox::Level::Container as u8;
 
 /// A failure to be told: errno (or [`wire::WRONG_KIND`]) and a sentence.
 #[derive(Debug)]
@@ -86,8 +90,8 @@ impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
 /// What a request gives back.
 type Answer = Result<(Vec<u8>, Vec<OwnedFd>), Failure>;
 
-/// The signal descriptor, and what is in hand of the root.
-type Ready = (OwnedFd, world::Built);
+/// The signal descriptor, what is in hand of the root, and what is to be told of the place.
+type Ready = (OwnedFd, world::Built, Vec<u8>);
 
 /// A running program as the init knows it.
 #[derive(Debug)]
@@ -168,13 +172,11 @@ fn run(control: OwnedFd, outer: Option<world::Outer>) -> io::Result<()> {
     };
     // Opened while the host's files can be seen.
     let clock = watch::Clock::open(&spec);
-    let (signals, built) = match prepare(&spec, outer, given) {
+    let (signals, built, told) = match prepare(&spec, outer, given) {
         Ok(ready) => ready,
         Err(failure) => return reply(control.as_fd(), id, Err(failure)),
     };
-    let mut ready = Enc::default();
-    built.missing.encode(&mut ready);
-    reply(control.as_fd(), id, Ok((ready.0, Vec::new())))?;
+    reply(control.as_fd(), id, Ok((told, Vec::new())))?;
     let watch = watch::Watch::new(&spec, clock);
     let world::Built { views, sections, tree, held, .. } = built;
     let ledger = ledger::Ledger::new(views);
@@ -191,6 +193,10 @@ fn prepare(spec: &Spec, outer: Option<world::Outer>, given: Vec<OwnedFd>) -> Res
     let mut built = world::Built::default();
     if let Some(outer) = outer {
         built = world::enter(spec, &outer, given)?;
+    } else if spec.level == CONTAINER {
+        let told = contained::enter(spec)?;
+        confine::lock_down(spec)?;
+        return Ok((reap::child_signals()?, built, told));
     } else {
         world::join(spec, 0)?;
         reap::become_reaper()?;
@@ -216,7 +222,9 @@ fn prepare(spec: &Spec, outer: Option<world::Outer>, given: Vec<OwnedFd>) -> Res
     if spec.level >= 1 && spec.hold == wire::hold::NOTHING {
         confine::lock_down(spec)?;
     }
-    Ok((reap::child_signals()?, built))
+    let mut told = Enc::default();
+    built.missing.encode(&mut told);
+    Ok((reap::child_signals()?, built, told.0))
 }
 
 /// The attempt's folders, owned by the user that the programs run as.

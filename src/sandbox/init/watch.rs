@@ -19,6 +19,9 @@ const IDLE: Duration = Duration::from_millis(250);
 /// Between two looks, above half of a limit.
 const TENSE: Duration = Duration::from_millis(10);
 
+/// Where programs of a container keep files: to count its whole root would take too long.
+const CONTAINED: &[&str] = &["/workspace/", "/home", "/root", "/tmp", "/var/tmp", "/run", "/dev/shm"];
+
 /// What was seen so far.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -76,7 +79,7 @@ impl Watch {
         if self.memory > 0 || self.pids > 0 {
             self.look_at_processes(spec, started);
         }
-        if spec.level >= 2 {
+        if spec.level >= 2 && spec.level != super::CONTAINER {
             self.look_at_tmpfs();
         } else if self.disk != (0, 0) {
             self.measure(spec);
@@ -162,7 +165,8 @@ impl Watch {
 /// Bytes and number of all files in the private folders of an attempt.
 fn private_files(spec: &Spec) -> (u64, u64) {
     let mut sum = (0, 0);
-    for name in ["work", "home", "tmp"] {
+    let folders: &[&str] = if spec.level == super::CONTAINER { CONTAINED } else { &["work", "home", "tmp"] };
+    for name in folders {
         let top = Path::new(&spec.folder).join(name);
         for entry in walkdir::WalkDir::new(top).follow_links(false).into_iter().flatten() {
             if let Ok(data) = entry.metadata() {

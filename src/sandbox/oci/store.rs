@@ -11,10 +11,10 @@ use super::ids::Ids;
 use super::job::Job;
 use super::logins::Logins;
 use super::source::{Layer, Local, Source};
-use super::start::Start;
 use super::unpack::{LIMITS, Told};
 use super::{Problem, hex, local, registry, sha256};
 use crate::sandbox::SandboxError;
+use crate::sandbox::start::Start;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -230,7 +230,7 @@ impl Store {
     fn show(&self, kept: Kept, used: File) -> Result<Ready, Problem> {
         let root = self.root(&self.key(&kept.diff_ids));
         let beneath = Beneath::open(&root).map_err(|error| Problem::io("open its folder", &error))?;
-        let start = Start::of(&kept.settings, &beneath)?;
+        let start = super::start::read(&kept.settings, &beneath)?;
         Ok(Ready { root, kept, start, _used: used })
     }
 
