@@ -148,7 +148,9 @@ fn answered(step: &mut Step, call: View<'_>) {
 /// What the trace says as a whole stands on its first branch.
 fn finish(record: View<'_>, branches: &mut [Trajectory]) {
     let id = record.text_at("id");
-    let tools = record.some("tools").filter(|list| list.is_array()).map(chat::tools);
+    // An empty list is what stands there where nobody has told the tools.
+    let told = |list: &View<'_>| list.is_array() && list.items().next().is_some();
+    let tools = record.some("tools").filter(told).map(chat::tools);
     for (n, branch) in branches.iter_mut().enumerate() {
         branch.id = id.clone().map(|id| if n == 0 { id } else { format!("{id}#{n}") });
         if let (None, Some((tools, raw))) = (&branch.agent.tools, &tools) {

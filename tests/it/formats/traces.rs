@@ -86,6 +86,8 @@ fn spans_of_a_conversation_become_its_messages() {
 fn made(maker: &str) -> Vec<u8> {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/makers").join(maker);
     let output = Command::new(needs::venv_folder("formats").join("bin/python"))
+        // Nothing of it stays in the tree.
+        .arg("-B")
         .arg(script)
         .output()
         .expect("python runs");
@@ -123,6 +125,43 @@ fn what_opentelemetry_itself_writes_is_read() {
     assert_eq!(trajectory.steps.len(), 3);
     assert_eq!((trajectory.agent.name.as_str(), trajectory.session_id.as_deref()), ("a", Some("conv-1")));
     comes_back(trajectory);
+}
+
+#[test]
+fn what_verifiers_itself_writes_is_read() {
+    need!(venv("formats"));
+    let output = read("made", &made("verifiers_trace.py"), "verifiers");
+    let [trajectory] = output.trajectories.as_slice() else { panic!("one trace") };
+    assert_eq!(shape(trajectory), [(1, 1), (0, 0)]);
+    assert_eq!(
+        said(trajectory),
+        [
+            (Source::System, "Be short.".to_owned()),
+            (Source::User, "What stands in a.txt?".to_owned()),
+            (Source::Agent, "I look.".to_owned()),
+            (Source::Agent, "It is one.".to_owned()),
+        ]
+    );
+    assert_eq!(trajectory.agent.tools, None, "an empty list tells of no tools");
+    assert_eq!(trajectory.steps[2].reasoning.as_deref(), Some("It may be one."));
+    let finish =
+        trajectory.judged().map(|step| step.reply.as_ref().and_then(|reply| reply.finish_reason.clone()));
+    assert_eq!(finish.collect::<Vec<_>>(), [Some("tool_calls".to_owned()), Some("stop".to_owned())]);
+    comes_back(trajectory);
+}
+
+#[test]
+fn what_terminal_bench_itself_writes_is_read() {
+    need!(venv("formats"));
+    let output = read("results.json", &made("terminal_bench_results.py"), "terminal-bench");
+    let said: Vec<_> = output.trajectories.iter().flat_map(said).collect();
+    assert_eq!(
+        said,
+        [(Source::User, "Write hello to hello.txt.".to_owned()), (Source::User, "Wait.".to_owned())]
+    );
+    let told = serde_json::to_string(&output.trajectories[1].extra).expect("JSON");
+    assert!(told.contains("agent_timeout"), "{told}");
+    output.trajectories.iter().for_each(comes_back);
 }
 
 #[test]
