@@ -78,16 +78,26 @@ pub fn write_file(report: &Report, view: &RunView, options: &Options, path: &Pat
 }
 
 /// Writes every derived file (`report.html`, `report.md`, `junit.xml`, `attempts.csv`, `summary.json`)
-/// into the run folder, each whole or not at all, and names them.
+/// into the run folder, each whole or not at all, and names them. They are made at once and written when `ready` has
+/// come back; where it says no, none is.
 ///
 /// # Errors
 /// The first file that can't be written.
-pub fn write_derived(view: &RunView, options: &Options) -> Result<Vec<PathBuf>, StoreError> {
-    write_derived_on(&Disk::real(), view, options)
+pub fn write_derived(
+    view: &RunView,
+    options: &Options,
+    ready: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<PathBuf>, StoreError> {
+    write_derived_on(&Disk::real(), view, options, ready)
 }
 
 /// [`write_derived`] on a disk that a test may have prepared.
-pub fn write_derived_on(disk: &Disk, view: &RunView, options: &Options) -> Result<Vec<PathBuf>, StoreError> {
+pub fn write_derived_on(
+    disk: &Disk,
+    view: &RunView,
+    options: &Options,
+    ready: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<PathBuf>, StoreError> {
     let plain = Options { color: false, ..*options };
     let reports: Vec<(&Report, &str)> =
         ALL.iter().filter_map(|report| report.file.map(|name| (*report, name))).collect();
@@ -111,6 +121,7 @@ pub fn write_derived_on(disk: &Disk, view: &RunView, options: &Options) -> Resul
         // The N-th change is always the same one.
         return reports
             .into_iter()
+            .filter(|_| ready())
             .map(|(report, name)| write(report, name, render(report, view, &plain)))
             .collect();
     }
@@ -123,7 +134,7 @@ pub fn write_derived_on(disk: &Disk, view: &RunView, options: &Options) -> Resul
                 let (writers, write) = (&writers, &write);
                 pool.spawn(move |_| {
                     let bytes = render(report, view, &plain);
-                    let writer = threads.spawn(move || write(report, name, bytes));
+                    let writer = threads.spawn(move || ready().then(|| write(report, name, bytes)));
                     writers.lock().unwrap_or_else(PoisonError::into_inner).push((at, writer));
                 });
             }
@@ -132,7 +143,9 @@ pub fn write_derived_on(disk: &Disk, view: &RunView, options: &Options) -> Resul
         writers.sort_by_key(|(at, _)| *at);
         writers
             .into_iter()
-            .map(|(_, writer)| writer.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload)))
+            .filter_map(|(_, writer)| {
+                writer.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+            })
             .collect()
     })
 }

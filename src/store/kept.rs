@@ -39,12 +39,19 @@ pub(super) struct Kept {
     records: Vec<AttemptRecord>,
     trajectories: Vec<(u64, Trajectory)>,
     bytes: u64,
+    /// Whether a trajectory stands in its file alone.
+    forgot: bool,
 }
 
 impl Kept {
     /// The run began here.
     pub(super) fn begin(manifest: RunManifest) -> Self {
-        Self { manifest, records: Vec::new(), trajectories: Vec::new(), bytes: 0 }
+        Self { manifest, records: Vec::new(), trajectories: Vec::new(), bytes: 0, forgot: false }
+    }
+
+    /// Whether the files need not be read for any of it.
+    pub(super) fn has_all(&self) -> bool {
+        !self.forgot
     }
 
     /// Remembers a trajectory if there is room; its line takes `len` bytes.
@@ -52,6 +59,8 @@ impl Kept {
         if self.bytes + len <= REMEMBERED {
             self.bytes += len;
             self.trajectories.push((offset, trajectory));
+        } else {
+            self.forgot = true;
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Recorder {
     sink: RecorderSink,
     thread: Option<JoinHandle<Option<Kept>>>,
     kept: Option<Kept>,
+    /// Where the run comes before all of it is on disk.
+    early: Option<Receiver<Kept>>,
 }
 
 /// The end of the channel that a run writes to.
@@ -74,14 +76,16 @@ impl Recorder {
         let (jobs, queue) = sync_channel(QUEUE);
         let failure = Arc::new(OnceLock::new());
         let told = Arc::clone(&failure);
+        let (soon, early) = sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || work(writer, lock, &queue, &told))
+            .spawn(move || work(writer, lock, &queue, &told, &soon))
             .map_err(|error: io::Error| StoreError::disk("start the store thread for", dir, &error))?;
         Ok(Self {
             sink: RecorderSink { dir: dir.to_owned(), jobs, failure },
             thread: Some(thread),
             kept: None,
+            early: Some(early),
         })
     }
 
@@ -95,15 +99,32 @@ impl Recorder {
         &self.sink.dir
     }
 
+    /// Ends the run, and gives it as [`super::open`] will read it, before all of it is on disk: what is made of it must
+    /// not be shown before [`Recorder::finish`] has said that it is. `None` where only the files can tell.
+    pub fn end(&mut self) -> Option<RunView> {
+        let early = self.early.take()?;
+        self.tell_the_end();
+        early.recv().ok()?.into_view(&self.sink.dir)
+    }
+
+    fn tell_the_end(&self) {
+        // A thread that has died takes no message; joining it tells.
+        let _ = self.sink.jobs.send(Job::End);
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+
     /// Waits until everything is on disk, frees the lock and tells the first failure, if any.
     /// A second call tells the same.
     pub fn finish(&mut self) -> Result<(), StoreError> {
+        self.tell_the_end();
         if let Some(thread) = self.thread.take() {
-            // A thread that has died takes no message; joining it tells.
-            let _ = self.sink.jobs.send(Job::End);
-            thread.thread().unpark();
             match thread.join() {
-                Ok(kept) => self.kept = kept,
+                Ok(kept) => {
+                    let early = self.early.take().and_then(|early| early.try_recv().ok());
+                    self.kept = kept.or(early).filter(|_| self.sink.failure.get().is_none());
+                }
                 Err(_) => drop(self.sink.failure.set(self.sink.thread_died())),
             }
         }
@@ -172,6 +193,7 @@ fn work(
     lock: RunLock,
     queue: &Receiver<Job>,
     failure: &OnceLock<StoreError>,
+    soon: &SyncSender<Kept>,
 ) -> Option<Kept> {
     let mut ended = false;
     let gathers = writer.gathers();
@@ -188,6 +210,13 @@ fn work(
                 break;
             }
             std::thread::park_timeout(LOOK);
+        }
+        if ended
+            && taken.is_ok()
+            && let Some(kept) = writer.give_early()
+        {
+            // Who does not ask for it reads the files.
+            let _ = soon.try_send(kept);
         }
         if let Err(error) = taken.and_then(|()| writer.commit())
             && failure.get().is_none()

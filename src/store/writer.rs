@@ -180,17 +180,19 @@ impl Writer {
             let folder = self.dir.join(ARTEFACTS);
             self.disk.sync_dir(&folder).map_err(|error| StoreError::disk("write", &folder, &error))?;
         }
-        if !batch.records.is_empty() {
+        if !batch.attempts.is_empty() {
             let gathers = self.gathers();
             let files = self.files()?;
             let (trajectories, cassette) = (&mut files.trajectories, &mut files.cassette);
             match (files.cassette_dirty, gathers) {
                 (false, _) => sync(trajectories)?,
-                // Both at once: the disk is waited for once.
-                (true, true) => {
-                    let (first, second) = rayon::join(|| sync(trajectories), || sync(cassette));
-                    first.and(second)?;
-                }
+                // Both at once: the disk is waited for once. Not by threads that have work to do.
+                (true, true) => std::thread::scope(|threads| {
+                    let second = threads.spawn(|| sync(cassette));
+                    let first = sync(trajectories);
+                    let second = second.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload));
+                    first.and(second)
+                })?,
                 // The N-th change is always the same one.
                 (true, false) => sync(trajectories).and_then(|()| sync(cassette))?,
             }
@@ -205,6 +207,14 @@ impl Writer {
         batch.clear();
         self.batch = batch;
         Ok(())
+    }
+
+    /// The run with the batch that is still to be committed, if the files need not be read for any of it. Nothing may
+    /// be taken afterwards.
+    pub(super) fn give_early(&mut self) -> Option<Kept> {
+        let mut kept = self.kept.take_if(|kept| kept.has_all() && !self.disk.is_planned())?;
+        kept.records(&mut self.batch.records);
+        Some(kept)
     }
 
     /// What it still knows of the run, if that began here and nothing of it failed.

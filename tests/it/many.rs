@@ -123,7 +123,14 @@ pub(crate) fn write(dir: &Path, planned: u64, scale: usize) -> RunView {
 
 /// [`write`]; gives who has written it.
 pub(crate) fn record(dir: &Path, planned: u64, scale: usize) -> store::Recorder {
-    let mut recorder = store::Recorder::create(dir).expect("a recorder");
+    let mut recorder = tell(dir, planned, scale);
+    recorder.finish().expect("the run is on disk");
+    recorder
+}
+
+/// The same, not waited for.
+pub(crate) fn tell(dir: &Path, planned: u64, scale: usize) -> store::Recorder {
+    let recorder = store::Recorder::create(dir).expect("a recorder");
     let mut sink = recorder.sink();
     let mut manifest = runs::manifest(planned);
     manifest.subjects = vec![subject(0), subject(1)];
@@ -133,6 +140,5 @@ pub(crate) fn record(dir: &Path, planned: u64, scale: usize) -> store::Recorder 
         sink.on(&event).expect("the recorder takes the event");
     }
     sink.on(&Event::RunFinished(RunSummary::default())).expect("the recorder takes the event");
-    recorder.finish().expect("the run is on disk");
     recorder
 }

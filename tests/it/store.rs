@@ -127,6 +127,22 @@ fn reports_of_who_wrote_a_run_are_those_of_who_reads_it() {
 }
 
 #[test]
+fn a_run_is_told_before_it_is_on_disk_where_its_files_need_not_be_read() {
+    for (planned, scale, known) in [(40, 1, true), (200, 1, true), (40, 100, false)] {
+        let folder = temp();
+        let mut recorder = many::tell(folder.path(), planned, scale);
+        let early = recorder.end();
+        assert_eq!(early.is_some(), known);
+        assert!(recorder.end().is_none(), "told once");
+        recorder.finish().unwrap();
+        assert_eq!(recorder.take_view().is_some(), !known);
+        let read = store::open(folder.path()).unwrap();
+        assert_eq!(read.records.len(), planned as usize);
+        assert!(early.is_none_or(|early| early == read));
+    }
+}
+
+#[test]
 fn who_goes_on_with_a_run_or_fails_does_not_tell_of_it_from_memory() {
     let folder = temp();
     let mut recorder = Recorder::create(folder.path()).unwrap();

@@ -12,10 +12,11 @@ use crate::store::{self, Recorder, RunView, StoreError, StoreErrorKind};
 use crate::suite::Network;
 use crate::util::clock::{Clock, SystemClock};
 use crate::util::plural::plural;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -69,7 +70,7 @@ pub(in crate::cli) fn drive(
     });
     // Beside the reports, which need nothing of it. Blocking helpers that hang must not keep the process.
     let ending = std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(1)));
-    let exit = driven.and_then(|(dir, seen, written)| conclude(&dir, seen, written, args, report, context));
+    let exit = driven.and_then(|ran| conclude(ran, args, report, context));
     let _ = ending.join();
     exit
 }
@@ -148,6 +149,22 @@ pub(in crate::cli) async fn launch(
     Ok(Some(launcher))
 }
 
+/// A run that is over.
+struct Ran {
+    dir: PathBuf,
+    seen: Seen,
+    /// What it was, if that is known without reading.
+    view: Option<RunView>,
+    /// Who knows whether all of it is on disk.
+    recorder: Mutex<Recorder>,
+}
+
+impl Ran {
+    fn on_disk(&self) -> Result<(), StoreError> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner).finish()
+    }
+}
+
 async fn go(
     started: Started,
     plan: Arc<Plan>,
@@ -155,7 +172,7 @@ async fn go(
     clock: Arc<dyn Clock>,
     args: Args,
     context: Context,
-) -> Result<(PathBuf, Seen, Option<RunView>), CliError> {
+) -> Result<Ran, CliError> {
     let mut todo = plan.attempts.clone();
     let used = match &started {
         Started::Fresh { .. } => Vec::new(),
@@ -213,7 +230,9 @@ async fn go(
     if let Some(told) = purse.as_ref().and_then(|purse| money::told(purse, &args)) {
         context.say(&told);
     }
-    let kept = recorder.finish().map_err(SinkError::from);
+    // Reports are made while the last of it goes to disk, and written when it is there.
+    let early = recorder.end();
+    let kept = if early.is_some() { Ok(()) } else { recorder.finish() };
     watcher.abort();
     tell(&asked, ended.refused.as_ref(), &context);
     // The process ends soon: a plan of many tasks need not be given back piece by piece.
@@ -221,7 +240,7 @@ async fn go(
     if let Some(Ok(launcher)) = launcher.map(Arc::try_unwrap) {
         launcher.finish(Duration::from_secs(10)).await;
     }
-    let failure = ended.sink_error.or(kept.err());
+    let failure = ended.sink_error.or(kept.err().map(SinkError::from));
     if let Some(error) = &failure {
         let shown = CliError::harness(error.message.clone());
         context.say(&match &error.hint {
@@ -235,7 +254,8 @@ async fn go(
         _ => Some(Exit::Interrupted),
     };
     let seen = Seen { signal, store_failed: failure.is_some(), spent: ended.spent };
-    Ok((dir, seen, recorder.take_view()))
+    let view = early.or_else(|| recorder.take_view());
+    Ok(Ran { dir, seen, view, recorder: Mutex::new(recorder) })
 }
 
 /// What came up on the side of the back ends.
@@ -430,14 +450,9 @@ pub(in crate::cli) fn manifest(
 }
 
 /// Writes the derived files, prints the report and the way on, and judges.
-fn conclude(
-    dir: &std::path::Path,
-    seen: Seen,
-    written: Option<RunView>,
-    args: &Args,
-    report: &'static Report,
-    context: &Context,
-) -> Result<Exit, CliError> {
+fn conclude(ran: Ran, args: &Args, report: &'static Report, context: &Context) -> Result<Exit, CliError> {
+    let dir = ran.dir.as_path();
+    let mut seen = ran.seen;
     if !store::is_run(dir) {
         if seen.store_failed && dir.is_dir() {
             // It could not even begin, and why is told.
@@ -449,25 +464,32 @@ fn conclude(
         ))
         .hint("nothing of this run is kept; start it again, and leave its folder alone until it ends"));
     }
-    let view = match written {
-        Some(view) => view,
-        None => crate::cli::report::open(dir, context)?,
+    let view = match &ran.view {
+        Some(view) => Cow::Borrowed(view),
+        None => Cow::Owned(crate::cli::report::open(dir, context)?),
     };
     let options = report::Options {
         timing: true,
         color: context.color_out,
         width: crate::cli::report::columns(context),
     };
-    let mut seen = seen;
     let (derived, text) = rayon::join(
         || {
             if seen.store_failed {
                 return Ok(Vec::new());
             }
-            report::write_derived(&view, &report::Options::file())
+            report::write_derived(&view, &report::Options::file(), &|| ran.on_disk().is_ok())
         },
         || report::render(report, &view, &options),
     );
+    if !seen.store_failed
+        && let Err(error) = ran.on_disk()
+    {
+        // What was made shows records that do not count: the files tell those that do.
+        context.say(&CliError::from(error).to_string());
+        let seen = Seen { store_failed: true, ..seen };
+        return conclude(Ran { seen, view: None, ..ran }, args, report, context);
+    }
     if let Err(error) = derived {
         context.say(&CliError::from(error).to_string());
         seen.store_failed = true;
@@ -491,6 +513,7 @@ fn conclude(
     let exit = verdict(&view.records, args.fail_under, seen);
     // The process ends with it: the memory of a large run need not be given back piece by piece.
     std::mem::forget(view);
+    std::mem::forget(ran.view);
     Ok(exit)
 }
 
