@@ -104,8 +104,11 @@ pub fn line_to_json(line: &CassetteLine) -> String {
             cost_usd: usage.cost_usd,
         }),
     };
-    // Maps with text keys and plain numbers can't fail to serialise.
-    serde_json::to_string(&wire).unwrap_or_default()
+    // A buffer that grows from nothing is copied at each step.
+    let mut bytes = Vec::with_capacity(1024);
+    // Texts, numbers and maps with text keys can't fail to serialise, and what comes out is UTF-8.
+    let _ = serde_json::to_writer(&mut bytes, &wire);
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Why a line is none.

@@ -55,9 +55,9 @@ fn run(matches: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
         width: columns(context),
     };
     if let Some(path) = output {
-        report::write_file(report, &view, &options, path)?;
+        report::write_file(report, &report::Shown::new(&view), &options, path)?;
     } else {
-        let bytes = report::render(report, &view, &options).map_err(|error| {
+        let bytes = report::render(report, &report::Shown::new(&view), &options).map_err(|error| {
             CliError::harness(format!("can't render the report: {}", store::io_text(&error)))
         })?;
         context.data(&String::from_utf8_lossy(&bytes));

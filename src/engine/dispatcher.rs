@@ -101,13 +101,14 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
         authority: Mutex::default(),
     });
     let mut queue: VecDeque<Planned> = todo.into();
-    let mut running: JoinSet<Finished> = JoinSet::new();
+    let mut running: JoinSet<Arc<Finished>> = JoinSet::new();
     let mut names: Vec<(Id, Planned)> = Vec::new();
     loop {
         while running.len() < options.jobs.max(1) && dispatcher.may_start() {
             let Some(planned) = queue.pop_front() else { break };
             dispatcher.emit(&Event::AttemptStarted(planned.id.clone()));
-            let handle = running.spawn(executor::attempt(surroundings.clone(), planned.clone()));
+            // Boxed, as an attempt is large and the runtime moves what it runs several times.
+            let handle = running.spawn(Box::pin(executor::attempt(surroundings.clone(), planned.clone())));
             names.push((handle.id(), planned));
         }
         if running.is_empty() {
@@ -131,7 +132,7 @@ pub async fn run(work: Work, sinks: &mut [Box<dyn Sink>], options: Options, cont
                         |payload| unwind::message(payload.as_ref()),
                     );
                     let error = RunError::new(ErrorClass::Internal, text);
-                    judge::without_run(&plan, &planned, Outcome::Error(error))
+                    Arc::new(judge::without_run(&plan, &planned, Outcome::Error(error)))
                 });
                 dispatcher.finished(finished);
             }
@@ -201,7 +202,7 @@ impl Dispatcher<'_> {
         }
     }
 
-    fn finished(&mut self, finished: Finished) {
+    fn finished(&mut self, finished: Arc<Finished>) {
         self.finished += 1;
         if !matches!(finished.record.outcome, Outcome::Passed | Outcome::Skipped(_) | Outcome::Cancelled) {
             self.failures += 1;
@@ -212,6 +213,6 @@ impl Dispatcher<'_> {
             // A key that is refused once is refused always; the first refusal is told.
             self.refused.get_or_insert_with(|| error.clone());
         }
-        self.emit(&Event::AttemptFinished(Arc::new(finished)));
+        self.emit(&Event::AttemptFinished(finished));
     }
 }

@@ -39,10 +39,10 @@ struct Played {
 }
 
 /// Runs one attempt to its record. Never fails: what goes wrong is the outcome.
-pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Finished {
+pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Arc<Finished> {
     let (suite, task, _) = around.plan.parts(&planned);
     if let Some(reason) = &suite.skips[planned.task] {
-        return judge::without_run(&around.plan, &planned, Outcome::Skipped(reason.clone()));
+        return Arc::new(judge::without_run(&around.plan, &planned, Outcome::Skipped(reason.clone())));
     }
     let started = around.clock.now();
     let begin = around.clock.elapsed();
@@ -85,7 +85,7 @@ pub(super) async fn attempt(around: Arc<Surroundings>, planned: Planned) -> Fini
     if let Some(sandbox) = sandbox {
         keeping::keep(&around, &planned, sandbox, &mut finished).await;
     }
-    finished
+    Arc::new(finished)
 }
 
 fn millis(around: &Surroundings, since: std::time::Duration) -> u64 {

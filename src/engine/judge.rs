@@ -66,6 +66,8 @@ pub(super) fn finish(
         trajectory.agent.tools = Some(redaction::tools(material.tools, &material.redactor));
     }
     let mut secrets = Vec::new();
+    // A list that grew has room for more steps, and this one is kept until the end of the run.
+    trajectory.steps.reserve_exact(material.steps.len());
     for step in material.steps {
         let step = redaction::step(step, &material.redactor, &mut secrets);
         trajectory.steps.push(step);

@@ -1,10 +1,9 @@
 //! Annotations of GitHub Actions: attempts that did not pass, then the findings of all attempts.
 
 use super::findings::github::{Annotation, beginning, command};
-use super::{Options, Report, text};
+use super::{Options, Report, Shown, text};
 use crate::model::{Outcome, Severity};
-use crate::store::RunView;
-use std::io;
+use std::io::{self, Write as _};
 
 pub(super) static ITEM: Report = Report {
     name: "github",
@@ -13,7 +12,7 @@ pub(super) static ITEM: Report = Report {
     render,
 };
 
-fn render(view: &RunView, _: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+fn render(view: &Shown<'_>, _: &Options, out: &mut Vec<u8>) -> io::Result<()> {
     let mut annotations = Vec::new();
     for record in &view.records {
         let severity = match record.outcome {

@@ -1,12 +1,13 @@
 //! `summary.json`: the run in numbers, for programs.
 
-use super::stats::{OUTCOMES, Stats, by_subject, by_task, totals};
-use super::{Options, Report, text};
+use super::stats::{OUTCOMES, Stats};
+use super::{Options, Report, Shown, text};
 use crate::model::Usage;
-use crate::store::{RecordJson, RunView};
+use crate::store::RecordJson;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -20,18 +21,18 @@ pub(super) static ITEM: Report = Report {
 /// Version of this report's shape.
 const SCHEMA: &str = "1.0";
 
-fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+fn render(view: &Shown<'_>, options: &Options, out: &mut Vec<u8>) -> io::Result<()> {
     let manifest = &view.manifest;
-    let subjects: Vec<SubjectJson> = by_subject(view)
-        .into_iter()
-        .map(|(subject, stats)| SubjectJson { subject, counts: Counts::new(&stats, options) })
+    let subjects: Vec<SubjectJson<'_>> = view
+        .subjects()
+        .iter()
+        .map(|(subject, stats)| SubjectJson { subject, counts: Counts::new(stats, options) })
         .collect();
-    let tasks = by_task(view);
     let tasks = OneByOne(|| {
-        tasks.iter().map(|task| TaskJson {
-            suite: &task.suite,
-            task: &task.task,
-            subject: &task.subject,
+        view.tasks().iter().map(|task| TaskJson {
+            suite: task.suite,
+            task: task.task,
+            subject: task.subject,
             counts: Counts::new(&task.stats, options),
             reasons: &task.reasons,
         })
@@ -42,7 +43,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
     for finding in view.records.iter().flat_map(|record| &record.findings) {
         *by_rule.entry(finding.rule).or_default() += 1;
     }
-    let mut all = Counts::new(&totals(view), options);
+    let mut all = Counts::new(view.totals(), options);
     if subjects.len() > 1 {
         // Different subjects have no format rate together.
         all.format = None;
@@ -65,10 +66,9 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         "by_rule": by_rule,
         "subjects": subjects,
     });
-    // Into memory first: the serialiser gives single letters, and a writer takes them one call each.
     // With room for all: a buffer that grows is copied, and each copy takes memory that is cleared first.
-    let mut bytes = Vec::with_capacity(4096 + 2560 * view.records.len());
-    let mut serializer = serde_json::Serializer::pretty(&mut bytes);
+    out.reserve(4096 + 1664 * view.records.len());
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Lines::default());
     let mut summary = serializer.serialize_map(None)?;
     for (key, value) in head.as_object().into_iter().flatten() {
         summary.serialize_entry(key, value)?;
@@ -80,8 +80,92 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         summary.serialize_entry("timing", &manifest.timing)?;
     }
     summary.end()?;
-    bytes.push(b'\n');
-    out.write_all(&text::json(&bytes))
+    out.push(b'\n');
+    if let Cow::Owned(safe) = text::json(out) {
+        *out = safe;
+    }
+    Ok(())
+}
+
+/// Two levels with a line for each entry, what is below them on that line: a task or an attempt is one line, to read, to
+/// search and to compare.
+#[derive(Default)]
+struct Lines {
+    depth: usize,
+    /// Whether the list or map that ends has anything in it.
+    filled: bool,
+}
+
+/// Levels whose entries have lines of their own.
+const OPEN: usize = 2;
+
+impl Lines {
+    fn begin<W: io::Write + ?Sized>(&mut self, out: &mut W, bracket: u8) -> io::Result<()> {
+        self.depth += 1;
+        self.filled = false;
+        out.write_all(&[bracket])
+    }
+
+    fn entry<W: io::Write + ?Sized>(&self, out: &mut W, first: bool) -> io::Result<()> {
+        if !first {
+            out.write_all(b",")?;
+        }
+        if self.depth <= OPEN { self.line(out) } else { Ok(()) }
+    }
+
+    fn line<W: io::Write + ?Sized>(&self, out: &mut W) -> io::Result<()> {
+        const INDENT: [&[u8]; OPEN + 1] = [b"\n", b"\n  ", b"\n    "];
+        out.write_all(INDENT[self.depth.min(OPEN)])
+    }
+
+    fn end<W: io::Write + ?Sized>(&mut self, out: &mut W, bracket: u8) -> io::Result<()> {
+        self.depth -= 1;
+        if self.filled && self.depth < OPEN {
+            self.line(out)?;
+        }
+        self.filled = true;
+        out.write_all(&[bracket])
+    }
+}
+
+impl serde_json::ser::Formatter for Lines {
+    fn begin_array<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.begin(out, b'[')
+    }
+
+    fn end_array<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.end(out, b']')
+    }
+
+    fn begin_array_value<W: io::Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.entry(out, first)
+    }
+
+    fn end_array_value<W: io::Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
+        self.filled = true;
+        Ok(())
+    }
+
+    fn begin_object<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.begin(out, b'{')
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        self.end(out, b'}')
+    }
+
+    fn begin_object_key<W: io::Write + ?Sized>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        self.entry(out, first)
+    }
+
+    fn begin_object_value<W: io::Write + ?Sized>(&mut self, out: &mut W) -> io::Result<()> {
+        out.write_all(if self.depth <= OPEN { b": " } else { b":" })
+    }
+
+    fn end_object_value<W: io::Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
+        self.filled = true;
+        Ok(())
+    }
 }
 
 /// A list of which one item at a time is in memory.
@@ -94,8 +178,8 @@ impl<F: Fn() -> I, I: Iterator<Item = T>, T: Serialize> Serialize for OneByOne<F
 }
 
 #[derive(Serialize)]
-struct SubjectJson {
-    subject: String,
+struct SubjectJson<'a> {
+    subject: &'a str,
     #[serde(flatten)]
     counts: Counts,
 }

@@ -1,8 +1,8 @@
 //! One record a line, in plan order, as in the journal but without its checksum.
 
-use super::{Options, Report, text};
-use crate::store::{RecordJson, RunView};
-use std::io;
+use super::{Options, Report, Shown, text};
+use crate::store::RecordJson;
+use std::io::{self, Write as _};
 
 pub(super) static ITEM: Report = Report {
     name: "jsonl",
@@ -11,7 +11,7 @@ pub(super) static ITEM: Report = Report {
     render,
 };
 
-fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+fn render(view: &Shown<'_>, options: &Options, out: &mut Vec<u8>) -> io::Result<()> {
     // A line at a time: the serialiser gives single letters, and a writer takes them one call each.
     let mut line = Vec::new();
     for record in &view.records {

@@ -5,9 +5,9 @@
 //! the characters of XML 1.0; long output is cut and the cut is said.
 
 use super::stats::duration_ms;
-use super::{Options, Report, text};
+use super::{Options, Report, Shown, text};
 use crate::model::{AttemptRecord, Outcome, Source};
-use crate::store::{RunView, Trajectories};
+use crate::store::Trajectories;
 use quick_junit::{NonSuccessKind, Property, Report as Xml, TestCase, TestCaseStatus, TestSuite, XmlString};
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ pub(super) static ITEM: Report = Report {
 /// Bytes of output kept for a case.
 const OUTPUT: usize = 16 * 1024;
 
-fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+fn render(view: &Shown<'_>, options: &Options, out: &mut Vec<u8>) -> io::Result<()> {
     let tape = view.trajectories();
     let mut xml = Xml::new(view.manifest.id.0.as_str());
     let mut suites: Vec<((&str, &str), TestSuite)> = Vec::new();

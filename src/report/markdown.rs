@@ -3,8 +3,8 @@
 //! Invariant: text of a model, an agent or a task stands only inside code spans: no mention, image, link
 //! or raw HTML comes of it, and no cell breaks a table. What depends on the clock is in one section.
 
-use super::stats::{Stats, by_subject, by_task, duration_ms, totals};
-use super::{Options, Report, compare, text};
+use super::stats::{Stats, duration_ms};
+use super::{Options, Report, Shown, compare, text};
 use crate::model::AttemptRecord;
 use crate::store::RunView;
 use crate::util::plural::plural;
@@ -22,13 +22,13 @@ pub(super) static ITEM: Report = Report {
 /// Attempts told one by one before the rest is only counted.
 const TOLD: usize = 50;
 
-fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
-    let stats = totals(view);
+fn render(view: &Shown<'_>, options: &Options, out: &mut Vec<u8>) -> io::Result<()> {
+    let stats = view.totals();
     writeln!(out, "# Run {}\n", code(&view.manifest.id.0))?;
     for (subject, stats) in text::rates(view) {
         let (success, format) = (text::rate(stats.success_rate()), text::rate(stats.format_rate()));
         if let Some(id) = subject {
-            let id = code(&id);
+            let id = code(id);
             writeln!(
                 out,
                 "- {id}: success {success} of the scored, format {format} of the judged attempts."
@@ -37,7 +37,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
             writeln!(out, "Success {success} of the scored, format {format} of the judged attempts.")?;
         }
     }
-    let beside = text::beside(&stats);
+    let beside = text::beside(stats);
     if !beside.is_empty() {
         writeln!(out, "Beside them, in no rate: {beside}.")?;
     }
@@ -84,15 +84,15 @@ const HEAD: &str =
     "| subject | attempts | outcomes | success | score | format | calls | turns | tokens | cost |";
 const RULE: &str = "| --- | --: | --- | --: | --: | --: | --: | --: | --: | --: |";
 
-fn tables(view: &RunView, out: &mut dyn Write) -> io::Result<()> {
+fn tables(view: &Shown<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n## Subjects\n\n{HEAD}\n{RULE}")?;
-    for (subject, stats) in by_subject(view) {
-        writeln!(out, "| {} |{}", cell(&subject), figures(&stats))?;
+    for (subject, stats) in view.subjects() {
+        writeln!(out, "| {} |{}", cell(subject), figures(stats))?;
     }
     writeln!(out, "\n## Tasks\n\n| task {HEAD}\n| --- {RULE}")?;
-    for task in by_task(view) {
+    for task in view.tasks() {
         let name = cell(&format!("{}/{}", task.suite, task.task));
-        writeln!(out, "| {name} | {} |{}", cell(&task.subject), figures(&task.stats))?;
+        writeln!(out, "| {name} | {} |{}", cell(task.subject), figures(&task.stats))?;
     }
     Ok(())
 }

@@ -5,17 +5,19 @@
 
 pub mod compare;
 pub mod findings;
+mod shown;
 mod stats;
 mod text;
 
-use crate::store::{RunView, StoreError, disk::Disk};
+use crate::store::{StoreError, disk::Disk};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 pub use self::csv::guard;
 pub use markdown::{cell, code};
-pub use stats::{OUTCOMES, Stats, TaskStats, by_subject, by_task, totals};
+pub use shown::Shown;
+pub use stats::{OUTCOMES, Stats, TaskStats};
 pub use text::{count, outcome, ratio, usd};
 
 /// How to render.
@@ -44,8 +46,8 @@ pub struct Report {
     pub file: Option<&'static str>,
     /// One line for help.
     pub about: &'static str,
-    /// Writes it.
-    pub render: fn(&RunView, &Options, &mut dyn io::Write) -> io::Result<()>,
+    /// Writes it, into memory: it is large, and nothing of it shall be copied on its way.
+    pub render: fn(&Shown<'_>, &Options, &mut Vec<u8>) -> io::Result<()>,
 }
 
 registry! {
@@ -59,8 +61,9 @@ pub fn find(name: &str) -> Option<&'static Report> {
 }
 
 /// Renders a report into memory.
-pub fn render(report: &Report, view: &RunView, options: &Options) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+pub fn render(report: &Report, view: &Shown<'_>, options: &Options) -> io::Result<Vec<u8>> {
+    // Each copy of a buffer that grows takes memory that was never used before, which is dear.
+    let mut bytes = Vec::with_capacity((320 * view.records.len()).min(4 << 20));
     (report.render)(view, options, &mut bytes)?;
     Ok(bytes)
 }
@@ -69,7 +72,12 @@ pub fn render(report: &Report, view: &RunView, options: &Options) -> io::Result<
 ///
 /// # Errors
 /// The file can't be written, or what is to be shown can't be read.
-pub fn write_file(report: &Report, view: &RunView, options: &Options, path: &Path) -> Result<(), StoreError> {
+pub fn write_file(
+    report: &Report,
+    view: &Shown<'_>,
+    options: &Options,
+    path: &Path,
+) -> Result<(), StoreError> {
     let put = render(report, view, options).and_then(|bytes| Disk::real().replace(path, &bytes));
     put.map_err(|error| StoreError::disk("write", path, &error)).map_err(|mut error| {
         error.hint = Some("name a file that can be written with '-o FILE'".to_owned());
@@ -84,7 +92,7 @@ pub fn write_file(report: &Report, view: &RunView, options: &Options, path: &Pat
 /// # Errors
 /// The first file that can't be written.
 pub fn write_derived(
-    view: &RunView,
+    view: &Shown<'_>,
     options: &Options,
     ready: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<PathBuf>, StoreError> {
@@ -94,7 +102,7 @@ pub fn write_derived(
 /// [`write_derived`] on a disk that a test may have prepared.
 pub fn write_derived_on(
     disk: &Disk,
-    view: &RunView,
+    view: &Shown<'_>,
     options: &Options,
     ready: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<PathBuf>, StoreError> {

@@ -4,8 +4,7 @@
 //! first, and a report does not.
 
 use super::findings::{Entry, Where, sarif};
-use super::{Options, Report};
-use crate::store::RunView;
+use super::{Options, Report, Shown};
 use crate::util::digest::sha256_parts;
 use std::borrow::Cow;
 use std::io;
@@ -17,7 +16,7 @@ pub(super) static ITEM: Report = Report {
     render,
 };
 
-fn render(view: &RunView, _: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+fn render(view: &Shown<'_>, _: &Options, out: &mut Vec<u8>) -> io::Result<()> {
     let findings = view
         .records
         .iter()

@@ -51,13 +51,13 @@ pub const OUTCOMES: [&str; 7] = ["passed", "failed", "invalid", "limit", "error"
 
 /// The counts of one task and subject.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TaskStats {
+pub struct TaskStats<'a> {
     /// Suite.
-    pub suite: String,
+    pub suite: &'a str,
     /// Task.
-    pub task: String,
+    pub task: &'a str,
     /// Subject.
-    pub subject: String,
+    pub subject: &'a str,
     /// Its counts.
     pub stats: Stats,
     /// The distinct reasons of its errors and skips, in plan order.
@@ -147,7 +147,7 @@ pub(super) fn duration_ms(record: &AttemptRecord) -> Option<f64> {
 }
 
 /// One entry for each task and subject, in plan order.
-pub fn by_task(view: &RunView) -> Vec<TaskStats> {
+pub(super) fn by_task(view: &RunView) -> Vec<TaskStats<'_>> {
     let mut groups: Vec<(&AttemptRecord, Vec<&AttemptRecord>)> = Vec::new();
     let mut index = std::collections::HashMap::with_capacity(view.records.len());
     for record in &view.records {
@@ -161,9 +161,9 @@ pub fn by_task(view: &RunView) -> Vec<TaskStats> {
     groups
         .into_iter()
         .map(|(first, records)| TaskStats {
-            suite: first.id.suite.clone(),
-            task: first.id.task.clone(),
-            subject: first.id.subject.clone(),
+            suite: &first.id.suite,
+            task: &first.id.task,
+            subject: &first.id.subject,
             stats: Stats::of(records.iter().copied()),
             reasons: reasons(&records),
         })
@@ -186,19 +186,16 @@ fn reasons(records: &[&AttemptRecord]) -> Vec<String> {
 }
 
 /// The counts of each subject, in the order of the manifest, then those that only records name.
-pub fn by_subject(view: &RunView) -> Vec<(String, Stats)> {
-    let mut ids: Vec<&str> = view.manifest.subjects.iter().map(|subject| subject.id.as_str()).collect();
+pub(super) fn by_subject(view: &RunView) -> Vec<(&str, Stats)> {
+    let known = view.manifest.subjects.iter().map(|subject| (subject.id.as_str(), Stats::of([])));
+    let mut out: Vec<(&str, Stats)> = known.collect();
     for record in &view.records {
-        if !ids.contains(&record.id.subject.as_str()) {
-            ids.push(&record.id.subject);
-        }
+        let id = record.id.subject.as_str();
+        let at = out.iter().position(|(known, _)| *known == id).unwrap_or_else(|| {
+            out.push((id, Stats::of([])));
+            out.len() - 1
+        });
+        out[at].1.add(record);
     }
-    ids.into_iter()
-        .map(|id| (id.to_owned(), Stats::of(view.records.iter().filter(|r| r.id.subject == id))))
-        .collect()
-}
-
-/// The counts of the whole run.
-pub fn totals(view: &RunView) -> Stats {
-    Stats::of(&view.records)
+    out
 }

@@ -1,13 +1,12 @@
 //! The table in the terminal: tasks, totals, and what stands beside them.
 
-use super::stats::{Stats, TaskStats, by_subject, by_task, totals};
-use super::{Options, Report, compare, text};
-use crate::store::RunView;
+use super::stats::{Stats, TaskStats};
+use super::{Options, Report, Shown, compare, text};
 use crate::util::text::{cut, width};
-use std::io;
+use std::io::{self, Write as _};
 use tabled::Table;
 use tabled::builder::Builder;
-use tabled::settings::object::{Columns, Object as _, Rows};
+use tabled::settings::object::{Columns, Rows};
 use tabled::settings::style::HorizontalLine;
 use tabled::settings::{Alignment, Color, Style};
 
@@ -24,23 +23,22 @@ const FIGURES: usize = 84;
 /// Lines of a reason that are shown; the files of the run have all of it.
 const REASON_LINES: usize = 3;
 
-fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
-    let tasks = by_task(view);
-    let subjects = by_subject(view);
+fn render(view: &Shown<'_>, options: &Options, out: &mut Vec<u8>) -> io::Result<()> {
+    let (tasks, subjects) = (view.tasks(), view.subjects());
     let (one_suite, one_subject) = (view.manifest.suites.len() <= 1, subjects.len() <= 1);
     let name = |task: &TaskStats| {
-        if one_suite { task.task.clone() } else { format!("{}/{}", task.suite, task.task) }
+        if one_suite { task.task.to_owned() } else { format!("{}/{}", task.suite, task.task) }
     };
     let mut builder = Builder::default();
     builder.push_record(header(options, one_subject));
     let mut outcomes = Vec::new();
-    for task in &tasks {
+    for task in tasks {
         let label = cut(&text::one_line(&name(task)), options.width.saturating_sub(FIGURES).max(24));
-        builder.push_record(row(label, &task.subject, &task.stats, options, one_subject));
+        builder.push_record(row(label, task.subject, &task.stats, options, one_subject));
         outcomes.push(task.stats.clone());
     }
     let first_total = outcomes.len() + 1;
-    for (subject, stats) in &subjects {
+    for (subject, stats) in subjects {
         builder.push_record(row("total".to_owned(), subject, stats, options, one_subject));
         outcomes.push(stats.clone());
     }
@@ -50,7 +48,7 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
         colour(&mut table, &outcomes, one_subject);
     }
     writeln!(out, "{table}")?;
-    sentences(view, &tasks, options, out)?;
+    sentences(view, options, out)?;
     compare::brief(view, options, out)
 }
 
@@ -103,7 +101,9 @@ fn shape(table: &mut Table, first_total: usize, one_subject: bool) {
         Style::modern_rounded().remove_horizontal().horizontals([(1, line), (first_total.max(2), line)]),
     );
     let first_figure = if one_subject { 2 } else { 3 };
-    table.modify(Columns::new(first_figure..).not(Rows::first()), Alignment::right());
+    // By whole columns and a row: an entry for each cell takes longer than all else that the table needs.
+    table.modify(Columns::new(first_figure..), Alignment::right());
+    table.modify(Rows::first(), Alignment::left());
 }
 
 fn colour(table: &mut Table, rows: &[Stats], one_subject: bool) {
@@ -127,20 +127,15 @@ fn colour(table: &mut Table, rows: &[Stats], one_subject: bool) {
 }
 
 /// What the figures mean, and every reason that stands outside them.
-fn sentences(
-    view: &RunView,
-    tasks: &[TaskStats],
-    options: &Options,
-    out: &mut dyn io::Write,
-) -> io::Result<()> {
-    let stats = totals(view);
+fn sentences(view: &Shown<'_>, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+    let stats = view.totals();
     let rates = text::rates(view).into_iter().map(|(subject, stats)| {
-        let whose = subject.map(|id| format!("{}: ", text::one_line(&id))).unwrap_or_default();
+        let whose = subject.map(|id| format!("{}: ", text::one_line(id))).unwrap_or_default();
         let (success, format) = (text::rate(stats.success_rate()), text::rate(stats.format_rate()));
         format!("{whose}success {success} scored, format {format} judged")
     });
     let mut line = rates.collect::<Vec<_>>().join("\n");
-    let beside = text::beside(&stats);
+    let beside = text::beside(stats);
     if !beside.is_empty() {
         line = line + "; beside them, in no rate: " + &beside;
     }
@@ -158,7 +153,7 @@ fn sentences(
         writeln!(out, "{}", fit(&head, &reason, options.width))?;
     }
     let one_subject = view.manifest.subjects.len() <= 1;
-    for task in tasks {
+    for task in view.tasks() {
         for reason in &task.reasons {
             let head = if one_subject {
                 format!("{}/{}", task.suite, task.task)

@@ -3,10 +3,10 @@
 //! Invariant: no text of a model or an agent reaches a reader but through here or through the escaping of
 //! the format itself.
 
-use super::stats::{Stats, by_subject, totals};
+use super::Shown;
+use super::stats::Stats;
 use crate::model::{AttemptRecord, Outcome};
 use crate::stats::Rate;
-use crate::store::RunView;
 use crate::util::text;
 use std::borrow::Cow;
 
@@ -70,12 +70,12 @@ pub(super) fn cost(stats: &Stats) -> String {
 }
 
 /// Success and format in a sentence for each subject: different subjects have no rate together.
-pub(super) fn rates(view: &RunView) -> Vec<(Option<String>, Stats)> {
-    let subjects = by_subject(view);
+pub(super) fn rates<'a>(view: &'a Shown<'_>) -> Vec<(Option<&'a str>, &'a Stats)> {
+    let subjects = view.subjects();
     if subjects.len() <= 1 {
-        return vec![(None, totals(view))];
+        return vec![(None, view.totals())];
     }
-    subjects.into_iter().map(|(id, stats)| (Some(id), stats)).collect()
+    subjects.iter().map(|(id, stats)| (Some(*id), stats)).collect()
 }
 
 /// A whole number with thin groups, or `unknown`.

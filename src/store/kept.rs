@@ -44,9 +44,10 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// The run began here.
-    pub(super) fn begin(manifest: RunManifest) -> Self {
-        Self { manifest, records: Vec::new(), trajectories: Vec::new(), bytes: 0, forgot: false }
+    /// The run began here; room is made for `expected` attempts.
+    pub(super) fn begin(manifest: RunManifest, expected: usize) -> Self {
+        let trajectories = Vec::with_capacity(expected);
+        Self { manifest, records: Vec::new(), trajectories, bytes: 0, forgot: false }
     }
 
     /// Whether the files need not be read for any of it.
@@ -66,13 +67,18 @@ impl Kept {
 
     /// Takes records that count from now on.
     pub(super) fn records(&mut self, records: &mut Vec<AttemptRecord>) {
-        self.records.append(records);
+        if self.records.is_empty() {
+            std::mem::swap(&mut self.records, records);
+        } else {
+            self.records.append(records);
+        }
     }
 
     /// The run as [`super::open`] would read it; `None` if only the files can tell.
     pub(super) fn into_view(self, dir: &Path) -> Option<RunView> {
-        let Self { manifest, records, trajectories, .. } = self;
-        let records = sorted(records);
+        let Self { manifest, mut records, trajectories, .. } = self;
+        // They are large: each is moved once, and not with each step of the sorting.
+        records.sort_by_cached_key(|record| record.seq);
         let twice = records.windows(2).any(|pair| pair[0].id == pair[1].id);
         if twice || !records.iter().all(is_finite) {
             return None;
@@ -85,14 +91,6 @@ impl Kept {
             remembered: Remembered(Arc::new(trajectories)),
         })
     }
-}
-
-/// The records in plan order. They are large, so that each is moved once and not with each step of the sorting.
-fn sorted(records: Vec<AttemptRecord>) -> Vec<AttemptRecord> {
-    let mut order: Vec<usize> = (0..records.len()).collect();
-    order.sort_by_key(|at| (records[*at].seq, &records[*at].id));
-    let mut records: Vec<Option<AttemptRecord>> = records.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|at| records[at].take()).collect()
 }
 
 /// Whether each number of a record can be written: JSON has no others.

@@ -177,18 +177,27 @@ const SEAL: &str = ",\"checksum\":\"";
 
 /// One line, newline included.
 pub(super) fn encode(record: &AttemptRecord) -> String {
-    seal(&json(record))
+    seal(json(record))
 }
+
+/// Bytes that a line has if nothing in it is long: a buffer that grows is copied.
+const LINE: usize = 1536;
 
 /// The record as one JSON object, without the checksum.
 fn json(record: &AttemptRecord) -> String {
-    // Maps with text keys and plain numbers can't fail to serialise.
-    serde_json::to_string(&to_wire(record, true)).unwrap_or_default()
+    let mut bytes = Vec::with_capacity(LINE);
+    // Maps with text keys and plain numbers can't fail to serialise, and what comes out is UTF-8.
+    let _ = serde_json::to_writer(&mut bytes, &to_wire(record, true));
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
-fn seal(object: &str) -> String {
-    let body = object.strip_suffix('}').unwrap_or(object);
-    [body, SEAL, &sha256_hex(body.as_bytes()), "\"}\n"].concat()
+fn seal(mut object: String) -> String {
+    if object.ends_with('}') {
+        object.pop();
+    }
+    let checksum = sha256_hex(object.as_bytes());
+    object.extend([SEAL, &checksum, "\"}\n"]);
+    object
 }
 
 /// Reads a line without its newline; the error is a clause that says what is wrong with it.

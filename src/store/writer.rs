@@ -83,6 +83,8 @@ struct Batch {
     cassette: String,
     attempts: String,
     records: Vec<AttemptRecord>,
+    /// Bytes of trajectories and exchanges that are in their files already.
+    written: usize,
     /// Whether evidence was put into its folder.
     evidence: bool,
 }
@@ -90,10 +92,10 @@ struct Batch {
 impl Batch {
     /// Empties it; the next one of about the same size needs no new memory.
     fn clear(&mut self) {
-        let Self { trajectories, cassette, attempts, records, evidence } = self;
+        let Self { trajectories, cassette, attempts, records, written, evidence } = self;
         [trajectories, cassette, attempts].into_iter().for_each(String::clear);
         records.clear();
-        *evidence = false;
+        (*written, *evidence) = (0, false);
     }
 }
 
@@ -101,6 +103,11 @@ impl Batch {
 const PIECE: usize = 32;
 /// Bytes of a batch beyond which it waits for no more.
 const ENOUGH: usize = 8 << 20;
+/// Bytes of lines that wait in memory. What is beyond goes to its file, where it counts no sooner: memory that was never
+/// used before is dear.
+const WAITING: usize = 128 << 10;
+/// Attempts of a run for which room is made beforehand.
+const EXPECTED: u64 = 1024;
 
 impl Writer {
     /// For a folder without a run.
@@ -147,10 +154,12 @@ impl Writer {
                 Job::Exchange(line) => {
                     self.batch.cassette.push_str(&line);
                     self.batch.cassette.push('\n');
+                    self.write_ahead(WAITING)?;
                 }
                 Job::Finished(attempt) => {
                     self.batch.evidence |= self.evidence(&attempt.finished)?;
                     self.finished(*attempt)?;
+                    self.write_ahead(WAITING)?;
                 }
                 Job::End => {}
             }
@@ -161,6 +170,7 @@ impl Writer {
             attempts.extend(records.iter().map(wire::encode));
         } else {
             let lines: Vec<String> = records.par_iter().with_min_len(PIECE).map(wire::encode).collect();
+            attempts.reserve(lines.iter().map(String::len).sum());
             attempts.extend(lines);
         }
         Ok(())
@@ -169,13 +179,13 @@ impl Writer {
     /// Whether the batch is so large that it should be written now.
     pub(super) fn has_enough(&self) -> bool {
         let batch = &self.batch;
-        batch.trajectories.len() + batch.cassette.len() + batch.attempts.len() > ENOUGH
+        batch.written + batch.trajectories.len() + batch.cassette.len() + batch.attempts.len() > ENOUGH
     }
 
     /// Writes the batch: when this returns, its records count.
     pub(super) fn commit(&mut self) -> Result<(), StoreError> {
+        self.write_ahead(0)?;
         let mut batch = std::mem::take(&mut self.batch);
-        self.append(&batch)?;
         if batch.evidence {
             let folder = self.dir.join(ARTEFACTS);
             self.disk.sync_dir(&folder).map_err(|error| StoreError::disk("write", &folder, &error))?;
@@ -249,7 +259,9 @@ impl Writer {
         self.disk
             .replace(&path, &manifest::encode(&manifest))
             .map_err(|error| StoreError::disk("write", &path, &error).unbegun())?;
-        self.kept = Some(Kept::begin(manifest));
+        let expected = usize::try_from(manifest.planned.min(EXPECTED)).unwrap_or_default();
+        self.batch.records.reserve(expected);
+        self.kept = Some(Kept::begin(manifest, expected));
         Ok(())
     }
 
@@ -266,23 +278,31 @@ impl Writer {
     }
 
     fn files(&mut self) -> Result<&mut Files, StoreError> {
-        self.files.as_mut().ok_or_else(|| StoreError::input("an attempt ended before its run began"))
+        self.files.as_mut().ok_or_else(unstarted)
     }
 
-    /// One write a file and batch: many small ones cost more than all else that the store does.
-    fn append(&mut self, lines: &Batch) -> Result<(), StoreError> {
-        if lines.cassette.is_empty() && lines.trajectories.is_empty() {
+    /// Puts lines of which more than `waiting` bytes are in memory into their files, one write a file: many small ones
+    /// cost more than all else that the store does. They count when the batch is committed.
+    fn write_ahead(&mut self, waiting: usize) -> Result<(), StoreError> {
+        let waiting = if self.gathers() || waiting == 0 { waiting } else { usize::MAX };
+        let Self { files, batch, .. } = self;
+        let [cassette, trajectories] = [&mut batch.cassette, &mut batch.trajectories];
+        if cassette.len() <= waiting && trajectories.len() <= waiting {
             return Ok(());
         }
-        let files = self.files()?;
-        if !lines.cassette.is_empty() {
+        let files = files.as_mut().ok_or_else(unstarted)?;
+        if cassette.len() > waiting {
             files.cassette_dirty = true;
-            append(&mut files.cassette, lines.cassette.as_bytes())?;
+            append(&mut files.cassette, cassette.as_bytes())?;
+            batch.written += cassette.len();
+            cassette.clear();
         }
-        if lines.trajectories.is_empty() {
-            return Ok(());
+        if trajectories.len() > waiting {
+            append(&mut files.trajectories, trajectories.as_bytes())?;
+            batch.written += trajectories.len();
+            trajectories.clear();
         }
-        append(&mut files.trajectories, lines.trajectories.as_bytes())
+        Ok(())
     }
 
     /// Keeps what is not kept yet; tells whether anything was.
@@ -326,6 +346,10 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+fn unstarted() -> StoreError {
+    StoreError::input("an attempt ended before its run began")
 }
 
 fn append(file: &mut DiskFile, bytes: &[u8]) -> Result<(), StoreError> {

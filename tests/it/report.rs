@@ -19,7 +19,7 @@ fn demo() -> (tempfile::TempDir, RunView) {
 fn render(view: &RunView, name: &str, timing: bool) -> String {
     let report = report::find(name).unwrap_or_else(|| panic!("no report {name}"));
     let options = Options { timing, ..Options::file() };
-    String::from_utf8(report::render(report, view, &options).unwrap()).unwrap()
+    String::from_utf8(report::render(report, &report::Shown::new(view), &options).unwrap()).unwrap()
 }
 
 #[test]
@@ -99,7 +99,8 @@ fn is_annotation(line: &str) -> bool {
 fn colour_is_only_there_when_asked_for() {
     let (_folder, view) = demo();
     let table = report::find("table").unwrap();
-    let with = report::render(table, &view, &Options { color: true, ..Options::file() }).unwrap();
+    let with = report::render(table, &report::Shown::new(&view), &Options { color: true, ..Options::file() })
+        .unwrap();
     let with = String::from_utf8(with).unwrap();
     assert!(with.contains("\x1b[31m") && with.contains("\x1b[32m"));
     let mut plain = String::new();
@@ -188,7 +189,7 @@ fn junit_is_xml_to_another_parser_too() {
 #[test]
 fn derived_files_are_made_again_byte_for_byte() {
     let (folder, view) = demo();
-    let files = report::write_derived(&view, &Options::file(), &|| true).unwrap();
+    let files = report::write_derived(&report::Shown::new(&view), &Options::file(), &|| true).unwrap();
     let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["attempts.csv", "summary.json", "junit.xml", "report.md", "report.html"]);
     for (file, format) in files.iter().zip(["csv", "json", "junit", "markdown", "html"]) {
@@ -236,7 +237,7 @@ fn requests_that_were_sent_again_are_told() {
     let mut view = runs::write(&folder.path().join("run"), 3);
     let markdown = |view: &store::RunView, options: &Options| {
         let report = report::find("markdown").unwrap();
-        String::from_utf8(report::render(report, view, options).unwrap()).unwrap()
+        String::from_utf8(report::render(report, &report::Shown::new(view), options).unwrap()).unwrap()
     };
     assert!(!markdown(&view, &Options::file()).contains("sent again"));
     let retry = json!({"turn": 1, "at_ms": 1, "wait_ms": 2, "reason": "the server x is busy"});

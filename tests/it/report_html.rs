@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 fn render(view: &RunView) -> String {
     let html = report::find("html").unwrap();
-    String::from_utf8(report::render(html, view, &Options::file()).unwrap()).unwrap()
+    String::from_utf8(report::render(html, &report::Shown::new(view), &Options::file()).unwrap()).unwrap()
 }
 
 /// Renders the page and starts a browser for it.

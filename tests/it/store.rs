@@ -26,7 +26,7 @@ fn summary(dir: &Path) -> String {
     let view = store::open(dir).unwrap();
     let json = report::find("json").unwrap();
     let options = Options { timing: false, ..Options::file() };
-    String::from_utf8(report::render(json, &view, &options).unwrap()).unwrap()
+    String::from_utf8(report::render(json, &report::Shown::new(&view), &options).unwrap()).unwrap()
 }
 
 /// Tells the events of `seqs` to a recorder; a refusal ends it, as it ends a run.
@@ -116,7 +116,7 @@ fn reports_of_who_wrote_a_run_are_those_of_who_reads_it() {
         let read = store::open(folder.path()).unwrap();
         assert_eq!(written, read);
         for report in report::ALL {
-            let render = |view| report::render(report, view, &Options::file()).unwrap();
+            let render = |view| report::render(report, &report::Shown::new(view), &Options::file()).unwrap();
             assert!(render(&written) == render(&read), "{}", report.name);
         }
         fs::write(folder.path().join("trajectories.jsonl"), "").unwrap();
@@ -139,6 +139,11 @@ fn a_run_is_told_before_it_is_on_disk_where_its_files_need_not_be_read() {
         let read = store::open(folder.path()).unwrap();
         assert_eq!(read.records.len(), planned as usize);
         assert!(early.is_none_or(|early| early == read));
+        let tape = read.trajectories();
+        for record in &read.records {
+            // Held against its digest.
+            assert!(tape.read(record).is_ok(), "{}: found where it lies", record.id);
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl Row {
     fn new(dir: &Path) -> Self {
         let glance = store::glance(dir);
         let id = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let stats = glance.view.as_ref().map(report::totals).unwrap_or_default();
+        let stats = glance.view.as_ref().map(|view| report::Stats::of(&view.records)).unwrap_or_default();
         Self { id, glance, stats }
     }
 

@@ -473,14 +473,15 @@ fn conclude(ran: Ran, args: &Args, report: &'static Report, context: &Context) -
         color: context.color_out,
         width: crate::cli::report::columns(context),
     };
+    let shown = report::Shown::new(&view);
     let (derived, text) = rayon::join(
         || {
             if seen.store_failed {
                 return Ok(Vec::new());
             }
-            report::write_derived(&view, &report::Options::file(), &|| ran.on_disk().is_ok())
+            report::write_derived(&shown, &report::Options::file(), &|| ran.on_disk().is_ok())
         },
-        || report::render(report, &view, &options),
+        || report::render(report, &shown, &options),
     );
     if !seen.store_failed
         && let Err(error) = ran.on_disk()

@@ -14,7 +14,8 @@ pub fn value(trajectory: &Trajectory) -> Value {
 
 /// One trajectory as one line, without the newline.
 pub fn line(trajectory: &Trajectory) -> String {
-    let mut out = Vec::new();
+    // A buffer that grows from nothing is copied at each step.
+    let mut out = Vec::with_capacity(1024);
     object(&mut out, trajectory, None);
     // What is written is the text of a serialiser of JSON.
     String::from_utf8(out).unwrap_or_default()

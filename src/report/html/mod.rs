@@ -13,7 +13,7 @@ mod pool;
 mod rows;
 mod step;
 
-use super::{Options, Report};
+use super::{Options, Report, Shown};
 use crate::model::AttemptRecord;
 use crate::store::RunView;
 use crate::util::plural::plural;
@@ -71,7 +71,8 @@ struct Data {
     left_out: usize,
 }
 
-fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
+#[expect(clippy::unnecessary_wraps, reason = "reports have one signature")]
+fn render(view: &Shown<'_>, options: &Options, out: &mut Vec<u8>) -> io::Result<()> {
     let (script, style) = (compact(SCRIPT), compact(STYLE));
     let top = overview::markup(view, options).into_string();
     let listed = listed(view, ROWS);
@@ -115,8 +116,9 @@ fn render(view: &RunView, options: &Options, out: &mut dyn io::Write) -> io::Res
             }
         }
     };
-    out.write_all(page.into_string().as_bytes())?;
-    out.write_all(b"\n")
+    *out = page.into_string().into_bytes();
+    out.push(b'\n');
+    Ok(())
 }
 
 fn block(id: &str, json: &str) -> Markup {

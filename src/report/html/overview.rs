@@ -1,6 +1,7 @@
 //! The top of the page: the verdicts, the subjects and the facts of the run; without scripts the tasks too.
 
-use super::super::stats::{Stats, by_subject, by_task, totals};
+use super::super::Shown;
+use super::super::stats::Stats;
 use super::super::{Options, text};
 use crate::stats::Rate;
 use crate::store::RunView;
@@ -12,7 +13,7 @@ const TASKS: usize = 1_000;
 /// Subjects whose rates fit into a card.
 const CARD: usize = 4;
 
-pub(super) fn markup(view: &RunView, options: &Options) -> Markup {
+pub(super) fn markup(view: &Shown<'_>, options: &Options) -> Markup {
     let manifest = &view.manifest;
     html! {
         header {
@@ -40,14 +41,14 @@ pub(super) fn markup(view: &RunView, options: &Options) -> Markup {
     }
 }
 
-fn cards(view: &RunView, options: &Options) -> Markup {
-    let (stats, subjects) = (totals(view), by_subject(view));
-    let beside = text::beside(&stats);
+fn cards(view: &Shown<'_>, options: &Options) -> Markup {
+    let (stats, subjects) = (view.totals(), view.subjects());
+    let beside = text::beside(stats);
     let missing = view.manifest.planned.saturating_sub(stats.attempts);
     html! {
         @if subjects.len() > 1 {
-            (per_subject("success", &subjects, Stats::success_rate, "of the scored attempts"))
-            (per_subject("format", &subjects, Stats::format_rate, "of the judged attempts"))
+            (per_subject("success", subjects, Stats::success_rate, "of the scored attempts"))
+            (per_subject("format", subjects, Stats::format_rate, "of the judged attempts"))
         } @else {
             (card("success", stats.success, stats.scored, "of the scored attempts"))
             (card("format", stats.format_ok, stats.judged, "of the judged attempts"))
@@ -94,7 +95,7 @@ fn card(title: &str, part: u64, of: u64, note: &str) -> Markup {
 }
 
 /// Different subjects have no rate together.
-fn per_subject(title: &str, subjects: &[(String, Stats)], rate: fn(&Stats) -> Rate, note: &str) -> Markup {
+fn per_subject(title: &str, subjects: &[(&str, Stats)], rate: fn(&Stats) -> Rate, note: &str) -> Markup {
     let rates: Vec<String> = subjects.iter().map(|(_, stats)| text::ratio(rate(stats))).collect();
     html! {
         div.card {
@@ -115,26 +116,26 @@ fn head(first: Markup, options: &Options) -> Markup {
     }
 }
 
-fn subjects(view: &RunView, options: &Options) -> Markup {
+fn subjects(view: &Shown<'_>, options: &Options) -> Markup {
     html! {
         div.wide tabindex="0" { table {
             (head(html! { th { "subject" } }, options))
-            tbody { @for (subject, stats) in &by_subject(view) {
+            tbody { @for (subject, stats) in view.subjects() {
                 tr { td { (text::one_line(subject)) } td.n { (stats.attempts) } (figures(stats, options)) }
             } }
         } }
     }
 }
 
-fn tasks(view: &RunView, options: &Options) -> Markup {
-    let tasks = by_task(view);
+fn tasks(view: &Shown<'_>, options: &Options) -> Markup {
+    let tasks = view.tasks();
     html! {
         div.wide { table {
             (head(html! { th { "task" } th { "subject" } }, options))
             tbody { @for task in tasks.iter().take(TASKS) {
                 tr {
-                    td { (text::one_line(&task.suite)) "/" b { (text::one_line(&task.task)) } }
-                    td { (text::one_line(&task.subject)) }
+                    td { (text::one_line(task.suite)) "/" b { (text::one_line(task.task)) } }
+                    td { (text::one_line(task.subject)) }
                     td.n { (task.stats.attempts) }
                     (figures(&task.stats, options))
                 }

@@ -42,7 +42,7 @@ fn row(item: &Item, checked: &Checked) -> [String; 15] {
     let readings: Vec<String> = finding.readings.iter().map(ToString::to_string).collect();
     let start = finding.location.as_ref();
     [
-        guard(name(&item.path)),
+        guard(name(&item.path).into()).into_owned(),
         number(checked.judged.get(item.judged).map(|judged| judged.number as u64)),
         number(start.map(|place| place.line)),
         number(start.map(|place| place.column)),
@@ -56,6 +56,6 @@ fn row(item: &Item, checked: &Checked) -> [String; 15] {
         number(finding.message),
         number(finding.span.map(|span| span.start as u64)),
         number(finding.span.map(|span| span.end as u64)),
-        guard(unmarked(&one_line(&finding.text)).into_owned()),
+        guard(unmarked(&one_line(&finding.text))).into_owned(),
     ]
 }
