@@ -250,7 +250,7 @@ pub trait ProcessControl: Send + Sync {
     async fn foreground_busy(&self) -> Result<bool, SandboxError>;
     /// Puts the modes of the PTY back to what they were at the start (no echo, no ONLCR), whatever a program
     /// made of them. Nothing to do without a PTY.
-    async fn reset_terminal(&self) -> Result<(), SandboxError> {
+    fn reset_terminal(&self) -> Result<(), SandboxError> {
         Ok(())
     }
     /// Sets the size of the PTY (columns, rows); the program is told by SIGWINCH. Nothing to do without a PTY.

@@ -360,11 +360,11 @@ impl ProcessControl for Control {
         Ok(self.channel.ask(kind::BUSY, &out.0).await?.0.first() == Some(&1))
     }
 
-    async fn reset_terminal(&self) -> Result<(), SandboxError> {
-        let mut out = Enc::default();
-        out.u32(self.number);
-        self.channel.ask(kind::RESET, &out.0).await?;
-        Ok(())
+    fn reset_terminal(&self) -> Result<(), SandboxError> {
+        match &self.terminal {
+            Some(terminal) => terminal.reset().map_err(|error| failed("reset the PTY's modes", &error)),
+            None => Ok(()),
+        }
     }
 
     fn resize(&self, size: (u16, u16)) -> Result<(), SandboxError> {

@@ -10,7 +10,7 @@ use super::image::Image;
 use std::io;
 
 /// Version of everything below.
-pub(super) const VERSION: u32 = 7;
+pub(super) const VERSION: u32 = 8;
 /// The largest frame that is believed.
 pub(super) const MAX_FRAME: usize = 16 << 20;
 
@@ -27,7 +27,6 @@ pub(super) mod kind {
     pub(in super::super) const REMOVE: u8 = 9;
     pub(in super::super) const LISTEN: u8 = 10;
     pub(in super::super) const FREEZE: u8 = 11;
-    pub(in super::super) const RESET: u8 = 12;
     /// Notes how the files are.
     pub(in super::super) const MARK: u8 = 13;
     /// Tells what has become of them since.

@@ -27,7 +27,6 @@ mod world;
 use super::pass::{Inbox, send_all};
 use super::wire::{self, Dec, Enc, Spec, kind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::termios::Termios;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -97,8 +96,8 @@ type Ready = (OwnedFd, world::Built, Vec<u8>);
 #[derive(Debug)]
 struct Program {
     pid: i32,
-    /// The PTY's master, kept to ask for the foreground group, and the modes that it began with.
-    terminal: Option<(OwnedFd, Termios)>,
+    /// The PTY's master, kept to ask for the foreground group.
+    terminal: Option<OwnedFd>,
 }
 
 /// Everything that the init knows.
@@ -317,7 +316,6 @@ impl Init {
             kind::SPAWN => self.spawn(from),
             kind::SIGNAL => self.signal(from),
             kind::BUSY => self.busy(from),
-            kind::RESET => self.reset(from),
             kind::READ => files::as_either(&self.spec, from, false, files::read),
             kind::WRITE => files::as_either(&self.spec, from, true, files::write),
             kind::STAT => files::as_either(&self.spec, from, false, files::stat),

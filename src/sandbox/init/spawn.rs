@@ -4,7 +4,6 @@
 use super::reap::{check, kill};
 use super::{Answer, Dec, During, Enc, Failure, Init, Program};
 use rustix::fs::{Mode, OFlags};
-use rustix::termios::{OptionalActions, Termios};
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io::{self, Read};
@@ -93,7 +92,7 @@ impl Init {
         let Some(program) = self.programs.get(&number) else { return Ok((Vec::new(), Vec::new())) };
         let pid = match (target, &program.terminal) {
             (0, _) => program.pid,
-            (2, Some((terminal, _))) => -foreground(terminal).during("the terminal's foreground group")?,
+            (2, Some(terminal)) => -foreground(terminal).during("the terminal's foreground group")?,
             _ => -program.pid,
         };
         if pid != 0 && pid != -1 {
@@ -104,21 +103,12 @@ impl Init {
 
     pub(super) fn busy(&mut self, from: &mut Dec<'_>) -> Answer {
         let busy = match self.programs.get(&from.u32()?) {
-            Some(Program { pid, terminal: Some((terminal, _)) }) => {
+            Some(Program { pid, terminal: Some(terminal) }) => {
                 foreground(terminal).is_ok_and(|group| group != 0 && group != *pid)
             }
             _ => false,
         };
         Ok((vec![u8::from(busy)], Vec::new()))
-    }
-
-    /// Gives a PTY its first modes again: set on the master they hold for both sides, whoever is in front.
-    pub(super) fn reset(&mut self, from: &mut Dec<'_>) -> Answer {
-        if let Some(Program { terminal: Some((terminal, modes)), .. }) = self.programs.get(&from.u32()?) {
-            rustix::termios::tcsetattr(terminal, OptionalActions::Now, modes)
-                .during("reset the PTY's modes")?;
-        }
-        Ok((Vec::new(), Vec::new()))
     }
 }
 
@@ -159,18 +149,18 @@ fn look_up(argv: &[String], path: &str, cwd: &Path) -> Result<PathBuf, Failure> 
 }
 
 /// Child's descriptors with their numbers, the harness's ends, and the master to keep.
-type Streams = (Vec<(OwnedFd, i32)>, Vec<OwnedFd>, Option<(OwnedFd, Termios)>);
+type Streams = (Vec<(OwnedFd, i32)>, Vec<OwnedFd>, Option<OwnedFd>);
 
 fn streams(pty: Option<(u16, u16)>, person: bool, status: i32) -> Result<Streams, Failure> {
     let mut inside = Vec::new();
     let mut outgoing = Vec::new();
     let mut terminal = None;
     if let Some(size) = pty {
-        let (master, slave, modes) = open_pty(size, person)?;
+        let (master, slave) = open_pty(size, person)?;
         for number in 0..3 {
             inside.push((high(slave.as_fd())?, number));
         }
-        terminal = Some((high(master.as_fd())?, modes));
+        terminal = Some(high(master.as_fd())?);
         outgoing.push(master);
     } else {
         for number in 0..3 {
@@ -199,9 +189,11 @@ fn high(descriptor: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
 
 /// A PTY without echo and without newline translation, so that what programs write is what is read; for a person,
 /// with both.
-fn open_pty((columns, rows): (u16, u16), person: bool) -> Result<(OwnedFd, OwnedFd, Termios), Failure> {
+fn open_pty((columns, rows): (u16, u16), person: bool) -> Result<(OwnedFd, OwnedFd), Failure> {
     use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
-    use rustix::termios::{LocalModes, OutputModes, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
+    use rustix::termios::{
+        LocalModes, OptionalActions, OutputModes, Winsize, tcgetattr, tcsetattr, tcsetwinsize,
+    };
     let master =
         openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).during("open a PTY")?;
     let _ = grantpt(&master);
@@ -211,15 +203,15 @@ fn open_pty((columns, rows): (u16, u16), person: bool) -> Result<(OwnedFd, Owned
         OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC,
     )
     .during("open the PTY's other side")?;
-    let mut modes = tcgetattr(&slave).during("read the PTY's modes")?;
     if !person {
+        let mut modes = tcgetattr(&slave).during("read the PTY's modes")?;
         modes.local_modes.remove(LocalModes::ECHO);
         modes.output_modes.remove(OutputModes::ONLCR);
         tcsetattr(&slave, OptionalActions::Now, &modes).during("set the PTY's modes")?;
     }
     tcsetwinsize(&slave, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })
         .during("set the PTY's size")?;
-    Ok((master, slave, modes))
+    Ok((master, slave))
 }
 
 fn fork_exec(plan: &Plan) -> Result<i32, Failure> {

@@ -4,14 +4,15 @@ exec 199>&1
 unset ROLLTAPE_BOOT
 export -n PS1 PS2
 PS1= PS2= PROMPT_COMMAND='__rolltape_end $?'
-# Takes the command from the file $2 and marks where its output begins. With $3 it is run as the prompt's command.
+# Takes the command from the file $2, or as $3, and marks where its output begins. With $4 it is run as the prompt's command.
 __rolltape_begin() {
-  IFS= builtin read -r -d '' __rolltape_c <"$2" || :
+  __rolltape_c=$3
+  if [[ $2 ]]; then IFS= builtin read -r -d '' __rolltape_c <"$2" || :; fi
   # Forgets the jobs that have ended.
   builtin jobs >/dev/null
   builtin printf '\e_B%s\e\\' "$1" >&199
   __rolltape_n=$1
-  if [[ $3 == prompt ]]; then
+  if [[ $4 == prompt ]]; then
     builtin unset -v PROMPT_COMMAND
     # It is a copy that runs: after an interrupt the prompt must not run the command again.
     PROMPT_COMMAND='PROMPT_COMMAND='\''__rolltape_end $?'\''; __rolltape_keep; builtin eval -- "$__rolltape_c" 197>&- 198>&- 199>&-; __rolltape_end $?'

@@ -193,19 +193,22 @@ impl Live {
         }
     }
 
-    /// Runs what lies in the file, as the prompt's command: there bash tells no job notices.
+    /// Runs what lies in the file, or was quoted to be typed, as the prompt's command: there bash tells no job notices.
     /// What may not be whole is run by the line itself: an unclosed `$(` breaks bash 5.2 in its prompt.
-    pub(super) async fn command(&mut self, whole: bool) -> Result<(), SandboxError> {
+    pub(super) async fn command(&mut self, whole: bool, typed: Option<String>) -> Result<(), SandboxError> {
         self.nonce = nonce()?;
-        self.control.reset_terminal().await?;
-        let file = self.file.replace('\'', r"'\''");
+        self.control.reset_terminal()?;
+        let given = match typed {
+            Some(quoted) => format!("'' {quoted}"),
+            None => format!("'{}' ''", self.file.replace('\'', r"'\''")),
+        };
         // The empty line first: what a syntax error left of bash's state ends with it.
         let nonce = &self.nonce;
         let line = if whole {
-            format!("\n __rolltape_begin {nonce} '{file}' prompt\n")
+            format!("\n __rolltape_begin {nonce} {given} prompt\n")
         } else {
             format!(
-                "\n __rolltape_begin {nonce} '{file}' here; \\builtin eval -- \"$__rolltape_c\" 197>&- 198>&- 199>&-; \
+                "\n __rolltape_begin {nonce} {given} here; \\builtin eval -- \"$__rolltape_c\" 197>&- 198>&- 199>&-; \
                  __rolltape_end $?\n"
             )
         };

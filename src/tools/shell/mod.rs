@@ -1,7 +1,7 @@
 //! One persistent bash on a PTY inside the sandbox.
 //!
 //! A command is put into a file and run by one short typed line, so tabs, carriage returns, here-documents
-//! and 300 KB arrive exactly. Its end is told on a pipe that its programs don't have, with a fresh nonce;
+//! and 300 KB arrive exactly; a short one of plain characters is quoted in that line itself. Its end is told on a pipe that its programs don't have, with a fresh nonce;
 //! marks in the terminal's stream only say which bytes belong to it. A shell that ends is replaced.
 //!
 //! Job notices (`[1] 4711`, `[1]+  Done`) are left out, as they would come at random places with numbers that
@@ -30,6 +30,8 @@ use std::time::Duration;
 const START: Duration = Duration::from_mins(1);
 /// How long a program gets to react to a key.
 const KEY: Duration = Duration::from_secs(2);
+/// Bytes of a command that is typed itself: with each of them escaped the line is still one that a terminal takes.
+const TYPED: usize = 1_800;
 /// A line of a terminal in canonical mode is at most this long, newline included.
 const MAX_LINE: usize = 4_096;
 /// An environment larger than this is not brought into a new shell.
@@ -98,10 +100,13 @@ impl Shell {
             self.start().await?;
         }
         let Some(live) = self.live.as_mut() else { return Err(SandboxError::new("the shell is gone")) };
-        if let Err(error) = hand_over(self.sandbox.as_ref(), live, command).await {
+        let typed = typed(command);
+        if typed.is_none()
+            && let Err(error) = hand_over(self.sandbox.as_ref(), live, command).await
+        {
             return Ok(Err(format!("ERROR: The command could not be handed to the shell: {error}.")));
         }
-        live.command(crate::tools::split::whole(command)).await?;
+        live.command(crate::tools::split::whole(command), typed).await?;
         self.answer(timeout, None).await.map(Ok)
     }
 
@@ -232,6 +237,27 @@ impl Shell {
     }
 }
 
+/// A short command of plain characters as one word of the typed line: that takes half the time of a file.
+fn typed(command: &str) -> Option<String> {
+    if command.len() > TYPED {
+        return None;
+    }
+    let mut out = String::with_capacity(command.len() + 8);
+    out.push_str("$'");
+    for c in command.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\'' | '\\' => out.extend(['\\', c]),
+            ' '..='~' => out.push(c),
+            // What a terminal could take for a key, or another locale for other characters.
+            _ => return None,
+        }
+    }
+    out.push('\'');
+    Some(out)
+}
+
 /// Puts the command where the shell reads it.
 async fn hand_over(sandbox: &dyn Sandbox, live: &mut Live, command: &str) -> Result<(), FileError> {
     let write = sandbox.files().write(&live.file, command.as_bytes(), 0o600).await;
@@ -244,4 +270,20 @@ async fn hand_over(sandbox: &dyn Sandbox, live: &mut Live, command: &str) -> Res
         return sandbox.files().write(&live.file, command.as_bytes(), 0o600).await;
     }
     again
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TYPED, typed};
+
+    #[test]
+    fn what_is_typed_is_one_word_and_fits_a_line() {
+        assert_eq!(typed("it's \\d\n\tx").as_deref(), Some(r"$'it\'s \\d\n\tx'"));
+        for other in ["é", "a\rb", "\u{1b}[A", "\u{3}"] {
+            assert_eq!(typed(other), None, "{other:?} goes through a file");
+        }
+        let longest = typed(&"'".repeat(TYPED)).unwrap();
+        assert!(longest.len() < super::MAX_LINE - 200, "{}", longest.len());
+        assert_eq!(typed(&"x".repeat(TYPED + 1)), None);
+    }
 }
