@@ -12,7 +12,7 @@ use crate::model::{LayerState, LimitKind};
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -99,6 +99,8 @@ pub(super) struct Start {
     pub(super) output: Option<u64>,
     /// What goes to the init with its spec: the files that the sandbox begins with.
     pub(super) given: Option<Given>,
+    /// An init that is to become the sandbox, with the folder and the ids of the spec.
+    pub(super) spare: Option<Waiting>,
 }
 
 /// Files to begin with.
@@ -109,59 +111,118 @@ pub(super) enum Given {
     Stream(OwnedFd),
 }
 
-/// Removes what was made for a sandbox that has no init; gives the error back.
-fn undone(groups: &[PathBuf], janitor: &Janitor, folder: &Path, error: SandboxError) -> SandboxError {
-    for group in groups {
-        cgroup::destroy(group);
-        janitor.tell('x', &group.display().to_string());
-    }
-    scratch::remove_tree(folder);
-    error
+/// An init that waits for its spec.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// What it knows of itself.
+    pub(super) spec: Spec,
+    pub(super) init: Born,
+    /// The harness's end of its control socket.
+    socket: OwnedFd,
+    nursery: Arc<Nursery>,
+    janitor: Arc<Janitor>,
 }
 
-/// Starts an init and waits until it serves.
+impl Waiting {
+    /// Makes a sandbox's folder and forks an init that knows `spec`.
+    pub(super) fn bear(
+        nursery: Arc<Nursery>,
+        janitor: Arc<Janitor>,
+        spec: Spec,
+    ) -> Result<Self, SandboxError> {
+        let folder = PathBuf::from(&spec.folder);
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|error| failed(&format!("make {}", folder.display()), &error))?;
+        let (socket, theirs) = rustix::net::socketpair(
+            rustix::net::AddressFamily::UNIX,
+            rustix::net::SocketType::STREAM,
+            rustix::net::SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(|error| failed("open a socket pair", &error.into()))?;
+        match nursery.bear(theirs.as_fd(), &spec) {
+            Ok(init) => {
+                janitor.tell('+', &init.pid.to_string());
+                Ok(Self { spec, init, socket, nursery, janitor })
+            }
+            Err(error) => {
+                scratch::remove_tree(&folder);
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts it into groups that were made after it.
+    fn join(&self, groups: &[String]) -> Result<(), SandboxError> {
+        let number = self.init.pid.to_string();
+        groups.iter().try_for_each(|group| {
+            fs::write(group, &number).map_err(|error| failed(&format!("join {group}"), &error))
+        })
+    }
+
+    fn rest(self, groups: Vec<PathBuf>) -> (Own, OwnedFd) {
+        let Self { spec, init, socket, nursery, janitor } = self;
+        (Own { init, folder: PathBuf::from(spec.folder), groups, janitor, nursery }, socket)
+    }
+
+    /// Ends it: nobody needs it.
+    pub(super) fn give_up(self) {
+        let (rest, socket) = self.rest(Vec::new());
+        rest.init.kill();
+        drop(socket);
+        rest.remove();
+    }
+}
+
+/// Starts an init, or takes one that waits, and waits until it serves.
 pub(super) async fn start(start: Start) -> Result<Arc<Remote>, SandboxError> {
-    let Start { nursery, janitor, level, layers, spec, groups, output, given } = start;
+    let Start { nursery, janitor, level, layers, spec, groups, output, given, spare } = start;
     let (patience, given) = match given {
         None => (PATIENCE, Vec::new()),
         Some(Given::Tree(tree)) => (PATIENCE, vec![tree]),
         Some(Given::Stream(stream)) => (UNPACKING, vec![stream]),
     };
-    let folder = PathBuf::from(&spec.folder);
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(&folder)
-        .map_err(|error| failed(&format!("make {}", folder.display()), &error))?;
-    let (ours, theirs) = rustix::net::socketpair(
-        rustix::net::AddressFamily::UNIX,
-        rustix::net::SocketType::STREAM,
-        rustix::net::SocketFlags::CLOEXEC,
-        None,
-    )
-    .map_err(|error| failed("open a socket pair", &error.into()))?;
     for group in &groups {
         janitor.tell('g', &group.display().to_string());
     }
-    let begun = match Channel::new(ours) {
-        // The spec lies ready when the init looks for it.
-        Ok(channel) => {
-            channel.begin(kind::SPEC, &spec.encode(), given).await.map(|answer| (Arc::new(channel), answer))
-        }
-        Err(error) => return Err(undone(&groups, &janitor, &folder, failed("watch a sandbox", &error))),
+    let born = match spare {
+        Some(spare) => match spare.join(&spec.groups) {
+            Ok(()) => Ok(spare),
+            Err(error) => {
+                spare.give_up();
+                Err(error)
+            }
+        },
+        None => Waiting::bear(nursery, Arc::clone(&janitor), spec.clone()),
     };
-    let born = nursery.bear(theirs.as_fd(), &spec);
-    drop(theirs);
-    let (init, channel, answer) = match (born, begun) {
-        (Ok(init), Ok((channel, answer))) => (init, channel, answer),
-        (Err(error), _) => return Err(undone(&groups, &janitor, &folder, error)),
-        (Ok(init), Err(refusal)) => {
-            init.kill();
-            Own { init, folder, groups, janitor, nursery }.remove();
-            return Err(SandboxError::new(format!("a sandbox can't start: {}", refusal.what)));
+    let (rest, socket) = match born {
+        Ok(born) => born.rest(groups),
+        Err(error) => {
+            for group in &groups {
+                cgroup::destroy(group);
+                janitor.tell('x', &group.display().to_string());
+            }
+            return Err(error);
         }
     };
-    janitor.tell('+', &init.pid.to_string());
-    let rest = Own { init, folder, groups, janitor, nursery };
+    let begun = match Channel::new(socket) {
+        Ok(channel) => channel
+            .begin(kind::SPEC, &spec.encode(), given)
+            .await
+            .map(|answer| (Arc::new(channel), answer))
+            .map_err(|refusal| SandboxError::new(format!("a sandbox can't start: {}", refusal.what))),
+        Err(error) => Err(failed("watch a sandbox", &error)),
+    };
+    let (channel, answer) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            rest.init.kill();
+            rest.remove();
+            return Err(error);
+        }
+    };
     let ready = tokio::time::timeout(patience, answer).await;
     let ready = ready.map(|answer| answer.unwrap_or_else(|_| Err(Refusal::gone())));
     let mut missing = (0, String::new());

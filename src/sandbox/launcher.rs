@@ -8,6 +8,7 @@ use super::probe::{self, Machine};
 use super::scratch::Scratch;
 use super::shelf::Shelf;
 use super::snapshot::{Place, Snapshot};
+use super::spare::Spare;
 use super::wire::{self, Spec};
 use super::{Choice, Config, Level, Sandbox, SandboxError, State, attempt, layout};
 use crate::model::LayerState;
@@ -35,6 +36,7 @@ pub struct Launcher {
     containers: Containers,
     /// Layers that must be on.
     require: Vec<String>,
+    spare: Arc<Spare>,
 }
 
 impl Launcher {
@@ -62,6 +64,7 @@ impl Launcher {
             image: None,
             containers,
             require: choice.require.clone(),
+            spare: Arc::default(),
         };
         let mut found = match container_of(&choice.backend) {
             Some(image) => launcher.contain(image, &choice.require).await,
@@ -312,14 +315,7 @@ impl Launcher {
             let made = self.machine.parents.make(&name, config.memory, config.pids, config.cpus);
             made.map_err(|error| wire::failed("make a control group", &error))?
         };
-        let disk = match config.memory {
-            // Files lie in memory: a full disk must leave room for the programs, or they die of it without a word.
-            Some(memory) if self.level >= Level::User && self.machine.parents.memory.is_some() => {
-                let most = memory - memory / 8;
-                Some(config.disk.map_or(most, |disk| disk.min(most)))
-            }
-            _ => config.disk,
-        };
+        let disk = self.room(config.memory, config.disk);
         let (given, base, uid) = match &config.from {
             Some(snapshot) => {
                 let start = snapshot.start(self.level, shown.as_ref().map(|shown| &shown.image)).await?;
@@ -327,7 +323,7 @@ impl Launcher {
             }
             None => (None, Vec::new(), None),
         };
-        let spec = Spec {
+        let mut spec = Spec {
             level: self.level as u8,
             folder,
             hosts: config.hosts.into_iter().map(|(name, address)| (name, address.to_string())).collect(),
@@ -364,8 +360,35 @@ impl Launcher {
         }
         let (nursery, output) = (Arc::clone(&self.nursery), config.output);
         let level = self.level;
-        let start = attempt::Start { nursery, janitor, level, layers, spec, groups, output, given };
-        Ok(attempt::start(start).await?)
+        let spare = self.spare.take(&mut spec);
+        let like = spec.is_plain().then(|| spec.clone());
+        let start = attempt::Start { nursery, janitor, level, layers, spec, groups, output, given, spare };
+        let sandbox = attempt::start(start).await?;
+        if let Some(like) = like {
+            self.refill(&like);
+        }
+        Ok(sandbox)
+    }
+
+    /// Bytes that the files of a sandbox may take.
+    fn room(&self, memory: Option<u64>, disk: Option<u64>) -> Option<u64> {
+        match memory {
+            // Files lie in memory: a full disk must leave room for the programs, or they die of it without a word.
+            Some(memory) if self.level >= Level::User && self.machine.parents.memory.is_some() => {
+                let most = memory - memory / 8;
+                Some(disk.map_or(most, |disk| disk.min(most)))
+            }
+            _ => disk,
+        }
+    }
+
+    /// Has the next one like this built ahead.
+    fn refill(&self, like: &Spec) {
+        let helpers = (Arc::clone(&self.nursery), Arc::clone(&self.janitor));
+        self.spare.refill(like, helpers, || {
+            let (number, folder) = self.slot();
+            (folder, self.machine.first_id(self.level, number))
+        });
     }
 
     /// The number and the folder of the next sandbox.
@@ -448,7 +471,11 @@ impl Launcher {
 
     /// Ends the janitor after everything is closed; waits at most `grace`.
     pub async fn finish(self, grace: Duration) {
-        let _ = tokio::task::spawn_blocking(move || self.janitor.finish(grace)).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            self.spare.end();
+            self.janitor.finish(grace);
+        })
+        .await;
     }
 }
 

@@ -28,6 +28,7 @@ mod remote;
 mod scratch;
 mod shelf;
 mod snapshot;
+mod spare;
 mod start;
 mod state;
 mod stream;

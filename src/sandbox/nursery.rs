@@ -6,7 +6,7 @@
 use super::pass::{Inbox, send_all};
 use super::wire::{Dec, Enc, Spec, failed, frame};
 use super::{SandboxError, init};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Signal, WaitOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -49,6 +49,12 @@ impl Born {
     /// Kills it; one that has ended is no error.
     pub(super) fn kill(&self) {
         let _ = rustix::process::pidfd_send_signal(&self.handle, Signal::KILL);
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_alive(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], Some(&now)), Ok(0))
     }
 
     /// Waits for its end.
@@ -155,17 +161,17 @@ pub(super) fn main() -> ExitCode {
     init::remember();
     match serve() {
         Ok(None) => ExitCode::SUCCESS,
-        Ok(Some((control, outer))) => {
+        Ok(Some((control, begun))) => {
             // As it is after an exec.
             let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
-            init::main(control, outer)
+            init::main(control, begun)
         }
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-/// Answers requests until the harness hangs up. In a new init: its control socket and its way to here.
-fn serve() -> io::Result<Option<(OwnedFd, Option<OwnedFd>)>> {
+/// Answers requests until the harness hangs up. In a new init: its control socket and what it begins with.
+fn serve() -> io::Result<Option<(OwnedFd, init::Begun)>> {
     let line = rustix::stdio::stdin();
     let (mut inbox, mut next) = (Inbox::default(), init::Next::default());
     loop {
@@ -174,7 +180,7 @@ fn serve() -> io::Result<Option<(OwnedFd, Option<OwnedFd>)>> {
                 (BEAR, Some(control)) => {
                     let mut out = Enc::default();
                     match init::bear(&request.fields, &mut next) {
-                        Ok(init::Birth::Child(outer)) => return Ok(Some((control, outer))),
+                        Ok(init::Birth::Child(begun)) => return Ok(Some((control, begun))),
                         Ok(init::Birth::Parent(pid)) => out.u32(pid as u32),
                         Err(refused) => out.u32(0).text(&refused),
                     };

@@ -106,6 +106,7 @@ impl Snapshot {
             groups,
             output: None,
             given: Some(given),
+            spare: None,
         };
         let keeper = attempt::start(start).await?;
         Ok(Self(Arc::new(Inner { level, image, uid, files: Files::Held(keeper) })))

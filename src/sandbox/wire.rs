@@ -272,6 +272,13 @@ pub(super) struct Spec {
 }
 
 impl Spec {
+    /// Whether it is a sandbox as most are: root inside, on the host's system, with nothing hung in and nothing to begin
+    /// with. Of two such specs of one run that agree in `changes` either fits what was laid out for the other.
+    pub(super) fn is_plain(&self) -> bool {
+        let own = self.level == 3 && !self.host_network && self.hold == hold::NOTHING && self.image.is_none();
+        own && !self.keep && self.mounts.is_empty() && self.base.is_empty()
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Enc::default();
         out.u32(VERSION).u8(self.level).text(&self.folder).pairs(self.hosts.iter().map(|(a, b)| (a, b)));

@@ -44,7 +44,7 @@ pub(super) fn container_of(word: &str) -> Option<&str> {
 /// The first process of a container.
 pub(super) fn main() -> ExitCode {
     match UnixStream::connect(DOOR) {
-        Ok(control) => init::main(control.into(), None),
+        Ok(control) => init::main(control.into(), init::Begun::alone()),
         Err(_) => ExitCode::FAILURE,
     }
 }

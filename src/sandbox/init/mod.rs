@@ -123,7 +123,22 @@ pub(super) enum Birth {
     /// In the process that asked: the init's process id.
     Parent(i32),
     /// In the init itself: what [`main`] wants.
-    Child(Option<world::Outer>),
+    Child(Begun),
+}
+
+/// What a new init begins with.
+pub(super) struct Begun {
+    /// As much of its spec as may be known of it beforehand, without the secrets of an attempt.
+    spec: Box<Spec>,
+    /// Where it hears from the outer side, if it has namespaces of its own.
+    outer: Option<world::Outer>,
+}
+
+impl Begun {
+    /// Of an init that was started by somebody else and knows nothing yet.
+    pub(super) fn alone() -> Self {
+        Self { spec: Box::default(), outer: None }
+    }
 }
 
 /// Forks an init, in the higher levels into namespaces of its own. The sentence if that is refused.
@@ -136,26 +151,33 @@ pub(super) fn bear(spec: &[u8], next: &mut Next) -> Result<Birth, String> {
     };
     match born {
         Ok(Ok(pid)) => Ok(Birth::Parent(pid)),
-        Ok(Err(outer)) => Ok(Birth::Child(outer)),
+        Ok(Err(outer)) => Ok(Birth::Child(Begun { spec: Box::new(spec), outer })),
         Err(failure) => Err(failure.what),
     }
 }
 
 /// Runs the init until the harness hangs up.
-pub(super) fn main(control: OwnedFd, outer: Option<world::Outer>) -> ExitCode {
-    match run(control, outer) {
+pub(super) fn main(control: OwnedFd, begun: Begun) -> ExitCode {
+    match run(control, begun) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::from(1),
     }
 }
 
-fn run(control: OwnedFd, outer: Option<world::Outer>) -> io::Result<()> {
+fn run(control: OwnedFd, begun: Begun) -> io::Result<()> {
+    let Begun { spec: known, outer } = begun;
     // A session of its own: Ctrl-C on the harness's terminal is the harness's business.
     let _ = rustix::process::setsid();
     spawn::detach_standard_streams()?;
     let kept: Vec<BorrowedFd<'_>> =
         std::iter::once(control.as_fd()).chain(outer.as_ref().map(AsFd::as_fd)).collect();
     spawn::close_others(&kept)?;
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o022));
+    // Nobody may want it for a long time: what takes long is done before anybody waits.
+    let ahead = match &outer {
+        Some(outer) if known.is_plain() => Some(world::ahead(&known, outer)),
+        _ => None,
+    };
     let mut inbox = Inbox::default();
     let (id, spec, given) = loop {
         if !inbox.fill(control.as_fd())? {
@@ -171,7 +193,13 @@ fn run(control: OwnedFd, outer: Option<world::Outer>) -> io::Result<()> {
     };
     // Opened while the host's files can be seen.
     let clock = watch::Clock::open(&spec);
-    let (signals, built, told) = match prepare(&spec, outer, given) {
+    let ready = match ahead {
+        Some(ahead) => ahead
+            .and_then(|ahead| world::take(&known, &spec, ahead, given))
+            .and_then(|built| settle(&spec, built)),
+        None => prepare(&spec, outer, given),
+    };
+    let (signals, built, told) = match ready {
         Ok(ready) => ready,
         Err(failure) => return reply(control.as_fd(), id, Err(failure)),
     };
@@ -188,7 +216,6 @@ fn run(control: OwnedFd, outer: Option<world::Outer>) -> io::Result<()> {
 
 /// Puts the process where the spec says. Returns the signal descriptor and what is in hand of the root.
 fn prepare(spec: &Spec, outer: Option<world::Outer>, given: Vec<OwnedFd>) -> Result<Ready, Failure> {
-    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o022));
     let mut built = world::Built::default();
     if let Some(outer) = outer {
         built = world::enter(spec, &outer, given)?;
@@ -218,6 +245,11 @@ fn prepare(spec: &Spec, outer: Option<world::Outer>, given: Vec<OwnedFd>) -> Res
             }
         }
     }
+    settle(spec, built)
+}
+
+/// Gives up what nobody inside may do.
+fn settle(spec: &Spec, built: world::Built) -> Result<Ready, Failure> {
     if spec.level >= 1 && spec.hold == wire::hold::NOTHING {
         confine::lock_down(spec)?;
     }

@@ -184,8 +184,52 @@ fn set_mount(tree: &OwnedFd, attributes: u64, userns: Option<i32>, recursive: bo
     check(done as i32).map(drop)
 }
 
-/// Builds the root of PID 1 and moves into it. `given` are the files that it begins with.
-pub(super) fn enter(spec: &Spec, outer: &Outer, given: Vec<OwnedFd>) -> Result<Built, Failure> {
+/// A root that is built and not entered.
+pub(super) struct Ahead {
+    built: Built,
+    root: PathBuf,
+    store: PathBuf,
+}
+
+/// Builds the root of a plain sandbox, as far as that can be done before it is known for whom.
+pub(super) fn ahead(known: &Spec, outer: &Outer) -> Result<Ahead, Failure> {
+    let trees = received(outer)?;
+    confine::become_user(0).during("become root inside")?;
+    lay_out(known, trees)
+}
+
+/// Makes what was laid out for `known` the sandbox of `spec`.
+pub(super) fn take(known: &Spec, spec: &Spec, ahead: Ahead, given: Vec<OwnedFd>) -> Result<Built, Failure> {
+    let same =
+        spec.is_plain() && spec.folder == known.folder && spec.uid == known.uid && spec.hide == known.hide;
+    if !same || spec.changes != known.changes || !given.is_empty() {
+        return Err(Failure::new("it was laid out for another one"));
+    }
+    own_groups()?;
+    if (spec.disk, spec.inodes) != (known.disk, known.inodes) {
+        let options = CString::new(room(spec)).map_err(|_| Failure::new("a NUL byte in a mount option"))?;
+        let flags = MountFlags::NOSUID | MountFlags::NODEV;
+        rustix::mount::mount_remount(TOP, flags, &*options).during("limit the file system")?;
+    }
+    let built = move_in(spec, ahead)?;
+    host_name()?;
+    Ok(built)
+}
+
+/// A namespace of the groups that it is in now.
+fn own_groups() -> Result<(), Failure> {
+    // SAFETY: plain numbers. Nothing of this process is shared with another thread: it has one.
+    check(unsafe { libc::unshare(libc::CLONE_NEWCGROUP) }).during("make a namespace of groups").map(drop)
+}
+
+fn host_name() -> Result<(), Failure> {
+    let name = c"sandbox";
+    // SAFETY: the name lives for the program's length.
+    check(unsafe { libc::sethostname(name.as_ptr(), name.count_bytes()) }).during("name the host").map(drop)
+}
+
+/// The clones of the system's folders, from the outer side.
+fn received(outer: &Outer) -> Result<Vec<(String, OwnedFd)>, Failure> {
     let mut inbox = Inbox::default();
     let (frame, descriptors) = loop {
         if let Some(frame) = inbox.next()? {
@@ -195,14 +239,18 @@ pub(super) fn enter(spec: &Spec, outer: &Outer, given: Vec<OwnedFd>) -> Result<B
             return Err(Failure::new("the outer side has ended"));
         }
     };
-    let trees: Vec<_> = super::Dec(&frame.fields).texts()?.into_iter().zip(descriptors).collect();
+    Ok(super::Dec(&frame.fields).texts()?.into_iter().zip(descriptors).collect())
+}
+
+/// Builds the root of PID 1 and moves into it. `given` are the files that it begins with.
+pub(super) fn enter(spec: &Spec, outer: &Outer, given: Vec<OwnedFd>) -> Result<Built, Failure> {
+    let trees = received(outer)?;
     if spec.has_users() {
         confine::become_user(0).during("become root inside")?;
     } else if spec.uid != 0 {
         confine::become_user(AGENT).during("become an unprivileged user")?;
     }
-    // SAFETY: plain numbers. Nothing of this process is shared with another thread: it has one.
-    check(unsafe { libc::unshare(libc::CLONE_NEWCGROUP) }).during("make a namespace of groups")?;
+    own_groups()?;
     if spec.hold != wire::hold::NOTHING {
         let (held, missing) = hold::build(spec, given)?;
         return Ok(Built { held: Some(held), missing, ..Built::default() });
@@ -214,14 +262,12 @@ pub(super) fn enter(spec: &Spec, outer: &Outer, given: Vec<OwnedFd>) -> Result<B
             super::layered::build(spec, base, trees)?;
             Built::default()
         }
-        (None, None) => build(spec, trees)?,
+        (None, None) => move_in(spec, lay_out(spec, trees)?)?,
     };
     if spec.level == 2 && !spec.host_network {
         network::loopback().during("bring up the loopback")?;
     }
-    let name = c"sandbox";
-    // SAFETY: the name lives for the program's length.
-    check(unsafe { libc::sethostname(name.as_ptr(), name.count_bytes()) }).during("name the host")?;
+    host_name()?;
     Ok(built)
 }
 
@@ -254,11 +300,14 @@ pub(super) fn read_only(at: &Path) -> Result<(), Failure> {
     set_mount(&tree, attributes, None, true).during(&format!("make {} read-only", at.display()))
 }
 
-/// Builds the new root below `/tmp` and moves into it.
-fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Built, Failure> {
+/// Where a new root is built.
+const TOP: &str = "/tmp";
+
+/// Builds a new root: all of it that is the same for every attempt.
+fn lay_out(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Ahead, Failure> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).during("make mounts private")?;
-    let top = Path::new("/tmp");
+    let top = Path::new(TOP);
     let (root, store) = (top.join("root"), top.join("store"));
     // Sources are opened before /tmp disappears under the new file system.
     let mounts: Vec<(OwnedFd, &String)> = if spec.level == 2 { open_mounts(spec)? } else { Vec::new() };
@@ -320,11 +369,20 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Built, Failure> {
     }
     folders(spec, &root)?;
     etc(spec, &root)?;
+    devices(&root)?;
+    proc(spec, &root)?;
+    Ok(Ahead { built, root, store })
+}
+
+/// Adds what is an attempt's own, and moves into the root.
+fn move_in(spec: &Spec, ahead: Ahead) -> Result<Built, Failure> {
+    let Ahead { built, root, store } = ahead;
+    for (path, text) in names(spec) {
+        fs::write(root.join(path.trim_start_matches('/')), text)?;
+    }
     if !spec.authority.is_empty() {
         trust::inside(spec, &root, &store)?;
     }
-    devices(&root)?;
-    proc(spec, &root)?;
     rustix::process::chdir(&root).during("enter the new root")?;
     rustix::process::pivot_root(".", ".").during("pivot_root")?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).during("leave the host's root")?;
@@ -334,14 +392,16 @@ fn build(spec: &Spec, trees: Vec<(String, OwnedFd)>) -> Result<Built, Failure> {
 
 /// The file system that all of the sandbox's own files lie in, with a folder that nobody inside will see.
 pub(super) fn scratch(spec: &Spec, top: &Path) -> Result<(), Failure> {
-    let mut options = "mode=755".to_owned();
-    for (name, limit) in [("size", spec.disk), ("nr_inodes", spec.inodes)] {
-        if limit > 0 {
-            options.push_str(&format!(",{name}={limit}"));
-        }
-    }
+    let options = format!("mode=755{}", room(spec));
     mount("tmpfs", top, MountFlags::NOSUID | MountFlags::NODEV, &options)?;
     make(&top.join("store"), 0o700)
+}
+
+/// The limits of a file system, as mount options that follow others.
+fn room(spec: &Spec) -> String {
+    let limits =
+        [("size", spec.disk), ("nr_inodes", spec.inodes)].into_iter().filter(|(_, limit)| *limit > 0);
+    limits.map(|(name, limit)| format!(",{name}={limit}")).collect()
 }
 
 /// Gives a work a folder that nobody sees afterwards, in a root that was entered.
@@ -488,13 +548,7 @@ fn etc(spec: &Spec, root: &Path) -> Result<(), Failure> {
         fs::write(root.join("etc/passwd"), passwd)?;
         fs::write(root.join("etc/group"), format!("root:x:0:\nagent:x:{AGENT}:\nnogroup:x:65534:\n"))?;
     }
-    if spec.level == 3 {
-        apt(root)?;
-    }
-    for (path, text) in names(spec) {
-        fs::write(root.join(path.trim_start_matches('/')), text)?;
-    }
-    Ok(())
+    if spec.level == 3 { apt(root) } else { Ok(()) }
 }
 
 /// The files that say what names mean.

@@ -11,6 +11,7 @@ pub(crate) mod levels;
 mod mounts;
 mod poor;
 mod snapshots;
+mod spare;
 
 use rolltape::sandbox::{Choice, Command, Exit, Launcher, Level, Process, Sandbox};
 use std::sync::Arc;
