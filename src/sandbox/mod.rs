@@ -5,6 +5,7 @@
 //! agents, scores. `unsafe` lives only below this module, each use with a SAFETY note.
 
 mod advice;
+mod apart;
 mod attempt;
 mod cgroup;
 mod changes;
@@ -33,6 +34,7 @@ mod state;
 mod stream;
 mod wire;
 
+pub use apart::Apart;
 pub use changes::{Change, Changed, Changes};
 pub use image::{image_from, no_images};
 pub use launcher::Launcher;
@@ -59,7 +61,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 ///
 /// Told apart by a first argument (`argv[0]`) that only the harness sets. Single-threaded.
 pub fn run_if_helper() -> Option<ExitCode> {
-    let name = std::env::args_os().next()?;
+    let mut words = std::env::args_os();
+    let name = words.next()?;
+    if words.next().is_some_and(|word| word == apart::MARK) {
+        return Some(init::untrusted::main());
+    }
     if name == nursery::NAME {
         Some(nursery::main())
     } else if name == janitor::NAME {

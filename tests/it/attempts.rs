@@ -8,24 +8,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A message that runs one bash command.
-fn bash(command: &str) -> String {
+pub(crate) fn bash(command: &str) -> String {
     format!("<function=execute_bash>\n<parameter=command>\n{command}\n</parameter>\n</function>")
 }
 
 /// A message that ends the attempt.
-fn finish(words: &str) -> String {
+pub(crate) fn finish(words: &str) -> String {
     format!("<function=finish>\n<parameter=message>{words}</parameter>\n</function>")
 }
 
 /// A suite with a script beside it.
-struct Lab {
+pub(crate) struct Lab {
     folder: PathBuf,
     suite: String,
     script: String,
 }
 
 impl Lab {
-    fn new(parent: &Path, name: &str) -> Self {
+    pub(crate) fn new(parent: &Path, name: &str) -> Self {
         let suite = format!(
             "schema = 1\nname = \"{name}\"\n[defaults]\nagent = \"codeact\"\nbackend = \"scripted:script.toml\"\n"
         );
@@ -33,7 +33,7 @@ impl Lab {
     }
 
     /// A task with the lines `more` (its scorers among them), and what the model says.
-    fn task(&mut self, id: &str, more: &str, replies: &[String]) {
+    pub(crate) fn task(&mut self, id: &str, more: &str, replies: &[String]) {
         // Writing to a string can't fail.
         let _ = writeln!(self.suite, "[[task]]\nid = \"{id}\"\nprompt = \"do {id}\"\n{more}");
         for reply in replies {
@@ -42,7 +42,7 @@ impl Lab {
         }
     }
 
-    fn write(&self) -> &Path {
+    pub(crate) fn write(&self) -> &Path {
         std::fs::create_dir_all(&self.folder).expect("a folder");
         std::fs::write(self.folder.join("suite.toml"), &self.suite).expect("a file");
         std::fs::write(self.folder.join("script.toml"), &self.script).expect("a file");
@@ -51,7 +51,7 @@ impl Lab {
 }
 
 /// `rolltape -q run SUITES --out OUT …`
-fn run(suites: &[&Path], out: &Path, more: &[&str]) -> Output {
+pub(crate) fn run(suites: &[&Path], out: &Path, more: &[&str]) -> Output {
     let mut arguments = vec!["-q", "run"];
     arguments.extend(suites.iter().map(|suite| suite.to_str().expect("UTF-8")));
     arguments.extend(["--out", out.to_str().expect("UTF-8"), "-j", "4"]);
@@ -60,7 +60,7 @@ fn run(suites: &[&Path], out: &Path, more: &[&str]) -> Output {
 }
 
 /// The records of a run by `suite/task`; more than one attempt a task is not told apart.
-fn records(out: &Path) -> BTreeMap<String, Value> {
+pub(crate) fn records(out: &Path) -> BTreeMap<String, Value> {
     let journal = std::fs::read_to_string(out.join("attempts.jsonl")).expect("attempts.jsonl");
     let record = |line| serde_json::from_str::<Value>(line).expect("JSON");
     let name = |record: &Value| {
@@ -409,7 +409,7 @@ fn limits_of_the_sandbox_end_an_attempt_or_name_why_it_failed() {
 }
 
 /// A piece of evidence of a record.
-fn evidence(out: &Path, record: &Value, name: &str) -> Value {
+pub(crate) fn evidence(out: &Path, record: &Value, name: &str) -> Value {
     let list = record["evidence"].as_array().expect("a list");
     let found = list.iter().find(|one| one["name"] == name).expect("the evidence");
     let file = out.join("artefacts").join(found["sha256"].as_str().expect("a digest"));
@@ -458,33 +458,4 @@ fn carried_files_are_known_by_their_digests() {
         "none": null,
     });
     assert_eq!(kept, expected);
-}
-
-#[test]
-fn hidden_tests_are_changed_by_what_they_judge_only_where_that_is_told() {
-    need!("setpriv");
-    let folder = temp();
-    let mut lab = Lab::new(folder.path(), "forged");
-    let test = "said=$($ROLLTAPE_AS_AGENT bash app.sh)\n[ \"$said\" = 5 ]\n";
-    let score = format!(
-        "tests = {{ \"check.sh\" = '''{test}''' }}\n\
-         score = [{{ kind = \"command\", run = 'bash \"$ROLLTAPE_TESTS/check.sh\"', carry = [\"app.sh\"] }}]"
-    );
-    // The shell reads its script while it goes on, so what is put behind it is done, too.
-    let forged = "cat > app.sh <<'END'\necho 'exit 0' >> \"$ROLLTAPE_TESTS/check.sh\"\necho 4\nEND";
-    lab.task("own", &score, &[bash(forged), finish("done")]);
-    let suite = lab.write();
-    for level in ["overlay", "user", "process"] {
-        let out = folder.path().join(level);
-        let (own, to) = (suite.to_str().expect("UTF-8"), out.to_str().expect("UTF-8"));
-        let told = Rolltape::new(&["run", own, "--out", to, "--level", level]).run();
-        if told.code == 3 {
-            eprintln!("SKIP: {level}: {}", told.stderr);
-            continue;
-        }
-        let warned = told.stderr.contains("the hidden tests of 1 task run as the same user");
-        let outcome = &records(&out)["forged/own"]["outcome"];
-        assert_eq!(warned, level != "overlay", "{}", told.stderr);
-        assert!(warned || outcome == "failed", "{outcome} at level {level}");
-    }
 }

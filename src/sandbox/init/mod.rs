@@ -21,6 +21,7 @@ mod shadow;
 mod spawn;
 mod trust;
 mod unpack;
+pub(super) mod untrusted;
 mod watch;
 mod world;
 
