@@ -147,7 +147,11 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     played.log = StepLog::new(Some(steps(around, planned, &played.redactor)));
     let mut metered = metered(around, planned, &played.redactor);
     let troubles = metered.as_ref().map(Metered::troubles).unwrap_or_default();
-    let options = Options { command_wall: task.limits.command, ..Options::default() };
+    let options = Options {
+        command_wall: task.limits.command,
+        command_cpu: task.limits.command_cpu,
+        ..Options::default()
+    };
     let mut toolbox = Toolbox::with_options(sandbox.clone(), options);
     let session = Session {
         attempt: &planned.id,

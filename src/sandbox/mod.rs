@@ -414,6 +414,10 @@ pub trait Sandbox: Send + Sync {
     async fn breached(&self) -> LimitKind {
         std::future::pending().await
     }
+    /// CPU time that all programs of the sandbox have used so far, as far as they are alive or were waited for.
+    async fn cpu_time(&self) -> Result<Duration, SandboxError> {
+        Err(SandboxError::new("this sandbox does not tell CPU time"))
+    }
     /// Notes how the files are now, for [`Sandbox::changes`]; only where the configuration asked for it.
     async fn mark(&self) -> Result<(), SandboxError> {
         Err(SandboxError::new("this sandbox does not note changes of files"))

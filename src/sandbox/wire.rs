@@ -10,7 +10,7 @@ use super::image::Image;
 use std::io;
 
 /// Version of everything below.
-pub(super) const VERSION: u32 = 7;
+pub(super) const VERSION: u32 = 8;
 /// The largest frame that is believed.
 pub(super) const MAX_FRAME: usize = 16 << 20;
 
@@ -38,6 +38,8 @@ pub(super) mod kind {
     pub(in super::super) const GIVE: u8 = 16;
     /// To the keeper of a snapshot: gives a clone of it.
     pub(in super::super) const SHARE: u8 = 17;
+    /// Tells the CPU time of all programs in milliseconds.
+    pub(in super::super) const CPU_TIME: u8 = 18;
     /// A reply that succeeded.
     pub(in super::super) const OK: u8 = 64;
     /// A reply that failed: errno, sentence.

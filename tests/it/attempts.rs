@@ -395,6 +395,10 @@ fn limits_of_the_sandbox_end_an_attempt_or_name_why_it_failed() {
     lab.task("cpu", &with("limits = { cpu = \"500ms\" }"), &[good.clone(), bash("while :; do :; done")]);
     let slow = bash("echo 'exit 0' > app.sh; sleep 60");
     lab.task("command", &with("limits = { command = \"1s\" }"), &[slow, finish("done")]);
+    let busy = bash("echo 'exit 0' > app.sh; (sleep 0.1; while :; do :; done)");
+    lab.task("command-cpu", &with("limits = { command_cpu = \"600ms\" }"), &[busy, finish("done")]);
+    let idle = bash("echo 'exit 0' > app.sh; sleep 1; echo rested");
+    lab.task("command-idle", &with("limits = { command_cpu = \"600ms\" }"), &[idle, finish("done")]);
     lab.task("output", &with("sandbox = { output = \"1MiB\" }"), &[good, bash("yes")]);
     lab.task("disk", &with("sandbox = { disk = \"8MiB\" }"), &[full.clone(), finish("done")]);
     lab.task("disk-outlived", &with("sandbox = { disk = \"8MiB\" }"), &[full, tidied, finish("done")]);
@@ -404,6 +408,9 @@ fn limits_of_the_sandbox_end_an_attempt_or_name_why_it_failed() {
     insta::assert_snapshot!(told(&records));
     let tape = std::fs::read_to_string(out.join("trajectories.jsonl")).expect("trajectories");
     assert!(tape.contains("[The command ran over the limit of 1 seconds and was killed.]"), "{tape}");
+    let cpu = "[The command ran over the limit of 0.6 seconds of CPU time and was killed.]";
+    assert_eq!(tape.matches(cpu).count(), 1, "{tape}");
+    assert!(tape.contains("rested"), "{tape}");
     let kept = evidence(&out, &records["limits/disk-outlived"], "sandbox:limits");
     assert_eq!(kept, serde_json::json!(["disk"]));
 }
@@ -458,4 +465,40 @@ fn carried_files_are_known_by_their_digests() {
         "none": null,
     });
     assert_eq!(kept, expected);
+}
+
+#[test]
+fn cells_that_run_over_a_limit_are_interrupted_or_killed() {
+    need!("python3");
+    let folder = temp();
+    let mut lab = Lab::new(folder.path(), "cells");
+    let cell = |code: &str| {
+        format!("<function=execute_ipython_cell>\n<parameter=code>\n{code}\n</parameter>\n</function>")
+    };
+    let with = |keys: &str| format!("limits = {{ {keys} }}\n{WORDS}");
+    let (sleeps, spins) = ("import time\ntime.sleep(60)", "while True:\n    pass");
+    let stubborn = "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass";
+    let kept = cell("print('kept', mine)");
+    let say = [cell("mine = 7"), cell(sleeps), kept.clone(), finish("done")];
+    lab.task("wall", &with("command = \"2s\""), &say);
+    let say = [cell("mine = 8"), cell(spins), kept, finish("done")];
+    lab.task("cpu", &with("command_cpu = \"1500ms\""), &say);
+    lab.task(
+        "stubborn",
+        &with("command = \"3s\""),
+        &[cell(stubborn), cell("print('fresh')"), finish("done")],
+    );
+    let out = folder.path().join("run");
+    run(&[lab.write()], &out, &[]).expect_code(0);
+    let tape = std::fs::read_to_string(out.join("trajectories.jsonl")).expect("trajectories");
+    for said in [
+        "[The cell ran over the limit of 2 seconds and was interrupted.]",
+        "kept 7",
+        "[The cell ran over the limit of 1.5 seconds of CPU time and was interrupted.]",
+        "kept 8",
+        "[The cell ran over the limit of 3 seconds and was killed.]",
+        "fresh",
+    ] {
+        assert!(tape.contains(said), "{said}: {tape}");
+    }
 }
