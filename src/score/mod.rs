@@ -109,6 +109,7 @@ impl ProbeResult {
 
     /// The same with what was written to the private descriptor of the verdict. [`NONCE`] stands for `nonce` in it, so
     /// that a program which writes the placeholder says nothing.
+    #[must_use]
     pub fn said(mut self, text: &str, nonce: &str) -> Self {
         if let ProbeResult::Run { verdict, .. } = &mut self {
             *verdict = Some(Seal::new(Some(("", nonce))).text(text));

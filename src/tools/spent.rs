@@ -58,7 +58,7 @@ impl Spent {
             if used >= limit {
                 return Ok(());
             }
-            tokio::time::sleep(((limit - used) / 4).clamp(LOOK, LATE)).await;
+            tokio::time::sleep((limit.saturating_sub(used) / 4).clamp(LOOK, LATE)).await;
         }
     }
 }

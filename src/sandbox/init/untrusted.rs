@@ -57,9 +57,9 @@ fn run(words: &[OsString]) -> io::Result<std::convert::Infallible> {
     confine::untrusted(&reads, &writes)?;
     let mut command = Command::new(program);
     command.args(words);
-    TOLD.iter().for_each(|name| {
+    for name in TOLD {
         command.env_remove(name);
-    });
+    }
     if let Some(folder) = writes.first() {
         command.env("HOME", folder).env("TMPDIR", folder);
     }
