@@ -13,7 +13,7 @@ use crate::backend::{Budget, Metered, Stop, Troubles};
 use crate::model::{ErrorClass, Finished, Object, Outcome, RunError};
 use crate::sandbox::{Config, ExitReport, Sandbox, nowhere};
 use crate::service::{self, Authority, Egress, Running};
-use crate::suite::Task;
+use crate::suite::{Limits, Task};
 use crate::tools::{Options, Toolbox};
 use crate::util::redact::Redactor;
 use crate::util::tell::Tell;
@@ -92,6 +92,11 @@ fn millis(around: &Surroundings, since: std::time::Duration) -> u64 {
     around.clock.elapsed().saturating_sub(since).as_millis() as u64
 }
 
+/// What holds for each command and cell of a task.
+fn of_commands(limits: &Limits) -> Options {
+    Options { command_wall: limits.command, command_cpu: limits.command_cpu, ..Options::default() }
+}
+
 async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Played {
     let (suite, _, subject) = around.plan.parts(planned);
     let mut played = Played {
@@ -147,7 +152,7 @@ async fn play(around: &Arc<Surroundings>, planned: &Planned, task: &Task) -> Pla
     played.log = StepLog::new(Some(steps(around, planned, &played.redactor)));
     let mut metered = metered(around, planned, &played.redactor);
     let troubles = metered.as_ref().map(Metered::troubles).unwrap_or_default();
-    let options = Options { command_wall: task.limits.command, ..Options::default() };
+    let options = of_commands(&task.limits);
     let mut toolbox = Toolbox::with_options(sandbox.clone(), options);
     let session = Session {
         attempt: &planned.id,

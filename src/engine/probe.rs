@@ -3,7 +3,7 @@
 use super::place::{FOLDER, folder_of, open_network, put, sandbox_config, sandbox_error, serve};
 use super::surroundings::Surroundings;
 use crate::model::{ErrorClass, Object, RunError};
-use crate::sandbox::{Command, FileError, FileKind, Level, Process, Sandbox, Signal, SignalTarget};
+use crate::sandbox::{Apart, Command, FileError, FileKind, Process, Sandbox, Signal, SignalTarget};
 use crate::score::{Compiled, Probe, ProbeResult};
 use crate::service::{self, Authority, Running};
 use crate::suite::{FileSpec, Task};
@@ -18,9 +18,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const MAX_OUTPUT: usize = 1 << 20;
 /// Most bytes of a file that is carried into a probe.
 const MAX_CARRY: u64 = 16 << 20;
-/// Runs a command as the unprivileged second user; hidden tests find it in `ROLLTAPE_AS_AGENT`. Levels without a second
-/// user have `env` there.
-const AS_SECOND_USER: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs";
+/// What hidden tests find in `ROLLTAPE_AS_AGENT` where nothing keeps the program that they judge from them.
+const NOT_APART: &str = "env -u ROLLTAPE_NONCE";
+/// The private descriptor of hidden tests that say their verdict; programs find its number in `ROLLTAPE_VERDICT_FD`.
+const VERDICT_FD: i32 = 9;
+/// Most bytes that are read of it.
+const MAX_VERDICT: u64 = 64 << 10;
 /// Where hidden files lie for a probe; programs find it in `ROLLTAPE_TESTS`.
 const TESTS: &str = "/tests";
 
@@ -161,9 +164,15 @@ async fn again(
     let mut config = sandbox_config(format!("probe of {}", task.id), task, mounts, authority.as_deref());
     // What a probe prints is cut where it is read.
     config.output = None;
+    let hidden = matches!(probe, Probe::Run { hidden: true, .. }) && !task.hidden.is_empty();
+    let launcher = around.launcher.as_ref().filter(|_| hidden);
+    let apart = launcher.and_then(|launcher| launcher.apart(&task.sandbox.root, mounts).ok());
+    config.mounts.extend(apart.as_ref().and_then(Apart::mount));
     let sandbox = around.start(config).await.map_err(|error| sandbox_error(&error))?;
     let result = tokio::select! {
-        result = run_in(sandbox.as_ref(), task, probe, kept, authority.as_deref()) => result.map(Some),
+        result = run_in(sandbox.as_ref(), (task, mounts), probe, kept, (authority.as_deref(), apart.as_ref())) => {
+            result.map(Some)
+        }
         () = around.stop.cancelled() => Ok(None),
     };
     // Also when the run is stopped: a sandbox that nobody closes would live as long as the harness.
@@ -173,13 +182,23 @@ async fn again(
 
 async fn run_in(
     sandbox: &dyn Sandbox,
-    task: &Task,
+    (task, mounts): (&Task, &[(String, String)]),
     probe: &Probe,
     kept: &Kept,
-    authority: Option<&Authority>,
+    (authority, apart): (Option<&Authority>, Option<&Apart>),
 ) -> Result<ProbeResult, RunError> {
-    let Probe::Run { command, env, stdin, carry, hidden, service, service_options, wrong_key, timeout_ms } =
-        probe
+    let Probe::Run {
+        command,
+        env,
+        stdin,
+        carry,
+        hidden,
+        spoken,
+        service,
+        service_options,
+        wrong_key,
+        timeout_ms,
+    } = probe
     else {
         return Err(RunError::new(ErrorClass::Internal, "a file probe was run as a command"));
     };
@@ -196,8 +215,17 @@ async fn run_in(
     // Who reads hidden tests must be somebody else than whoever runs the agent's program.
     let trusted = *hidden && !task.hidden.is_empty();
     if trusted {
-        let prefix = if sandbox.level() >= Level::Overlay { AS_SECOND_USER } else { "env" };
-        env.insert("ROLLTAPE_AS_AGENT".to_owned(), prefix.to_owned());
+        let prefix = apart.map_or_else(|| NOT_APART.to_owned(), |apart| apart.prefix(sandbox, mounts));
+        env.insert("ROLLTAPE_AS_AGENT".to_owned(), prefix);
+        if let Some(folder) = apart.and_then(|apart| apart.scratch(sandbox)) {
+            env.entry("TMPDIR".to_owned()).or_insert(folder);
+        }
+    }
+    // Never of the seed: an agent that knew it could foretell it.
+    let nonce = if *spoken { Some(service::random_secrets()?.nonce) } else { None };
+    if let Some(nonce) = &nonce {
+        env.insert("ROLLTAPE_NONCE".to_owned(), nonce.clone());
+        env.insert("ROLLTAPE_VERDICT_FD".to_owned(), VERDICT_FD.to_string());
     }
     if *hidden {
         put(sandbox, &task.hidden, TESTS).await?;
@@ -212,11 +240,12 @@ async fn run_in(
             env,
             unprivileged: !trusted,
             root: trusted,
+            status_fd: nonce.is_some().then_some(VERDICT_FD),
             ..Command::default()
         })
         .await
         .map_err(|error| sandbox_error(&error))?;
-    let (exit_code, stdout, stderr) =
+    let (exit_code, stdout, stderr, said) =
         watch(process, stdin.as_bytes(), Duration::from_millis(*timeout_ms)).await?;
     // The probe's own folder has a name by chance, as that of the agent's sandbox.
     let masked = |text: String| match folder_of(sandbox) {
@@ -228,7 +257,12 @@ async fn run_in(
     let requests = probed.map(Running::requests).unwrap_or_default();
     let given = probed.map(|running| (given_key.unwrap_or_else(|| running.secrets.key.clone()), running));
     let secrets = given.as_ref().map(|(key, running)| (key.as_str(), running.secrets.nonce.as_str()));
-    Ok(ProbeResult::run(exit_code, &stdout, &stderr, requests, secrets))
+    let secrets = secrets.or_else(|| nonce.as_deref().map(|nonce| ("", nonce)));
+    let result = ProbeResult::run(exit_code, &stdout, &stderr, requests, secrets);
+    Ok(match &nonce {
+        Some(nonce) => result.said(&said, nonce),
+        None => result,
+    })
 }
 
 /// All services of the task run for a probe, too; the named one with the probe's own options.
@@ -264,7 +298,7 @@ async fn watch(
     mut process: Process,
     stdin: &[u8],
     limit: Duration,
-) -> Result<(Option<i32>, String, String), RunError> {
+) -> Result<(Option<i32>, String, String, String), RunError> {
     let mut input = process.stdin.take();
     let feed = async move {
         if let Some(input) = &mut input {
@@ -274,9 +308,15 @@ async fn watch(
         }
     };
     let (mut out, mut err) = (Capture::default(), Capture::default());
+    let (status, mut said) = (process.status.take(), Vec::new());
     let ended = {
         let reading = async {
-            tokio::join!(feed, out.read(process.stdout.take()), err.read(process.stderr.take()));
+            let hear = async {
+                if let Some(status) = status {
+                    let _ = status.take(MAX_VERDICT).read_to_end(&mut said).await;
+                }
+            };
+            tokio::join!(feed, out.read(process.stdout.take()), err.read(process.stderr.take()), hear);
         };
         let control = &mut process.control;
         let all = async {
@@ -300,7 +340,7 @@ async fn watch(
             None
         }
     };
-    Ok((exit_code, out.text(), err.text()))
+    Ok((exit_code, out.text(), err.text(), String::from_utf8_lossy(&said).into_owned()))
 }
 
 /// The head of a stream, and how long it was.

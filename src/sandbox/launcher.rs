@@ -10,7 +10,7 @@ use super::shelf::Shelf;
 use super::snapshot::{Place, Snapshot};
 use super::spare::Spare;
 use super::wire::{self, Spec};
-use super::{Choice, Config, Level, Sandbox, SandboxError, State, attempt, layout};
+use super::{Choice, Config, Level, Sandbox, SandboxError, State, apart, attempt, layout};
 use crate::model::LayerState;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct Launcher {
     /// The image of all sandboxes.
     image: Option<String>,
     containers: Containers,
+    /// Our own program, by its path.
+    helper: PathBuf,
     /// Layers that must be on.
     require: Vec<String>,
     spare: Arc<Spare>,
@@ -63,6 +65,7 @@ impl Launcher {
             shelf: Shelf::new(&choice),
             image: None,
             containers,
+            helper: apart::binary(&helper),
             require: choice.require.clone(),
             spare: Arc::default(),
         };
@@ -170,12 +173,12 @@ impl Launcher {
     }
 
     /// The image that a sandbox shows: the run's, else the one that was asked for.
-    fn image<'a>(&'a self, root: &'a str) -> Option<&'a str> {
+    pub(super) fn image<'a>(&'a self, root: &'a str) -> Option<&'a str> {
         self.image.as_deref().or_else(|| image_of(root)).filter(|image| !image.is_empty() && !self.fake)
     }
 
     /// The image that a sandbox is a container of, in the same way.
-    fn container<'a>(&'a self, root: &'a str) -> Option<&'a str> {
+    pub(super) fn container<'a>(&'a self, root: &'a str) -> Option<&'a str> {
         let image = match &self.image {
             Some(image) => Some(image.as_str()).filter(|_| self.level == Level::Container),
             None => container_of(root),
@@ -208,6 +211,11 @@ impl Launcher {
     /// Level that its sandboxes will have.
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// Our own program, and why Landlock can't be used, if it can't.
+    pub(super) fn helper(&self) -> (&Path, Option<&str>) {
+        (&self.helper, self.machine.landlock.as_deref())
     }
 
     /// Layers on and off, as for the run manifest.
@@ -293,7 +301,7 @@ impl Launcher {
         let mut env = match self.level {
             _ if shown.is_some() => shown.iter().flat_map(|shown| shown.env.clone()).collect(),
             Level::Overlay => layout::environment("/root", "/tmp", "root"),
-            Level::User => layout::environment("/home/agent", "/tmp", "agent"),
+            Level::User => layout::environment(layout::HOME, "/tmp", "agent"),
             _ => layout::environment(&format!("{folder}/home"), &format!("{folder}/tmp"), "agent"),
         };
         if config.authority.is_some() {

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// Folders of an attempt that stand for paths of the agent, where it has no root of its own.
 pub(super) const PRIVATE: [(&str, &str); 2] = [("/workspace", "work"), ("/tests", "tests")];
 
+/// The home of programs in a root of their own where they are not root.
+pub(super) const HOME: &str = "/home/agent";
+
 /// PATH of every sandbox.
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -5,6 +5,7 @@
 //! agents, scores. `unsafe` lives only below this module, each use with a SAFETY note.
 
 mod advice;
+mod apart;
 mod attempt;
 mod cgroup;
 mod changes;
@@ -34,6 +35,7 @@ mod state;
 mod stream;
 mod wire;
 
+pub use apart::Apart;
 pub use changes::{Change, Changed, Changes};
 pub use image::{image_from, no_images};
 pub use launcher::Launcher;
@@ -60,7 +62,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 ///
 /// Told apart by a first argument (`argv[0]`) that only the harness sets. Single-threaded.
 pub fn run_if_helper() -> Option<ExitCode> {
-    let name = std::env::args_os().next()?;
+    let mut words = std::env::args_os();
+    let name = words.next()?;
+    if words.next().is_some_and(|word| word == apart::MARK) {
+        return Some(init::untrusted::main());
+    }
     if name == nursery::NAME {
         Some(nursery::main())
     } else if name == janitor::NAME {
@@ -408,6 +414,10 @@ pub trait Sandbox: Send + Sync {
     /// for ever where there is no such limit. Cancel-safe.
     async fn breached(&self) -> LimitKind {
         std::future::pending().await
+    }
+    /// CPU time that all programs of the sandbox have used so far, as far as they are alive or were waited for.
+    async fn cpu_time(&self) -> Result<Duration, SandboxError> {
+        Err(SandboxError::new("this sandbox does not tell CPU time"))
     }
     /// Notes how the files are now, for [`Sandbox::changes`]; only where the configuration asked for it.
     async fn mark(&self) -> Result<(), SandboxError> {

@@ -20,6 +20,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// A running sandbox as the harness sees it.
@@ -172,6 +173,12 @@ impl Sandbox for Remote {
 
     async fn breached(&self) -> LimitKind {
         self.channel().breach().wait().await
+    }
+
+    async fn cpu_time(&self) -> Result<Duration, SandboxError> {
+        let (fields, _) = self.channel().ask(kind::CPU_TIME, &[]).await?;
+        let millis = Dec(&fields).u64().map_err(|error| failed("read the CPU time", &error))?;
+        Ok(Duration::from_millis(millis))
     }
 
     async fn mark(&self) -> Result<(), SandboxError> {

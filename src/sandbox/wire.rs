@@ -37,6 +37,8 @@ pub(super) mod kind {
     pub(in super::super) const GIVE: u8 = 16;
     /// To the keeper of a snapshot: gives a clone of it.
     pub(in super::super) const SHARE: u8 = 17;
+    /// Tells the CPU time of all programs in milliseconds.
+    pub(in super::super) const CPU_TIME: u8 = 18;
     /// A reply that succeeded.
     pub(in super::super) const OK: u8 = 64;
     /// A reply that failed: errno, sentence.

@@ -70,6 +70,8 @@ fn options(kind: &str) -> Vec<Vec<Key>> {
         "command" => {
             let mut keys = program();
             keys.push(key("exit", "Exit code that passes", whole(0)));
+            let about = "Whether it must also write \"$ROLLTAPE_NONCE passed\" to the descriptor $ROLLTAPE_VERDICT_FD";
+            keys.push(key("verdict", about, flag()));
             vec![keys]
         }
         "service" => {

@@ -90,7 +90,12 @@ fn limits() -> Map<String, Value> {
         key("tokens", "Prompt and completion tokens together", whole(1)),
         key("usd", "US dollars", positive()),
         key("cpu", "CPU time of all programs of the attempt", duration()),
-        key("command", "Wall clock of one bash command; it is killed, and the attempt goes on", duration()),
+        key(
+            "command",
+            "Wall clock of one bash command or cell; it is ended, and the attempt goes on",
+            duration(),
+        ),
+        key("command_cpu", "CPU time of one bash command or cell, in the same way", duration()),
     ])
 }
 

@@ -46,6 +46,8 @@ pub enum Probe {
         carry: Vec<String>,
         /// Whether the hidden files of the task are put in, and `ROLLTAPE_TESTS` names their folder.
         hidden: bool,
+        /// Whether the command says its verdict itself: it gets a nonce and a private descriptor.
+        spoken: bool,
         /// Name of the service to start afresh with a fresh secret key and nonce, if any.
         service: Option<String>,
         /// Options laid over those of the task's service in this probe.
@@ -78,6 +80,8 @@ pub enum ProbeResult {
         stderr: String,
         /// What the service saw: one object a request (see `service::llm`), sealed.
         requests: Vec<Object>,
+        /// What was written to the private descriptor, sealed; `None` where there was none.
+        verdict: Option<String>,
     },
     /// The probe could not be made; who needs it can't judge.
     Unavailable {
@@ -99,7 +103,18 @@ impl ProbeResult {
     ) -> Self {
         let seal = Seal::new(secrets);
         let requests = requests.into_iter().map(|request| seal.object(request)).collect();
-        ProbeResult::Run { exit_code, stdout: seal.text(stdout), stderr: seal.text(stderr), requests }
+        let (stdout, stderr) = (seal.text(stdout), seal.text(stderr));
+        ProbeResult::Run { exit_code, stdout, stderr, requests, verdict: None }
+    }
+
+    /// The same with what was written to the private descriptor of the verdict. [`NONCE`] stands for `nonce` in it, so
+    /// that a program which writes the placeholder says nothing.
+    #[must_use]
+    pub fn said(mut self, text: &str, nonce: &str) -> Self {
+        if let ProbeResult::Run { verdict, .. } = &mut self {
+            *verdict = Some(Seal::new(Some(("", nonce))).text(text));
+        }
+        self
     }
 }
 

@@ -53,6 +53,7 @@ fn compile(spec: &ScorerSpec, task: &Task) -> Result<Compiled, Vec<OptionError>>
         stdin: options.string("stdin").unwrap_or_default(),
         carry,
         hidden: false,
+        spoken: false,
         service: Some(service),
         service_options: options.table("options").cloned().unwrap_or_default(),
         wrong_key: options.word("key", KEYS) == Some("wrong"),
@@ -64,7 +65,7 @@ fn compile(spec: &ScorerSpec, task: &Task) -> Result<Compiled, Vec<OptionError>>
         return Err(errors);
     }
     let judge = Box::new(move |evidence: &Evidence| match evidence.probes.first() {
-        Some(ProbeResult::Run { exit_code, stdout, stderr, requests }) => {
+        Some(ProbeResult::Run { exit_code, stdout, stderr, requests, .. }) => {
             let misses = wants.misses(*exit_code, stdout, stderr, requests);
             if misses.is_empty() {
                 let seen = crate::util::plural::plural(requests.len(), "request");

@@ -15,13 +15,19 @@ impl ProbeResult {
                 Err(_) => json!({"probe": "file", "base16": hex(bytes)}),
             },
             ProbeResult::File { bytes: None, reason } => json!({"probe": "file", "missing": reason}),
-            ProbeResult::Run { exit_code, stdout, stderr, requests } => json!({
-                "probe": "run",
-                "exit_code": exit_code,
-                "stdout": stdout,
-                "stderr": stderr,
-                "requests": requests,
-            }),
+            ProbeResult::Run { exit_code, stdout, stderr, requests, verdict } => {
+                let mut told = json!({
+                    "probe": "run",
+                    "exit_code": exit_code,
+                    "stdout": stdout,
+                    "stderr": stderr,
+                    "requests": requests,
+                });
+                if let (Some(object), Some(verdict)) = (told.as_object_mut(), verdict) {
+                    object.insert("verdict".to_owned(), Value::from(verdict.as_str()));
+                }
+                told
+            }
             ProbeResult::Unavailable { reason } => json!({"probe": "unavailable", "reason": reason}),
         }
     }
@@ -43,6 +49,7 @@ impl ProbeResult {
                 stdout: text("stdout").ok_or("a kept probe has no stdout")?,
                 stderr: text("stderr").ok_or("a kept probe has no stderr")?,
                 requests: value.get("requests").map(objects).unwrap_or_default(),
+                verdict: text("verdict"),
             }),
             Some("unavailable") => {
                 Ok(ProbeResult::Unavailable { reason: text("reason").unwrap_or_default() })

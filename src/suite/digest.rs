@@ -47,6 +47,10 @@ pub(super) fn of_task(task: &Task) -> String {
     if limits != (usual.inodes, usual.open_files, usual.output, None, None) {
         parts.extend([b"limits".as_slice(), told.as_bytes()]);
     }
+    let command_cpu = format!("{:?}", task.limits.command_cpu);
+    if task.limits.command_cpu.is_some() {
+        parts.extend([b"command_cpu".as_slice(), command_cpu.as_bytes()]);
+    }
     sha256_parts(parts)
 }
 

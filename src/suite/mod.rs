@@ -142,8 +142,10 @@ pub struct Limits {
     pub usd: Option<f64>,
     /// CPU time of all programs of the attempt.
     pub cpu: Option<Duration>,
-    /// Wall clock of one bash command.
+    /// Wall clock of one bash command or one cell of Python.
     pub command: Option<Duration>,
+    /// CPU time of all programs while one of these runs.
+    pub command_cpu: Option<Duration>,
 }
 
 /// What a task wants of its sandbox.

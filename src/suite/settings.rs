@@ -133,7 +133,7 @@ fn read_limits(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &Limits) ->
     let mut limits = base.clone();
     let what = format!("'limits' of {}", table.what);
     let Some(inner) = reader.table(table, "limits", what) else { return limits };
-    reader.known(&inner, &["turns", "wall", "tokens", "usd", "cpu", "command"]);
+    reader.known(&inner, &["turns", "wall", "tokens", "usd", "cpu", "command", "command_cpu"]);
     if let Some(turns) = reader.whole(&inner, "turns", 1) {
         limits.turns = Some(u32::try_from(turns).unwrap_or(u32::MAX));
     }
@@ -142,6 +142,7 @@ fn read_limits(reader: &mut Reader<'_>, table: &Table<'_, '_>, base: &Limits) ->
     limits.usd = reader.positive(&inner, "usd").or(limits.usd);
     limits.cpu = reader.duration(&inner, "cpu").or(limits.cpu);
     limits.command = reader.duration(&inner, "command").or(limits.command);
+    limits.command_cpu = reader.duration(&inner, "command_cpu").or(limits.command_cpu);
     limits
 }
 

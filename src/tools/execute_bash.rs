@@ -157,9 +157,8 @@ fn tell(toolbox: &Toolbox, answer: &Answer, call: &Call<'_>, prefix: &str, inter
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
-    if answer.overtime {
-        let limit = toolbox.options.command_wall.unwrap_or_default().as_secs_f64();
-        let _ = writeln!(text, "[The command ran over the limit of {limit} seconds and was killed.]");
+    if let Some(over) = answer.over {
+        let _ = writeln!(text, "{}", over.told("The command", "killed", &toolbox.options));
     }
     let code = match &answer.ended {
         Ended::Done(status) => status.code,

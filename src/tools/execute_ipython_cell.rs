@@ -122,9 +122,14 @@ fn tell(toolbox: &Toolbox, answer: &Answer, timeout: Option<Duration>, interrupt
             text.push('\n');
         }
     };
+    if let Some((over, killed)) = answer.over {
+        line(&mut text);
+        let end = if killed { "killed" } else { "interrupted" };
+        let _ = writeln!(text, "{}", over.told("The cell", end, options));
+    }
     let still = match answer.ended {
         Ended::Done { raised } => {
-            if answer.output.is_empty() && !raised {
+            if answer.output.is_empty() && !raised && answer.over.is_none() {
                 text.push_str(NO_OUTPUT);
             }
             let text = text.strip_suffix('\n').map_or_else(|| text.clone(), str::to_owned);

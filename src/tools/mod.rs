@@ -11,6 +11,7 @@ mod clip;
 mod editor;
 mod python;
 mod shell;
+mod spent;
 mod split;
 mod wait;
 
@@ -63,8 +64,10 @@ pub struct Options {
     pub busy_timeout: Duration,
     /// The longest `timeout` that a call may ask for.
     pub max_timeout: Duration,
-    /// A command of the shell that has run for so long is killed.
+    /// A command of the shell or a cell that has run for so long is ended.
     pub command_wall: Option<Duration>,
+    /// One during which programs used so much CPU time is ended, too.
+    pub command_cpu: Option<Duration>,
     /// Characters of a command's output that the model sees; the middle of more is left out.
     pub max_output: usize,
     /// Characters of the file tool's answers that the model sees; the end of more is left out.
@@ -80,6 +83,7 @@ impl Default for Options {
             busy_timeout: Duration::from_mins(2),
             max_timeout: Duration::from_hours(1),
             command_wall: None,
+            command_cpu: None,
             max_output: 30_000,
             max_view: 16_000,
             max_file: 10 << 20,

@@ -8,24 +8,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A message that runs one bash command.
-fn bash(command: &str) -> String {
+pub(crate) fn bash(command: &str) -> String {
     format!("<function=execute_bash>\n<parameter=command>\n{command}\n</parameter>\n</function>")
 }
 
 /// A message that ends the attempt.
-fn finish(words: &str) -> String {
+pub(crate) fn finish(words: &str) -> String {
     format!("<function=finish>\n<parameter=message>{words}</parameter>\n</function>")
 }
 
 /// A suite with a script beside it.
-struct Lab {
+pub(crate) struct Lab {
     folder: PathBuf,
     suite: String,
     script: String,
 }
 
 impl Lab {
-    fn new(parent: &Path, name: &str) -> Self {
+    pub(crate) fn new(parent: &Path, name: &str) -> Self {
         let suite = format!(
             "schema = 1\nname = \"{name}\"\n[defaults]\nagent = \"codeact\"\nbackend = \"scripted:script.toml\"\n"
         );
@@ -33,7 +33,7 @@ impl Lab {
     }
 
     /// A task with the lines `more` (its scorers among them), and what the model says.
-    fn task(&mut self, id: &str, more: &str, replies: &[String]) {
+    pub(crate) fn task(&mut self, id: &str, more: &str, replies: &[String]) {
         // Writing to a string can't fail.
         let _ = writeln!(self.suite, "[[task]]\nid = \"{id}\"\nprompt = \"do {id}\"\n{more}");
         for reply in replies {
@@ -42,7 +42,7 @@ impl Lab {
         }
     }
 
-    fn write(&self) -> &Path {
+    pub(crate) fn write(&self) -> &Path {
         std::fs::create_dir_all(&self.folder).expect("a folder");
         std::fs::write(self.folder.join("suite.toml"), &self.suite).expect("a file");
         std::fs::write(self.folder.join("script.toml"), &self.script).expect("a file");
@@ -51,7 +51,7 @@ impl Lab {
 }
 
 /// `rolltape -q run SUITES --out OUT …`
-fn run(suites: &[&Path], out: &Path, more: &[&str]) -> Output {
+pub(crate) fn run(suites: &[&Path], out: &Path, more: &[&str]) -> Output {
     let mut arguments = vec!["-q", "run"];
     arguments.extend(suites.iter().map(|suite| suite.to_str().expect("UTF-8")));
     arguments.extend(["--out", out.to_str().expect("UTF-8"), "-j", "4"]);
@@ -60,7 +60,7 @@ fn run(suites: &[&Path], out: &Path, more: &[&str]) -> Output {
 }
 
 /// The records of a run by `suite/task`; more than one attempt a task is not told apart.
-fn records(out: &Path) -> BTreeMap<String, Value> {
+pub(crate) fn records(out: &Path) -> BTreeMap<String, Value> {
     let journal = std::fs::read_to_string(out.join("attempts.jsonl")).expect("attempts.jsonl");
     let record = |line| serde_json::from_str::<Value>(line).expect("JSON");
     let name = |record: &Value| {
@@ -395,6 +395,10 @@ fn limits_of_the_sandbox_end_an_attempt_or_name_why_it_failed() {
     lab.task("cpu", &with("limits = { cpu = \"500ms\" }"), &[good.clone(), bash("while :; do :; done")]);
     let slow = bash("echo 'exit 0' > app.sh; sleep 60");
     lab.task("command", &with("limits = { command = \"1s\" }"), &[slow, finish("done")]);
+    let busy = bash("echo 'exit 0' > app.sh; (sleep 0.1; while :; do :; done)");
+    lab.task("command-cpu", &with("limits = { command_cpu = \"600ms\" }"), &[busy, finish("done")]);
+    let idle = bash("echo 'exit 0' > app.sh; sleep 1; echo rested");
+    lab.task("command-idle", &with("limits = { command_cpu = \"600ms\" }"), &[idle, finish("done")]);
     lab.task("output", &with("sandbox = { output = \"1MiB\" }"), &[good, bash("yes")]);
     lab.task("disk", &with("sandbox = { disk = \"8MiB\" }"), &[full.clone(), finish("done")]);
     lab.task("disk-outlived", &with("sandbox = { disk = \"8MiB\" }"), &[full, tidied, finish("done")]);
@@ -404,12 +408,15 @@ fn limits_of_the_sandbox_end_an_attempt_or_name_why_it_failed() {
     insta::assert_snapshot!(told(&records));
     let tape = std::fs::read_to_string(out.join("trajectories.jsonl")).expect("trajectories");
     assert!(tape.contains("[The command ran over the limit of 1 seconds and was killed.]"), "{tape}");
+    let cpu = "[The command ran over the limit of 0.6 seconds of CPU time and was killed.]";
+    assert_eq!(tape.matches(cpu).count(), 1, "{tape}");
+    assert!(tape.contains("rested"), "{tape}");
     let kept = evidence(&out, &records["limits/disk-outlived"], "sandbox:limits");
     assert_eq!(kept, serde_json::json!(["disk"]));
 }
 
 /// A piece of evidence of a record.
-fn evidence(out: &Path, record: &Value, name: &str) -> Value {
+pub(crate) fn evidence(out: &Path, record: &Value, name: &str) -> Value {
     let list = record["evidence"].as_array().expect("a list");
     let found = list.iter().find(|one| one["name"] == name).expect("the evidence");
     let file = out.join("artefacts").join(found["sha256"].as_str().expect("a digest"));
@@ -461,30 +468,37 @@ fn carried_files_are_known_by_their_digests() {
 }
 
 #[test]
-fn hidden_tests_are_changed_by_what_they_judge_only_where_that_is_told() {
-    need!("setpriv");
+fn cells_that_run_over_a_limit_are_interrupted_or_killed() {
+    need!("python3");
     let folder = temp();
-    let mut lab = Lab::new(folder.path(), "forged");
-    let test = "said=$($ROLLTAPE_AS_AGENT bash app.sh)\n[ \"$said\" = 5 ]\n";
-    let score = format!(
-        "tests = {{ \"check.sh\" = '''{test}''' }}\n\
-         score = [{{ kind = \"command\", run = 'bash \"$ROLLTAPE_TESTS/check.sh\"', carry = [\"app.sh\"] }}]"
+    let mut lab = Lab::new(folder.path(), "cells");
+    let cell = |code: &str| {
+        format!("<function=execute_ipython_cell>\n<parameter=code>\n{code}\n</parameter>\n</function>")
+    };
+    let with = |keys: &str| format!("limits = {{ {keys} }}\n{WORDS}");
+    let (sleeps, spins) = ("import time\ntime.sleep(60)", "while True:\n    pass");
+    let stubborn = "import time\nwhile True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass";
+    let kept = cell("print('kept', mine)");
+    let say = [cell("mine = 7"), cell(sleeps), kept.clone(), finish("done")];
+    lab.task("wall", &with("command = \"2s\""), &say);
+    let say = [cell("mine = 8"), cell(spins), kept, finish("done")];
+    lab.task("cpu", &with("command_cpu = \"1500ms\""), &say);
+    lab.task(
+        "stubborn",
+        &with("command = \"3s\""),
+        &[cell(stubborn), cell("print('fresh')"), finish("done")],
     );
-    // The shell reads its script while it goes on, so what is put behind it is done, too.
-    let forged = "cat > app.sh <<'END'\necho 'exit 0' >> \"$ROLLTAPE_TESTS/check.sh\"\necho 4\nEND";
-    lab.task("own", &score, &[bash(forged), finish("done")]);
-    let suite = lab.write();
-    for level in ["overlay", "user", "process"] {
-        let out = folder.path().join(level);
-        let (own, to) = (suite.to_str().expect("UTF-8"), out.to_str().expect("UTF-8"));
-        let told = Rolltape::new(&["run", own, "--out", to, "--level", level]).run();
-        if told.code == 3 {
-            eprintln!("SKIP: {level}: {}", told.stderr);
-            continue;
-        }
-        let warned = told.stderr.contains("the hidden tests of 1 task run as the same user");
-        let outcome = &records(&out)["forged/own"]["outcome"];
-        assert_eq!(warned, level != "overlay", "{}", told.stderr);
-        assert!(warned || outcome == "failed", "{outcome} at level {level}");
+    let out = folder.path().join("run");
+    run(&[lab.write()], &out, &[]).expect_code(0);
+    let tape = std::fs::read_to_string(out.join("trajectories.jsonl")).expect("trajectories");
+    for said in [
+        "[The cell ran over the limit of 2 seconds and was interrupted.]",
+        "kept 7",
+        "[The cell ran over the limit of 1.5 seconds of CPU time and was interrupted.]",
+        "kept 8",
+        "[The cell ran over the limit of 3 seconds and was killed.]",
+        "fresh",
+    ] {
+        assert!(tape.contains(said), "{said}: {tape}");
     }
 }

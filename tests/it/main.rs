@@ -73,5 +73,6 @@ mod tidy;
 mod tls;
 mod told;
 mod tools;
+mod trust;
 mod values;
 mod wilson;

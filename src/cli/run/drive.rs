@@ -7,7 +7,7 @@ use crate::cli::{CliError, Context, Exit, Verbosity, image_store, progress};
 use crate::engine::{self, Control, Keep, Matrix, Options, Plan, Planned, Sink, SinkError, SuitePlan, Work};
 use crate::model::{AttemptId, AttemptRecord, LAYERS, Object, Outcome, RunError, RunManifest, Subject};
 use crate::report::{self, Report};
-use crate::sandbox::{self, Choice, Launcher, Level};
+use crate::sandbox::{self, Choice, Launcher};
 use crate::store::{self, Recorder, RunView, StoreError, StoreErrorKind};
 use crate::suite::Network;
 use crate::util::clock::{Clock, SystemClock};
@@ -299,20 +299,26 @@ fn record(manifest: &mut RunManifest, out: Option<PathBuf>) -> Result<Recorder, 
 /// Hidden tests that are not kept apart from the programs that they run. The verdict is then only as good as these
 /// programs are honest, and nobody shall take it for more.
 pub(in crate::cli) fn one_user(plan: &Plan, launcher: Option<&Launcher>) -> Option<String> {
-    let level = launcher?.level();
-    if level == Level::Overlay {
-        return None;
+    let launcher = launcher?;
+    let (mut count, mut why) = (0, None);
+    for suite in &plan.suites {
+        for (index, task) in suite.suite.tasks.iter().enumerate() {
+            if suite.skips[index].is_some() || task.hidden.is_empty() {
+                continue;
+            }
+            if let Err(reason) = launcher.apart(&task.sandbox.root, &suite.mounts[index]) {
+                count += 1;
+                why.get_or_insert(reason);
+            }
+        }
     }
-    let tasks = plan.suites.iter().flat_map(|suite| suite.suite.tasks.iter().zip(&suite.skips));
-    let count = tasks.filter(|(task, skip)| skip.is_none() && !task.hidden.is_empty()).count();
-    (count > 0).then(|| {
-        format!(
-            "at the level '{}' the hidden tests of {} run as the same user as the programs that they judge, which \
-             could change them; only the level 'overlay' keeps them apart",
-            level.as_str(),
-            plural(count, "task")
-        )
-    })
+    Some(format!(
+        "at the level '{}' the hidden tests of {} run as the same user as the programs that they judge, which could \
+         change them: {}; the level 'overlay' always keeps them apart",
+        launcher.level().as_str(),
+        plural(count, "task"),
+        why?
+    ))
 }
 
 /// Tasks that reach more than their services: nobody shall find that out afterwards.

@@ -54,9 +54,12 @@ pub(super) fn lock_down(spec: &Spec) -> Result<(), Failure> {
         // The init watches the sum; this is for what grows faster than it looks.
         limit(libc::RLIMIT_DATA, spec.memory.saturating_mul(2)).during("limit memory")?;
     }
-    // The count is by user, so it is ours alone only where the user is.
-    if spec.watch_pids && spec.pids > 0 && (spec.level >= 2 || spec.uid != 0) {
-        limit(libc::RLIMIT_NPROC, spec.pids.saturating_add(spec.pids / 4).saturating_add(16))
+    if spec.watch_pids && spec.pids > 0 {
+        // The init kills at the limit; this is for what grows faster than it looks. The count is by user, so it is ours
+        // alone only where the user is: else what the user runs already comes on top, and room for what else starts.
+        let own = spec.level >= 2 || spec.uid != 0;
+        let others = if own { 16 } else { tasks_of_user().saturating_add(ROOM) };
+        limit(libc::RLIMIT_NPROC, spec.pids.saturating_add(spec.pids / 4).saturating_add(others))
             .during("limit processes")?;
     }
     if matches!(spec.level, 1 | super::CONTAINER) && spec.disk > 0 {
@@ -71,6 +74,21 @@ pub(super) fn lock_down(spec: &Spec) -> Result<(), Failure> {
         seccomp::apply(spec.level >= 2).during("the seccomp filter")?;
     }
     Ok(())
+}
+
+/// Tasks that the user may start beside a sandbox after it began: other sandboxes, and all else.
+const ROOM: u64 = 1024;
+
+/// Threads and processes of this user at this moment, as the kernel counts them for its limit.
+fn tasks_of_user() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let user = rustix::process::getuid().as_raw();
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbered = all.filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    // A folder has a link of each folder in it, beside its own two. One that is hidden from others is root's by its
+    // owner, the init among them, so it counts too little: there is room.
+    let tasks = numbered.filter_map(|entry| std::fs::metadata(entry.path().join("task")).ok());
+    tasks.filter(|data| data.uid() == user).map(|data| data.nlink().saturating_sub(2)).sum()
 }
 
 /// The keeper of a snapshot clones mounts, and does nothing else.
@@ -130,6 +148,69 @@ pub(super) fn own_signals() -> io::Result<()> {
     build().map(drop).map_err(|error: landlock::RulesetError| io::Error::other(error.to_string()))
 }
 
+/// Devices that programs use where the host's are all there.
+const DEVICES: [&str; 8] = [
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+    "/dev/tty",
+    "/dev/ptmx",
+    "/dev/pts",
+];
+
+/// For a program that hidden tests of the same user run: it reads and writes what is named, and reaches nobody who is
+/// not under the same rules. An error where the kernel can't hold that.
+pub(super) fn untrusted(reads: &[&Path], writes: &[PathBuf]) -> io::Result<()> {
+    use landlock::{
+        ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
+        RulesetStatus, Scope, path_beneath_rules,
+    };
+    let abi = ABI::V6;
+    let build = || {
+        Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(abi))?
+            .scope(Scope::from_all(abi))?
+            .create()?
+            .add_rules(path_beneath_rules(reads, AccessFs::from_read(abi)))?
+            .add_rules(path_beneath_rules(DEVICES.map(Path::new), AccessFs::from_all(abi)))?
+            .add_rules(path_beneath_rules(writes, AccessFs::from_all(abi)))?
+            .restrict_self()
+    };
+    let status = build().map_err(|error: landlock::RulesetError| io::Error::other(error.to_string()))?;
+    if status.ruleset == RulesetStatus::NotEnforced {
+        return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
+    }
+    Ok(())
+}
+
+/// Has the hidden tests' own processes, and all that they start, leave the tests as they are. A kernel without Landlock
+/// leaves them open, and a run says so.
+pub(super) fn seal_tests(spec: &Spec) -> io::Result<()> {
+    use landlock::{
+        ABI, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, path_beneath_rules,
+    };
+    let writes = AccessFs::from_write(ABI::V6);
+    let open: Vec<PathBuf> = if spec.level == 1 {
+        let folders = ["work", "home", "tmp"].map(|name| Path::new(&spec.folder).join(name));
+        folders.into_iter().chain(DEVICES.map(PathBuf::from)).collect()
+    } else {
+        let all = std::fs::read_dir("/")?.flatten().map(|entry| entry.path());
+        all.filter(|path| path != Path::new("/tests")).collect()
+    };
+    let build = || {
+        Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(writes)?
+            .create()?
+            .add_rules(path_beneath_rules(open, writes))?
+            .restrict_self()
+    };
+    build().map(drop).map_err(|error: landlock::RulesetError| io::Error::other(error.to_string()))
+}
+
 /// The folder, or all that lies in it beside hidden ones: a rule holds for everything below.
 fn beside(folder: &Path, hidden: &[&Path], shown: &mut Vec<PathBuf>) {
     // `/bin` is often a link, and the hidden ones are told by their real names.
@@ -154,16 +235,6 @@ fn landlock(spec: &Spec) -> io::Result<()> {
     };
     let abi = ABI::V6;
     let read = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/opt", "/proc"];
-    let devices = [
-        "/dev/null",
-        "/dev/zero",
-        "/dev/full",
-        "/dev/random",
-        "/dev/urandom",
-        "/dev/tty",
-        "/dev/ptmx",
-        "/dev/pts",
-    ];
     let folders = ["work", "home", "tmp", "tests"].map(|name| Path::new(&spec.folder).join(name));
     let mounts = spec.mounts.iter().map(|(from, _)| Path::new(from));
     let hide: Vec<&Path> = spec.hide.iter().map(Path::new).collect();
@@ -179,7 +250,7 @@ fn landlock(spec: &Spec) -> io::Result<()> {
             .create()?
             .add_rules(path_beneath_rules(&shown, AccessFs::from_read(abi)))?
             .add_rules(path_beneath_rules(mounts, AccessFs::from_read(abi)))?
-            .add_rules(path_beneath_rules(devices.map(Path::new), AccessFs::from_all(abi)))?
+            .add_rules(path_beneath_rules(DEVICES.map(Path::new), AccessFs::from_all(abi)))?
             .add_rules(path_beneath_rules(folders, AccessFs::from_all(abi)))?
             .restrict_self()
     };

@@ -21,6 +21,7 @@ mod shadow;
 mod spawn;
 mod trust;
 mod unpack;
+pub(super) mod untrusted;
 mod watch;
 mod world;
 
@@ -356,6 +357,11 @@ impl Init {
             kind::LISTEN => listen(from),
             kind::MARK => self.ledger.mark(&self.spec),
             kind::CHANGES => self.ledger.changes(&self.spec),
+            kind::CPU_TIME => {
+                let mut out = Enc::default();
+                out.u64(watch::cpu_time(self.watch.as_ref()));
+                Ok((out.0, Vec::new()))
+            }
             kind::PACK => self.pack(from, given),
             kind::GIVE => self.give(),
             kind::SHARE => match &self.held {

@@ -219,6 +219,12 @@ impl Clock {
     }
 }
 
+/// CPU time in milliseconds of all programs so far.
+pub(super) fn cpu_time(watch: Option<&Watch>) -> u64 {
+    let group = watch.and_then(|watch| watch.clock.as_ref()).and_then(Clock::millis);
+    group.unwrap_or_else(cpu_of_tree)
+}
+
 /// CPU time in milliseconds of all that lives below us and of all that was waited for, by the table of processes.
 fn cpu_of_tree() -> u64 {
     let children = |text: &[u8]| -> Option<(u64, u64)> {

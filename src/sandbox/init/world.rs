@@ -446,8 +446,15 @@ pub(super) fn open_mounts(spec: &Spec) -> Result<Vec<(OwnedFd, &String)>, Failur
 /// Hangs a cloned folder of the host in, read-only.
 fn attach(root: &Path, at: &str, tree: &OwnedFd) -> Result<(), Failure> {
     let at = root.join(at.trim_start_matches('/'));
+    let file = rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(tree)?.st_mode).is_file();
+    if file && !at.exists() {
+        if let Some(parent) = at.parent() {
+            make(parent, 0o755)?;
+        }
+        fs::write(&at, b"").during(&format!("make {}", at.display()))?;
+    }
     // What is there may be the host's: its mode is not ours to set.
-    if !at.is_dir() {
+    if !file && !at.is_dir() {
         make(&at, 0o755)?;
     }
     put(tree, &at)?;

@@ -10,6 +10,7 @@ mod live;
 pub(super) use live::Ended;
 
 use super::Options;
+use super::spent::{Over, Spent};
 use super::wait::Wait;
 use crate::sandbox::{Sandbox, SandboxError, Signal, SignalTarget};
 use live::Live;
@@ -35,6 +36,8 @@ pub(super) struct Answer {
     pub(super) ended: Ended,
     /// Whether the interpreter was started for this cell.
     pub(super) fresh: bool,
+    /// The limit for which the cell was ended, if it was, and whether the interpreter had to be killed.
+    pub(super) over: Option<(Over, bool)>,
 }
 
 /// The interpreter, which starts with the first cell.
@@ -45,11 +48,13 @@ pub(super) struct Python {
     /// How long the cell of now may take to begin.
     start: Duration,
     interrupts: u32,
+    /// What the last cell began with.
+    spent: Option<Spent>,
 }
 
 impl Python {
     pub(super) fn new(sandbox: Arc<dyn Sandbox>, options: Options) -> Self {
-        Self { sandbox, options, live: None, start: START, interrupts: 0 }
+        Self { sandbox, options, live: None, start: START, interrupts: 0, spent: None }
     }
 
     /// Whether a cell still runs, as far as is known.
@@ -74,6 +79,7 @@ impl Python {
             self.live = Some(Live::start(self.sandbox.as_ref(), self.options.max_output).await?);
         }
         self.start = if fresh { START } else { BEGIN };
+        self.spent = Some(Spent::begin(self.sandbox.as_ref(), &self.options).await?);
         if let Some(live) = self.live.as_mut() {
             live.cell(code, self.start).await?;
         }
@@ -114,7 +120,29 @@ impl Python {
         let Some(live) = self.live.as_mut() else { return Err(SandboxError::new("the interpreter is gone")) };
         let options = &self.options;
         let wait = Wait::new(timeout, silence, self.start, options);
-        let ended = live.watch(wait).await?;
+        let (sandbox, spent) = (self.sandbox.as_ref(), self.spent);
+        let limits = async {
+            match spent {
+                Some(spent) => spent.over(sandbox, options).await,
+                None => std::future::pending().await,
+            }
+        };
+        let (mut ended, hit) = tokio::select! {
+            biased;
+            ended = live.watch(wait) => (ended?, None),
+            over = limits => {
+                // The variables survive where the cell lets itself be interrupted.
+                live.control.signal(Signal::Int, SignalTarget::Process).await?;
+                let last = Wait { silence: None, total: INTERRUPT, start: INTERRUPT };
+                (live.watch(last).await?, Some(over?))
+            }
+        };
+        let stays = matches!(ended, Ended::Silent | Ended::Busy | Ended::Timeout | Ended::Lost);
+        if hit.is_some() && stays {
+            live.kill().await?;
+            ended = live.watch(Wait { silence: None, total: INTERRUPT, start: INTERRUPT }).await?;
+        }
+        let over = hit.map(|over| (over, stays));
         let late = live.take_late(options.max_output);
         let output = live.take_output(options.max_output);
         if ended == Ended::Lost {
@@ -123,6 +151,6 @@ impl Python {
         if matches!(ended, Ended::Lost | Ended::Dead(_) | Ended::Unborn(_)) {
             self.live = None;
         }
-        Ok(Answer { late, output, ended, fresh: false })
+        Ok(Answer { late, output, ended, fresh: false, over })
     }
 }

@@ -115,8 +115,6 @@ pub(super) struct Live {
     pub(super) file: String,
     /// Whether a command runs.
     pub(super) running: bool,
-    /// When the last command was handed over.
-    pub(super) since: Instant,
     nonce: String,
     stdin: Writer,
     shared: Arc<Shared>,
@@ -161,16 +159,8 @@ impl Live {
         ];
         let stdin = process.stdin.ok_or_else(missing)?;
         let control = process.control;
-        let mut live = Self {
-            control,
-            file: String::new(),
-            running: true,
-            since: Instant::now(),
-            nonce: nonce()?,
-            stdin,
-            shared,
-            readers,
-        };
+        let mut live =
+            Self { control, file: String::new(), running: true, nonce: nonce()?, stdin, shared, readers };
         let line = format!(" eval \"$ROLLTAPE_BOOT\"; __rolltape_n={}; __rolltape_end 0\n", live.nonce);
         live.shared.screen().expect_end(&live.nonce);
         live.write(line.as_bytes()).await;
@@ -215,7 +205,6 @@ impl Live {
         self.shared.reports().clear();
         self.shared.screen().expect(&self.nonce, line.as_bytes());
         self.running = true;
-        self.since = Instant::now();
         self.write(line.as_bytes()).await;
         Ok(())
     }

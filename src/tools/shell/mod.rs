@@ -18,6 +18,7 @@ mod status;
 pub(super) use live::{Ended, Shared, nonce, read_output, read_reports};
 
 use super::Options;
+use super::spent::{Over, Spent};
 use super::wait::Wait;
 use crate::sandbox::{FileError, Sandbox, SandboxError, Signal, SignalTarget};
 use live::Live;
@@ -48,8 +49,8 @@ pub(super) struct Answer {
     pub(super) ended: Ended,
     /// Working folder, as real path.
     pub(super) cwd: String,
-    /// Whether the command was killed for its time.
-    pub(super) overtime: bool,
+    /// The limit for which the command was killed, if it was.
+    pub(super) over: Option<Over>,
     /// What became of the shell, if it had to be replaced.
     pub(super) replaced: Option<Result<(), String>>,
 }
@@ -71,12 +72,14 @@ pub(super) struct Shell {
     last: Option<Status>,
     /// `C-c` that were sent in a row.
     interrupts: u32,
+    /// What the last command began with.
+    spent: Option<Spent>,
 }
 
 impl Shell {
     /// A shell that starts with the first command.
     pub(super) fn new(sandbox: Arc<dyn Sandbox>, options: Options) -> Self {
-        Self { sandbox, options, live: None, last: None, interrupts: 0 }
+        Self { sandbox, options, live: None, last: None, interrupts: 0, spent: None }
     }
 
     /// Whether a command still runs, as far as is known.
@@ -106,6 +109,7 @@ impl Shell {
         {
             return Ok(Err(format!("ERROR: The command could not be handed to the shell: {error}.")));
         }
+        self.spent = Some(Spent::begin(self.sandbox.as_ref(), &self.options).await?);
         live.command(crate::tools::split::whole(command), typed).await?;
         self.answer(timeout, None).await.map(Ok)
     }
@@ -181,16 +185,23 @@ impl Shell {
     ) -> Result<Answer, SandboxError> {
         let Some(live) = self.live.as_mut() else { return Err(SandboxError::new("the shell is gone")) };
         let options = &self.options;
-        let mut wait = Wait::new(timeout, silence, START, options);
-        let left = options.command_wall.map(|limit| limit.saturating_sub(live.since.elapsed()));
-        wait.total = left.map_or(wait.total, |left| wait.total.min(left));
-        let mut ended = live.watch(wait).await?;
-        let over = options.command_wall.is_some_and(|limit| live.since.elapsed() >= limit);
-        let overtime = over && matches!(ended, Ended::Silent | Ended::Busy | Ended::Timeout);
-        if overtime {
-            live.control.signal(Signal::Kill, SignalTarget::Foreground).await?;
-            ended = live.watch(Wait { silence: None, total: KEY, start: START }).await?;
-        }
+        let wait = Wait::new(timeout, silence, START, options);
+        let (sandbox, spent) = (self.sandbox.as_ref(), self.spent);
+        let limits = async {
+            match spent {
+                Some(spent) => spent.over(sandbox, options).await,
+                None => std::future::pending().await,
+            }
+        };
+        // A command that is done is not over any more.
+        let (ended, over) = tokio::select! {
+            biased;
+            ended = live.watch(wait) => (ended?, None),
+            over = limits => {
+                live.control.signal(Signal::Kill, SignalTarget::Foreground).await?;
+                (live.watch(Wait { silence: None, total: KEY, start: START }).await?, Some(over?))
+            }
+        };
         let late = live.take_late(options.max_output);
         let output = live.take_output(options.max_output);
         let mut replaced = None;
@@ -203,7 +214,7 @@ impl Shell {
             Some(status) => status.cwd.clone(),
             None => self.sandbox.workspace().to_owned(),
         };
-        Ok(Answer { late, output, ended, cwd, overtime, replaced })
+        Ok(Answer { late, output, ended, cwd, over, replaced })
     }
 
     /// A new shell in the place of one that ended. The error is text for the model.

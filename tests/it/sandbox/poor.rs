@@ -168,6 +168,41 @@ fn the_harness_is_hidden_from_its_own_user() {
 }
 
 #[test]
+fn tasks_of_an_ordinary_user_are_bounded_at_level_process() {
+    if !ordinary("sandbox::poor::tasks_of_an_ordinary_user_are_bounded_at_level_process") {
+        return;
+    }
+    if !super::levels::works(Level::Process) {
+        return;
+    }
+    with_launcher(choice("", Some(Level::Process)), async |launcher| {
+        if launcher.layers().iter().any(|layer| layer.on && layer.name == "cgroup-pids") {
+            return;
+        }
+        // The user's own programs, more than the sandbox may have, are no reason that nothing starts in it.
+        let mut others: Vec<_> =
+            (0..40).map(|_| Command::new("sleep").arg("20").spawn().expect("a program")).collect();
+        let config = Config { pids: Some(24), ..Config::default() };
+        let sandbox = launcher.start(config).await.expect("a sandbox");
+        let (out, err, _) = run(&sandbox, "bash -c 'ulimit -u'").await;
+        let limit: u64 = out.trim().parse().unwrap_or_else(|_| panic!("no limit: {out}{err}"));
+        assert!((1024..1024 + 2000).contains(&limit), "{limit}");
+        let (out, err, _) =
+            run(&sandbox, "for n in 1 2 3 4 5 6 7 8; do (sleep 1) & done; wait; echo all").await;
+        assert_eq!(out.trim(), "all", "{err}");
+        // A bomb that stops by itself, far below what would hurt the machine: the limit is named.
+        let bomb =
+            "for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do (sleep 2; :) & done; wait";
+        run(&sandbox, &format!("({bomb}) & ({bomb}) & wait")).await;
+        assert_eq!(sandbox.close().await.limits, [LimitKind::Pids]);
+        for other in &mut others {
+            let _ = other.kill();
+            let _ = other.wait();
+        }
+    });
+}
+
+#[test]
 fn root_of_a_container_gets_level_process() {
     need!("unshare", "setpriv", userns);
     let folder = crate::support::temp();
