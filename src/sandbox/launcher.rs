@@ -1,5 +1,6 @@
 //! Starts the sandboxes of one run.
 
+use super::attempt::{self, Waiting};
 use super::container::{Containers, container_of};
 use super::image::image_of;
 use super::janitor::Janitor;
@@ -10,7 +11,7 @@ use super::shelf::Shelf;
 use super::snapshot::{Place, Snapshot};
 use super::spare::Spare;
 use super::wire::{self, Spec};
-use super::{Choice, Config, Level, Sandbox, SandboxError, State, apart, attempt, layout};
+use super::{Choice, Config, Level, Sandbox, SandboxError, State, apart, layout};
 use crate::model::LayerState;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -290,9 +291,31 @@ impl Launcher {
                 files: std::sync::Mutex::default(),
             }));
         }
-        let (number, folder) = self.slot();
         if let Some(image) = self.container(&config.root).map(str::to_owned) {
+            let (number, folder) = self.slot();
             return self.start_container(&image, folder, number, config).await;
+        }
+        if self.is_plain(&config)
+            && let Some(spare) = self.spare.take(config.changes)
+            // It may die at any time: whatever went wrong with it is tried again without it.
+            && let Ok(sandbox) = self.begin(config.clone(), Some(spare)).await
+        {
+            return Ok(sandbox);
+        }
+        self.begin(config, None).await
+    }
+
+    /// Whether a sandbox is like most are, so that one that was built ahead can be it; see [`Spec::is_plain`].
+    fn is_plain(&self, config: &Config) -> bool {
+        let own = self.level == Level::Overlay && config.from.is_none() && self.image(&config.root).is_none();
+        own && config.mounts.is_empty() && !config.host_network && !config.keep
+    }
+
+    /// Starts a sandbox, of a spare if one is given.
+    async fn begin(&self, config: Config, spare: Option<Waiting>) -> Result<Arc<dyn Sandbox>, SandboxError> {
+        let (number, mut folder) = self.slot();
+        if let Some(spare) = &spare {
+            folder.clone_from(&spare.spec.folder);
         }
         let shown = match self.image(&config.root) {
             Some(name) => Some(self.shelf.get(name, self.level).await?),
@@ -329,9 +352,9 @@ impl Launcher {
                 let start = snapshot.start(self.level, shown.as_ref().map(|shown| &shown.image)).await?;
                 (Some(start.given), start.base, start.uid)
             }
-            None => (None, Vec::new(), None),
+            None => (None, Vec::new(), spare.as_ref().map(|spare| spare.spec.uid)),
         };
-        let mut spec = Spec {
+        let spec = Spec {
             level: self.level as u8,
             folder,
             hosts: config.hosts.into_iter().map(|(name, address)| (name, address.to_string())).collect(),
@@ -368,7 +391,6 @@ impl Launcher {
         }
         let (nursery, output) = (Arc::clone(&self.nursery), config.output);
         let level = self.level;
-        let spare = self.spare.take(&mut spec);
         let like = spec.is_plain().then(|| spec.clone());
         let start = attempt::Start { nursery, janitor, level, layers, spec, groups, output, given, spare };
         let sandbox = attempt::start(start).await?;

@@ -31,22 +31,14 @@ impl Spare {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the spare if a sandbox of `spec` can be made of it; `spec` has its folder and its ids then.
-    pub(super) fn take(&self, spec: &mut Spec) -> Option<Waiting> {
-        if !spec.is_plain() {
-            return None;
-        }
-        let mut waiting = self.lock();
-        let fits = |spare: &mut Waiting| spare.spec.changes == spec.changes && spare.spec.hide == spec.hide;
-        let spare = waiting.take_if(fits)?;
-        drop(waiting);
+    /// Takes the spare, if there is one for a sandbox whose `changes` are asked for or not.
+    pub(super) fn take(&self, changes: bool) -> Option<Waiting> {
+        let spare = self.lock().take_if(|spare| spare.spec.changes == changes)?;
         if !spare.init.is_alive() {
             // Somebody killed it; what is left of it goes.
             spare.give_up();
             return None;
         }
-        spec.folder.clone_from(&spare.spec.folder);
-        spec.uid = spare.spec.uid;
         Some(spare)
     }
 
