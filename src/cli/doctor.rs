@@ -1,7 +1,7 @@
 //! `rolltape doctor`: which sandbox this machine can make, layer by layer, and what would enable more.
 
-use super::{CliError, Context, Exit, Verb};
-use crate::sandbox::{Choice, Launcher, Level};
+use super::{CliError, Context, Exit, Verb, image_store};
+use crate::sandbox::{self, Choice, Launcher, Level};
 use clap::{ArgMatches, Command};
 use std::time::Duration;
 
@@ -17,7 +17,11 @@ fn run(_: &ArgMatches, context: &Context) -> Result<Exit, CliError> {
         .enable_all()
         .build()
         .map_err(|error| CliError::harness(format!("the runtime can't start: {error}")))?;
-    let (text, works) = runtime.block_on(report());
+    let (text, works) = runtime.block_on(async {
+        let ((mut text, works), images) = tokio::join!(report(), images(context));
+        text.push_str(&images);
+        (text, works)
+    });
     context.data(&text);
     Ok(if works { Exit::Fine } else { Exit::Harness })
 }
@@ -67,4 +71,36 @@ async fn report() -> (String, bool) {
     }
     launcher.finish(Duration::from_secs(2)).await;
     (text, true)
+}
+
+/// What images of containers can be run with.
+async fn images(context: &Context) -> String {
+    let mut text = "images\n".to_owned();
+    let mut tell = |name: &str, state: Result<String, String>, enable: Option<&str>| {
+        let (word, words) = match state {
+            Ok(words) => ("on ", words),
+            Err(words) => ("off", words),
+        };
+        text.push_str(&format!("  {name:<14} {word}  {words}\n"));
+        if let Some(way) = enable {
+            text.push_str(&format!("  {:<14}      enable: {way}\n", ""));
+        }
+    };
+    if cfg!(feature = "oci") {
+        let place = image_store::folder(context);
+        let place = place.map(|folder| format!("kept in {}", folder.display()));
+        let none = "neither HOME nor ROLLTAPE_HOME says where to keep them".to_owned();
+        tell("oci", place.ok_or(none), None);
+    } else {
+        tell("oci", Err("this build has no feature 'oci'".to_owned()), Some(sandbox::WITH_IMAGES));
+    }
+    let choice = Choice {
+        engine: image_store::engine(context),
+        vars: image_store::engine_vars(context),
+        ..Choice::default()
+    };
+    for answer in sandbox::engines(&choice).await {
+        tell(&answer.program, answer.state, answer.enable);
+    }
+    text
 }

@@ -48,10 +48,13 @@ pub(super) fn image_of(word: &str) -> Option<&str> {
     word.strip_prefix("oci:")
 }
 
+/// What would make a build that can unpack images.
+pub const WITH_IMAGES: &str = "cargo install rolltape --features oci";
+
 /// What a build without the feature says.
 pub fn no_images(image: &str) -> SandboxError {
     let mut error = SandboxError::new(format!("this build of rolltape can't show the image '{image}'"));
-    error.hint = Some("`cargo install rolltape --features oci` makes one that can".to_owned());
+    error.hint = Some(format!("`{WITH_IMAGES}` makes one that can"));
     error
 }
 

@@ -37,7 +37,8 @@ mod wire;
 
 pub use apart::Apart;
 pub use changes::{Change, Changed, Changes};
-pub use image::{image_from, no_images};
+pub use container::{Answer, engines};
+pub use image::{WITH_IMAGES, image_from, no_images};
 pub use launcher::Launcher;
 pub use memory::Memory;
 pub use nowhere::nowhere;

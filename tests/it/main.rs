@@ -28,6 +28,7 @@ mod dialect_stream;
 mod dialects;
 mod dialects_harmony;
 mod dialects_tokens;
+mod doctor;
 mod export;
 mod formats;
 mod frames;

@@ -37,13 +37,9 @@ impl Engine {
         if image.starts_with('-') {
             return Err(SandboxError::new(format!("'{image}' names no image")));
         }
-        let names = match &choice.engine {
-            Some(name) => vec![name.clone()],
-            None => vec!["docker".to_owned(), "podman".to_owned()],
-        };
         let (mut lacking, mut broken, mut absent) = (Vec::new(), Vec::new(), Vec::new());
-        for program in names {
-            let engine = Self { program: program.clone(), vars: choice.vars.clone() };
+        for engine in Self::candidates(choice) {
+            let program = engine.program.clone();
             match engine.ask(&["image", "inspect", "--", image]).await {
                 Ok(told) => return Ok((engine, read(image, &told)?)),
                 Err(Refused::Absent) => absent.push(program),
@@ -72,6 +68,15 @@ impl Engine {
                 .to_owned()
         });
         Err(error)
+    }
+
+    /// The programs that may be there, best first: the one that the user names, else both.
+    pub(super) fn candidates(choice: &Choice) -> Vec<Self> {
+        let names = match &choice.engine {
+            Some(name) => vec![name.clone()],
+            None => vec!["docker".to_owned(), "podman".to_owned()],
+        };
+        names.into_iter().map(|program| Self { program, vars: choice.vars.clone() }).collect()
     }
 
     pub(super) fn program(&self) -> &str {

@@ -9,10 +9,12 @@
 mod engine;
 mod inside;
 mod layers;
+mod look;
 mod running;
 
 pub(super) use engine::remove_told;
 pub(super) use layers::of as layers_of;
+pub use look::{Answer, engines};
 pub(super) use running::Held;
 
 use super::channel::Channel;
