@@ -7,7 +7,7 @@ use crate::suite::{ScorerSpec, Task};
 
 pub(super) static ITEM: Scorer = Scorer {
     name: "command",
-    about: "a command in a fresh sandbox, judged by its exit code; hidden tests lie under $ROLLTAPE_TESTS and run the agent's program with $ROLLTAPE_AS_AGENT before it",
+    about: "a command in a fresh sandbox, judged by its exit code, and with verdict = true by what it says with $ROLLTAPE_NONCE on $ROLLTAPE_VERDICT_FD; hidden tests lie under $ROLLTAPE_TESTS and run the agent's program with $ROLLTAPE_AS_AGENT before it",
     compile,
 };
 

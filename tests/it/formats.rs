@@ -7,6 +7,7 @@ mod apis;
 mod atif;
 mod benchmarks;
 mod call_places;
+mod client_logs;
 mod consumers;
 mod detect;
 mod hostile;

@@ -66,13 +66,13 @@ fn the_recording_of_a_real_model_replays() {
 }
 
 /// The server; it ends when its stdin is closed.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut child = Command::new(support::needs::venv_folder("llm").join("bin/python"))
             .arg(support::fixture("llm/serve.py"))
             .stdin(Stdio::piped())
