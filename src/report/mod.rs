@@ -1,4 +1,4 @@
-//! Reports: from a [`RunView`] to text. One file a report.
+//! Reports: from a run as it is [`Shown`] to text. One file a report.
 //!
 //! Invariant: same run, same bytes; what depends on the clock is left out with `--no-timing`. Must
 //! not know: engine, whether the run is live.

@@ -106,6 +106,8 @@ const ENOUGH: usize = 8 << 20;
 /// Bytes of lines that wait in memory. What is beyond goes to its file, where it counts no sooner: memory that was never
 /// used before is dear.
 const WAITING: usize = 128 << 10;
+/// Bytes that the record of a short attempt takes, about.
+const LINE: usize = 1024;
 /// Attempts of a run for which room is made beforehand.
 const EXPECTED: u64 = 1024;
 
@@ -261,6 +263,7 @@ impl Writer {
             .map_err(|error| StoreError::disk("write", &path, &error).unbegun())?;
         let expected = usize::try_from(manifest.planned.min(EXPECTED)).unwrap_or_default();
         self.batch.records.reserve(expected);
+        self.batch.attempts.reserve(expected * LINE);
         self.kept = Some(Kept::begin(manifest, expected));
         Ok(())
     }

@@ -68,10 +68,18 @@ pub(in crate::cli) fn drive(
             Err(error) => Err(CliError::harness(format!("the run was lost: {error}"))),
         })
     });
-    // Beside the reports, which need nothing of it. Blocking helpers that hang must not keep the process.
-    let ending = std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(1)));
+    // What still runs there has a moment, beside the reports, which need nothing of it. What hangs must not keep the process.
+    let ending = driven.as_ref().map_or(true, |ran| ran.sandboxes);
+    let ending = if ending {
+        Some(std::thread::spawn(move || runtime.shutdown_timeout(Duration::from_secs(1))))
+    } else {
+        runtime.shutdown_background();
+        None
+    };
     let exit = driven.and_then(|ran| conclude(ran, args, report, context));
-    let _ = ending.join();
+    if let Some(ending) = ending {
+        let _ = ending.join();
+    }
     exit
 }
 
@@ -157,6 +165,8 @@ struct Ran {
     view: Option<RunView>,
     /// Who knows whether all of it is on disk.
     recorder: Mutex<Recorder>,
+    /// Whether there were any: then helpers may still clear up.
+    sandboxes: bool,
 }
 
 impl Ran {
@@ -237,6 +247,7 @@ async fn go(
     tell(&asked, ended.refused.as_ref(), &context);
     // The process ends soon: a plan of many tasks need not be given back piece by piece.
     std::mem::forget(asked);
+    let sandboxes = launcher.is_some();
     if let Some(Ok(launcher)) = launcher.map(Arc::try_unwrap) {
         launcher.finish(Duration::from_secs(10)).await;
     }
@@ -255,7 +266,7 @@ async fn go(
     };
     let seen = Seen { signal, store_failed: failure.is_some(), spent: ended.spent };
     let view = early.or_else(|| recorder.take_view());
-    Ok(Ran { dir, seen, view, recorder: Mutex::new(recorder) })
+    Ok(Ran { dir, seen, view, recorder: Mutex::new(recorder), sandboxes })
 }
 
 /// What came up on the side of the back ends.
